@@ -1,0 +1,243 @@
+//! The inventory itself: one table a kind, the aggregates over them, and what is known about how fresh each is.
+//!
+//! A feed (a watch or a recording) hands it JSON objects; readers ask for rows and counts. It never asks anybody for
+//! anything, and it never answers 0 for what it has not been told: see [`Sync`].
+
+mod aggregate;
+mod events;
+mod status;
+
+use std::{collections::HashMap, sync::Arc};
+
+pub use aggregate::{NamespaceTotals, NodeTotals, PodCounts, PodTotals};
+pub use events::EventRing;
+pub use status::{ClusterInfo, Connection, KindStatus, Scope, Source, Sync};
+
+use crate::{
+    Interner, Key, Kind, Name, Table,
+    decode::{self, DecodeError},
+    rows::{self, Seconds},
+};
+
+/// One change of one object, as the watch or a list tells it.
+#[derive(Debug, Clone, Copy)]
+pub enum Change<'a> {
+    /// The object exists and looks like this (ADDED, MODIFIED, or an item of a list).
+    Applied(&'a [u8]),
+    /// The object is gone; this is its last state.
+    Deleted(&'a [u8]),
+}
+
+macro_rules! tables {
+    ($($field:ident: $row:ident => $kind:ident, $doc:literal;)+) => {
+        /// Everything that is known of one cluster.
+        #[derive(Debug, Default)]
+        pub struct Inventory {
+            interner: Interner,
+            shared: decode::Shared,
+            $($field: Table<rows::$row>,)+
+            events: EventRing,
+            totals: aggregate::Totals,
+            statuses: HashMap<Kind, KindStatus>,
+            epochs: HashMap<Kind, u32>,
+            info: ClusterInfo,
+            generation: u64,
+        }
+
+        impl Inventory {
+            $(
+                #[doc = $doc]
+                pub fn $field(&self) -> &Table<rows::$row> { &self.$field }
+            )+
+
+            fn count(&self, kind: Kind) -> usize {
+                match kind {
+                    $(Kind::$kind => self.$field.len(),)+
+                    Kind::Event => self.events.len(),
+                }
+            }
+
+            fn write(&mut self, kind: Kind, change: Change<'_>) -> Result<(), DecodeError> {
+                let epoch = self.epochs.get(&kind).copied().unwrap_or(0);
+                match kind {
+                    $(Kind::$kind => match change {
+                        Change::Applied(json) => {
+                            let row = decode::$field(json, &mut self.interner, &mut self.shared)?;
+                            let key = row.meta.key.clone();
+                            let row = Arc::new(row);
+                            let old = self.$field.insert(key, Arc::clone(&row), epoch);
+                            self.totals.$field(old.as_deref(), Some(&row));
+                        }
+                        Change::Deleted(json) => {
+                            let key = decode::key(json, &mut self.interner)?;
+                            let old = self.$field.remove(&key);
+                            self.totals.$field(old.as_deref(), None);
+                        }
+                    },)+
+                    Kind::Event => match change {
+                        Change::Applied(json) => {
+                            self.events.insert(decode::event(json, &mut self.interner)?);
+                        }
+                        // An event that expires in the API server is still something that happened.
+                        Change::Deleted(_) => {}
+                    },
+                }
+                Ok(())
+            }
+
+            fn drop_unseen(&mut self, kind: Kind, namespace: Option<&str>) {
+                let epoch = self.epochs.get(&kind).copied().unwrap_or(0);
+                match kind {
+                    $(Kind::$kind => {
+                        for old in self.$field.retain_seen(epoch, namespace) {
+                            self.totals.$field(Some(&old), None);
+                        }
+                    })+
+                    Kind::Event => {}
+                }
+            }
+        }
+    };
+}
+
+tables! {
+    nodes: NodeRow => Node, "Nodes.";
+    namespaces: NamespaceRow => Namespace, "Namespaces.";
+    pods: PodRow => Pod, "Pods.";
+    deployments: DeploymentRow => Deployment, "Deployments.";
+    replica_sets: ReplicaSetRow => ReplicaSet, "ReplicaSets.";
+    stateful_sets: StatefulSetRow => StatefulSet, "StatefulSets.";
+    daemon_sets: DaemonSetRow => DaemonSet, "DaemonSets.";
+    jobs: JobRow => Job, "Jobs.";
+    cron_jobs: CronJobRow => CronJob, "CronJobs.";
+    claims: PersistentVolumeClaimRow => PersistentVolumeClaim, "PersistentVolumeClaims.";
+    services: ServiceRow => Service, "Services.";
+    endpoint_slices: EndpointSliceRow => EndpointSlice, "EndpointSlices.";
+    autoscalers: HorizontalPodAutoscalerRow => HorizontalPodAutoscaler, "HorizontalPodAutoscalers.";
+    disruption_budgets: PodDisruptionBudgetRow => PodDisruptionBudget, "PodDisruptionBudgets.";
+    quotas: ResourceQuotaRow => ResourceQuota, "ResourceQuotas.";
+    limit_ranges: LimitRangeRow => LimitRange, "LimitRanges.";
+    cluster_operators: ClusterOperatorRow => ClusterOperator, "OpenShift ClusterOperators.";
+    cluster_versions: ClusterVersionRow => ClusterVersion, "The OpenShift ClusterVersion.";
+    machine_config_pools: MachineConfigPoolRow => MachineConfigPool, "OpenShift MachineConfigPools.";
+    routes: RouteRow => Route, "OpenShift Routes.";
+}
+
+impl Inventory {
+    /// An empty inventory whose ring keeps at most `events` events.
+    pub fn with_event_capacity(events: usize) -> Self {
+        Self { events: EventRing::with_capacity(events), ..Self::default() }
+    }
+
+    /// Takes one change in. An object that cannot be read changes nothing but the kind's `unreadable` count.
+    pub fn apply(&mut self, kind: Kind, change: Change<'_>) -> Result<(), DecodeError> {
+        let done = self.write(kind, change);
+        self.generation += 1;
+        let rows = self.count(kind);
+        let status = self.statuses.entry(kind).or_default();
+        status.rows = rows;
+        if done.is_err() {
+            status.unreadable += 1;
+        }
+        done
+    }
+
+    /// A list of `kind` begins: rows that it does not name are dropped by [`Inventory::complete`]. What was known
+    /// stays readable meanwhile.
+    pub fn begin(&mut self, kind: Kind) {
+        *self.epochs.entry(kind).or_default() += 1;
+    }
+
+    /// The list is complete (of one namespace, when the feed may see only some).
+    pub fn complete(&mut self, kind: Kind, namespace: Option<&str>) {
+        self.drop_unseen(kind, namespace);
+        if namespace.is_none() {
+            self.interner.sweep();
+            self.shared.sweep();
+        }
+        self.generation += 1;
+        let rows = self.count(kind);
+        self.statuses.entry(kind).or_default().rows = rows;
+    }
+
+    /// Says how fresh a kind is. `Sync::Absent` and `Sync::Forbidden` drop its rows: what may not be seen any more is
+    /// not known any more.
+    pub fn set_sync(&mut self, kind: Kind, sync: Sync) {
+        if matches!(sync, Sync::Absent | Sync::Forbidden { .. }) {
+            self.begin(kind);
+            self.drop_unseen(kind, None);
+        }
+        let rows = self.count(kind);
+        let status = self.statuses.entry(kind).or_default();
+        if status.sync != sync {
+            self.generation += 1;
+        }
+        if matches!(sync, Sync::Stale { .. }) && status.sync == Sync::Synced {
+            status.restarts += 1;
+        }
+        status.sync = sync;
+        status.rows = rows;
+    }
+
+    /// How fresh a kind is.
+    pub fn status(&self, kind: Kind) -> &KindStatus {
+        static UNKNOWN: KindStatus = KindStatus::new();
+        self.statuses.get(&kind).unwrap_or(&UNKNOWN)
+    }
+
+    /// Which cluster this is and how it is reached.
+    pub fn info(&self) -> &ClusterInfo {
+        &self.info
+    }
+
+    /// Changes what is known of the cluster itself.
+    pub fn set_info(&mut self, change: impl FnOnce(&mut ClusterInfo)) {
+        change(&mut self.info);
+        self.generation += 1;
+    }
+
+    /// The events.
+    pub fn events(&self) -> &EventRing {
+        &self.events
+    }
+
+    /// Grows by at least one with each change; equal numbers mean equal answers.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Counts and sums over the pods of the whole cluster.
+    pub fn pod_totals(&self) -> &PodTotals {
+        self.totals.cluster()
+    }
+
+    /// Counts and sums over one namespace; `None` when nothing was ever seen there.
+    pub fn namespace_totals(&self, namespace: &str) -> Option<&NamespaceTotals> {
+        self.totals.namespace(namespace)
+    }
+
+    /// Counts and sums over the pods of one node.
+    pub fn node_totals(&self, node: &str) -> Option<&NodeTotals> {
+        self.totals.node(node)
+    }
+
+    /// Keys of the pods that are not plainly well, see [`rows::PodRow::is_suspect`]; the detectors look at these only.
+    pub fn suspect_pods(&self) -> impl Iterator<Item = &Key> {
+        self.totals.suspects()
+    }
+
+    /// Names of the namespaces that exist, or of those in which something was seen when namespaces may not be listed.
+    pub fn namespace_names(&self) -> Vec<Name> {
+        if self.namespaces.is_empty() {
+            let mut seen: Vec<Name> = self.totals.by_namespace().map(|(name, _)| name.clone()).collect();
+            seen.sort();
+            return seen;
+        }
+        self.namespaces.iter().map(|row| row.meta.key.name.clone()).collect()
+    }
+
+    /// When the newest thing that is known happened; a recording without a date of its own is as old as this.
+    pub fn newest(&self) -> Option<Seconds> {
+        self.events.newest().map(|event| event.last)
+    }
+}
