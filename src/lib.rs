@@ -1,1 +1,3 @@
-//! The library behind the `aiops` binary.
+//! The library behind the `aiops` binary: two doors, a hall, and the rooms that touch the world.
+
+pub mod mcp;

@@ -1,1 +1,19 @@
-//! Placeholder crate root; see the modules that follow.
+//! Decides everything and touches nothing: the questions that aiops answers.
+//!
+//! The doors (`mcp/`, later `rest/`) turn what they receive into a request of this crate and print the answer. The
+//! rooms (`cluster/`, …) implement [`ports`]. This crate opens no connection, reads no clock and no environment; it
+//! knows neither kube nor rmcp nor axum.
+//!
+//! Answers (the structs that a request returns) are the one kind of type here that derives `Serialize` and
+//! `JsonSchema`: they are the wire types of both doors, and there is no second set of them. Rows are not serializable.
+
+pub mod answer;
+pub mod budget;
+pub mod engine;
+pub mod error;
+pub mod page;
+pub mod ports;
+pub mod requests;
+
+pub use engine::{Engine, SharedInventory};
+pub use error::Error;

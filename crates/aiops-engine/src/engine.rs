@@ -1,0 +1,97 @@
+//! The engine: the inventory, the ports, and how a request looks at them.
+//!
+//! It holds no state of its own. Whether a port is there decides what can be answered; no mode is asked anywhere.
+
+use std::sync::Arc;
+
+use aiops_inventory::{Inventory, Kind, Sync};
+use jiff::Timestamp;
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use crate::{
+    answer::{Missing, Standing, time},
+    error::Error,
+    ports::{Clock, Cluster},
+};
+
+/// The inventory as feeds and requests share it. The lock is held for one change or one look, never over an await.
+pub type SharedInventory = Arc<RwLock<Inventory>>;
+
+/// Answers requests.
+#[derive(Clone)]
+pub struct Engine {
+    inventory: SharedInventory,
+    cluster: Option<Arc<dyn Cluster>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// An engine over an inventory. Without a `cluster` only the rows can be asked.
+    pub fn new(inventory: SharedInventory, cluster: Option<Arc<dyn Cluster>>, clock: Arc<dyn Clock>) -> Self {
+        Self { inventory, cluster, clock }
+    }
+
+    /// A look at the inventory. Do not keep it over an await.
+    pub fn look(&self) -> RwLockReadGuard<'_, Inventory> {
+        self.inventory.read()
+    }
+
+    /// Now; for a recording, the moment it was made.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The live cluster, or why there is none.
+    pub fn cluster(&self, what: &str) -> Result<&dyn Cluster, Error> {
+        self.cluster.as_deref().ok_or_else(|| {
+            let why = match &self.look().info().source {
+                aiops_inventory::inventory::Source::None { reason } => reason.to_string(),
+                _ => {
+                    "no cluster is connected; name one with --kubeconfig or --context, or run `aiops doctor`"
+                        .to_owned()
+                }
+            };
+            Error::Unavailable { what: what.to_owned(), why, retry_after: None }
+        })
+    }
+
+    /// Whether live reads are possible at all.
+    pub fn has_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// How far an answer that rests on these kinds may be believed.
+    pub fn standing(&self, inventory: &Inventory, kinds: &[Kind]) -> Standing {
+        let now = self.now();
+        let mut standing = Standing { as_of: Some(time(now)), ..Standing::default() };
+        let mut stale_since: Option<i64> = None;
+        for kind in kinds {
+            let status = inventory.status(*kind);
+            match &status.sync {
+                Sync::Synced => {}
+                Sync::Stale { since, reason } => {
+                    stale_since = Some(stale_since.map_or(*since, |earlier| earlier.min(*since)));
+                    standing.missing.push(Missing::new(*kind, "stale", reason));
+                }
+                Sync::Absent if kind.is_optional() => {}
+                other => standing.missing.push(Missing::new(*kind, other.as_str(), Missing::reason(other))),
+            }
+        }
+        if let Some(since) = stale_since {
+            let since = Timestamp::from_second(since).unwrap_or(now);
+            standing.stale_since = Some(time(since));
+            standing.as_of = standing.stale_since.clone();
+        }
+        if standing.missing.iter().any(|m| m.state == "warming") {
+            standing.warming = Some(true);
+        }
+        standing.describe(inventory.info());
+        standing
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("has_cluster", &self.cluster.is_some()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! What can go wrong with a request, sorted by what the caller can do about it.
+//!
+//! A [`PortError`] says what a room could not do; an [`Error`] says what a request could not do. `Display` never
+//! repeats the source: whoever prints an error prints its chain.
+
+use std::time::Duration;
+
+/// Why a request was not answered. Each variant has a stable [`Error::code`] and a paragraph in `docs/errors.md`.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument is not acceptable; the message says which, why, and what is.
+    #[error("{field}: {why}")]
+    Invalid {
+        /// The argument, as the caller spelt it.
+        field: String,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+    /// The object does not exist (as of the moment named in the message), with near names where there are some.
+    #[error("{what} not found{hint}")]
+    NotFound {
+        /// Kind, namespace and name.
+        what: String,
+        /// A sentence that begins with a separator, or empty.
+        hint: String,
+    },
+    /// The cluster's API server refused us: verb, resource and scope are in the message.
+    #[error("{what} is not allowed: {why}")]
+    Forbidden {
+        /// What was attempted on what.
+        what: String,
+        /// What the API server said, and which right is missing.
+        why: String,
+    },
+    /// This mode or this source (a recording) cannot do it.
+    #[error("{what} is not possible here: {why}")]
+    NotInThisMode {
+        /// What was attempted.
+        what: String,
+        /// Why not, and what would be needed.
+        why: String,
+    },
+    /// A part that the answer needs is down or not ready; it is worth asking again.
+    #[error("{what} is unavailable: {why}")]
+    Unavailable {
+        /// What was attempted.
+        what: String,
+        /// Why, and what to do.
+        why: String,
+        /// When asking again makes sense.
+        retry_after: Option<Duration>,
+    },
+    /// A part did not answer in time.
+    #[error("{what} did not finish within {seconds} s: {why}")]
+    Timeout {
+        /// What was attempted.
+        what: String,
+        /// The limit that passed, in seconds.
+        seconds: u64,
+        /// What to do.
+        why: String,
+    },
+    /// The caller went away.
+    #[error("{what} was cancelled by the caller")]
+    Cancelled {
+        /// What was attempted.
+        what: String,
+    },
+    /// A fault of ours.
+    #[error("{what} failed for a reason inside aiops; report it with the request id")]
+    Internal {
+        /// What was attempted.
+        what: String,
+        /// The cause, for the log.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+}
+
+impl Error {
+    /// The stable code of the variant.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } => "invalid_request",
+            Self::NotFound { .. } => "not_found",
+            Self::Forbidden { .. } => "forbidden",
+            Self::NotInThisMode { .. } => "not_in_this_mode",
+            Self::Unavailable { .. } => "dependency_unavailable",
+            Self::Timeout { .. } => "dependency_timeout",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Internal { .. } => "internal",
+        }
+    }
+
+    /// An argument that is not acceptable.
+    pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), why: why.into() }
+    }
+
+    /// An object that does not exist.
+    pub fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into(), hint: String::new() }
+    }
+
+    /// Turns a room's failure into the caller's terms; `what` says what was attempted on what.
+    pub fn from_port(what: impl Into<String>, error: PortError) -> Self {
+        let (what, why) = (what.into(), error.message);
+        match error.kind {
+            PortErrorKind::NotFound => Self::NotFound { what, hint: format!(": {why}") },
+            PortErrorKind::Denied => Self::Forbidden { what, why },
+            PortErrorKind::Invalid => Self::Invalid { field: what, why },
+            PortErrorKind::Unsupported => Self::NotInThisMode { what, why },
+            PortErrorKind::Timeout => {
+                Self::Timeout { what, seconds: error.after.map_or(0, |after| after.as_secs()), why }
+            }
+            PortErrorKind::Unavailable | PortErrorKind::Expired => {
+                Self::Unavailable { what, why, retry_after: error.after }
+            }
+            PortErrorKind::Internal => Self::Internal { what, source: Some(why.into()) },
+        }
+    }
+}
+
+/// Why a room could not do what it was asked. `kind` is for branching, `message` for reading.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct PortError {
+    /// What to do about it.
+    pub kind: PortErrorKind,
+    /// What was attempted, why it failed and what to do; no credentials, no raw bodies.
+    pub message: String,
+    /// The limit that passed (`Timeout`) or when to ask again (`Unavailable`).
+    pub after: Option<Duration>,
+}
+
+/// The kinds of [`PortError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortErrorKind {
+    /// The other side does not answer or sheds load.
+    Unavailable,
+    /// It did not answer in time.
+    Timeout,
+    /// It refused us.
+    Denied,
+    /// It does not have the object.
+    NotFound,
+    /// It does not accept the request.
+    Invalid,
+    /// A continue token is too old; begin again.
+    Expired,
+    /// This source cannot do it (a recording has no logs of that container, …).
+    Unsupported,
+    /// Anything else.
+    Internal,
+}
+
+impl PortError {
+    /// A failure of this kind.
+    pub fn new(kind: PortErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), after: None }
+    }
+}

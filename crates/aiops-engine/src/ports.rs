@@ -1,0 +1,120 @@
+//! What the engine asks of the rooms. Each trait is small, object-safe and held as `Arc<dyn …>`.
+//!
+//! A port says what is true when it returns; how long it may take is the adapter's (every call has a deadline there).
+
+use std::ops::ControlFlow;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::error::PortError;
+
+/// The time. A recording's clock stands still at the moment of the recording.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Live reads of one cluster (or of a recording), beside the inventory's rows. Nothing here writes.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// Every kind the API serves, from discovery; cached by the adapter.
+    async fn resources(&self) -> Result<Vec<ApiResource>, PortError>;
+
+    /// One object, as the API serves it. Secrets come without `data` and `stringData`; `managedFields` stay in.
+    async fn get(
+        &self,
+        resource: &ApiResource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Value, PortError>;
+
+    /// One page of objects; `namespace: None` means all namespaces.
+    async fn list(
+        &self,
+        resource: &ApiResource,
+        namespace: Option<&str>,
+        options: &ListOptions,
+    ) -> Result<ObjectPage, PortError>;
+
+    /// Feeds a container's log to `sink` in chunks of bytes, in order, until it ends or `sink` breaks.
+    async fn logs(
+        &self,
+        request: &LogRequest,
+        sink: &mut (dyn FnMut(&[u8]) -> ControlFlow<()> + Send),
+    ) -> Result<(), PortError>;
+
+    /// Whether we ourselves may do this; `namespace: None` means in all namespaces.
+    async fn may(
+        &self,
+        verb: &str,
+        group: &str,
+        resource: &str,
+        namespace: Option<&str>,
+    ) -> Result<bool, PortError>;
+}
+
+/// A kind as discovery tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiResource {
+    /// API group, empty for core.
+    pub group: String,
+    /// Preferred version.
+    pub version: String,
+    /// Kind, such as `Deployment`.
+    pub kind: String,
+    /// Plural, as in paths.
+    pub plural: String,
+    /// Singular; may be empty.
+    pub singular: String,
+    /// Short names, such as `deploy`.
+    pub short_names: Vec<String>,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Verbs that are served.
+    pub verbs: Vec<String>,
+}
+
+/// What a list is narrowed to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    /// Label selector, already validated.
+    pub label_selector: Option<String>,
+    /// Field selector, passed on as it is.
+    pub field_selector: Option<String>,
+    /// At most this many objects.
+    pub limit: u32,
+    /// The API server's own token of the page before.
+    pub continue_token: Option<String>,
+}
+
+/// A page of objects.
+#[derive(Debug, Clone, Default)]
+pub struct ObjectPage {
+    /// The objects.
+    pub items: Vec<Value>,
+    /// Token of the next page.
+    pub continue_token: Option<String>,
+    /// How many are left after this page, when the API server says so (it does not with a selector).
+    pub remaining: Option<u64>,
+}
+
+/// Which log to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogRequest {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Pod.
+    pub pod: String,
+    /// Container; the API server wants it when there are several.
+    pub container: Option<String>,
+    /// The log of the instance before the last restart.
+    pub previous: bool,
+    /// Only what is younger than this many seconds.
+    pub since_seconds: Option<i64>,
+    /// Only the last lines.
+    pub tail_lines: Option<i64>,
+    /// At most this many bytes, from the beginning of what is asked.
+    pub limit_bytes: Option<i64>,
+}

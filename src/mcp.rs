@@ -1,0 +1,7 @@
+//! The MCP door: lists the tools and hands calls to them.
+//!
+//! It decides nothing about clusters: a tool decodes its input, asks the engine one question and wraps the answer.
+
+mod schema;
+pub mod tool;
+pub mod tools;
