@@ -13,7 +13,9 @@ pub mod engine;
 pub mod error;
 pub mod page;
 pub mod ports;
+pub mod redact;
 pub mod requests;
+pub mod text;
 
 pub use engine::{Engine, SharedInventory};
 pub use error::Error;
