@@ -2,7 +2,21 @@
 
 use super::tool::{AnyTool, Erased};
 
-mod list_namespaces;
+macro_rules! tools {
+    ($($file:ident :: $tool:ident),+ $(,)?) => {
+        $(mod $file;)+
 
-/// Every tool, by name.
-pub const TOOLS: &[&dyn AnyTool] = &[&Erased::<list_namespaces::ListNamespaces>::TOOL];
+        /// Every tool, by name.
+        pub const TOOLS: &[&dyn AnyTool] = &[$(&Erased::<$file::$tool>::TOOL),+];
+    };
+}
+
+tools! {
+    get_cluster_health::GetClusterHealth,
+    get_workload::GetWorkload,
+    list_events::ListEvents,
+    list_namespaces::ListNamespaces,
+    list_nodes::ListNodes,
+    list_pods::ListPods,
+    list_workloads::ListWorkloads,
+}

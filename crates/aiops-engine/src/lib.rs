@@ -9,13 +9,18 @@
 
 pub mod answer;
 pub mod budget;
+pub mod detectors;
 pub mod engine;
 pub mod error;
+pub mod fields;
+pub mod issue;
+pub mod owners;
 pub mod page;
 pub mod ports;
 pub mod redact;
 pub mod requests;
 pub mod text;
+pub mod rollout;
 
 pub use engine::{Engine, SharedInventory};
 pub use error::Error;

@@ -60,8 +60,9 @@ impl<R> Table<R> {
     }
 
     /// The rows of one namespace, by name.
-    pub fn in_namespace<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Arc<R>> {
+    pub fn in_namespace<'a>(&'a self, namespace: &str) -> impl Iterator<Item = &'a Arc<R>> + use<'a, R> {
         let from = Key::new(namespace, "");
+        let namespace = from.namespace.clone();
         self.rows
             .range(from..)
             .take_while(move |(key, _)| key.namespace == namespace)

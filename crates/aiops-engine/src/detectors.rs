@@ -1,0 +1,92 @@
+//! Detectors: pure functions from the inventory to issues.
+//!
+//! They are quiet during normal life: a rollout, a pod that starts, a job that runs. Where only time tells a fault from
+//! normal life, the grace period stands beside the detector with its reason. A kind that is not known yields nothing;
+//! the answer says that it is missing.
+
+mod nodes;
+mod openshift;
+mod pods;
+mod policy;
+mod workloads;
+
+use std::collections::BTreeMap;
+
+use aiops_inventory::{Inventory, rows::Seconds};
+
+use crate::issue::{Issue, Severity};
+
+/// What a detector sees.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The rows.
+    pub inventory: &'a Inventory,
+    /// Now, or the moment of the recording.
+    pub now: Seconds,
+    /// Only this namespace; objects of the cluster are then left out.
+    pub namespace: Option<&'a str>,
+}
+
+/// One detector.
+#[derive(Debug, Clone, Copy)]
+pub struct Detector {
+    /// Its name, for the documentation.
+    pub name: &'static str,
+    /// Looks, and adds what it finds.
+    pub detect: fn(View<'_>, &mut Vec<Issue>),
+}
+
+/// All detectors.
+pub const DETECTORS: &[Detector] = &[
+    Detector { name: "pods", detect: pods::detect },
+    Detector { name: "nodes", detect: nodes::detect },
+    Detector { name: "rollouts", detect: workloads::rollouts },
+    Detector { name: "jobs", detect: workloads::jobs },
+    Detector { name: "services", detect: workloads::services },
+    Detector { name: "claims", detect: policy::claims },
+    Detector { name: "quotas", detect: policy::quotas },
+    Detector { name: "disruption-budgets", detect: policy::budgets },
+    Detector { name: "autoscalers", detect: policy::autoscalers },
+    Detector { name: "namespaces", detect: policy::namespaces },
+    Detector { name: "openshift", detect: openshift::detect },
+];
+
+/// Everything that is wrong, worst first; issues of one code on one object are one.
+pub fn issues(view: View<'_>) -> Vec<Issue> {
+    let mut found = Vec::new();
+    for detector in DETECTORS {
+        (detector.detect)(view, &mut found);
+    }
+    let mut merged: BTreeMap<(&'static str, crate::issue::Object), Issue> = BTreeMap::new();
+    for issue in found {
+        match merged.entry((issue.code, issue.object.clone())) {
+            std::collections::btree_map::Entry::Vacant(free) => {
+                free.insert(issue);
+            }
+            std::collections::btree_map::Entry::Occupied(mut taken) => {
+                let kept = taken.get_mut();
+                kept.count += issue.count;
+                kept.severity = kept.severity.min(issue.severity);
+                kept.since = match (kept.since, issue.since) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+        }
+    }
+    let mut issues: Vec<Issue> = merged.into_values().collect();
+    issues.sort_by(|a, b| {
+        (a.severity, std::cmp::Reverse(a.count), &a.object, a.code).cmp(&(
+            b.severity,
+            std::cmp::Reverse(b.count),
+            &b.object,
+            b.code,
+        ))
+    });
+    issues
+}
+
+/// Whether a workload still has somebody to serve: decides between high and critical.
+fn by_availability(available: Option<i32>) -> Severity {
+    if available == Some(0) { Severity::Critical } else { Severity::High }
+}

@@ -1,0 +1,136 @@
+//! Rollouts that do not get on, Jobs that failed, Services that nobody answers.
+
+use std::collections::HashMap;
+
+use aiops_inventory::{
+    Row,
+    rows::{Condition, Meta, Seconds, Truth},
+};
+
+use super::{View, by_availability};
+use crate::issue::{Issue, Object, Severity};
+
+/// The Deployment controller reports Available=False at once when a node dies; pods elsewhere start within this.
+const UNAVAILABLE_GRACE: Seconds = 60;
+/// A failed Job is news for a day.
+const FAILED_KEPT: Seconds = 86_400;
+/// Endpoints follow pods by seconds; a restart of the only pod may take a minute.
+const ENDPOINTS_GRACE: Seconds = 120;
+
+fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|c| c.kind == kind)
+}
+
+fn object(kind: &'static str, meta: &Meta) -> Object {
+    Object::new(kind, meta.key.namespace.clone(), meta.key.name.clone())
+}
+
+/// Deployments past their progress deadline, refused by quota or admission, or below their availability.
+pub(super) fn rollouts(view: View<'_>, found: &mut Vec<Issue>) {
+    for row in view.inventory.deployments().scoped(view.namespace) {
+        let severity = by_availability(Some(row.available));
+        let numbers = format!("{} of {} available, {} updated", row.available, row.desired, row.updated);
+        if let Some(failure) =
+            condition(&row.conditions, "ReplicaFailure").filter(|c| c.status == Truth::True)
+        {
+            found.push(refused(object("Deployment", row.meta()), severity, failure));
+        }
+        let progressing = condition(&row.conditions, "Progressing");
+        if let Some(stuck) = progressing.filter(|c| c.reason == "ProgressDeadlineExceeded") {
+            let what = format!("the rollout exceeded its progress deadline: {numbers}");
+            found.push(Issue::new(
+                "rollout_stuck",
+                severity,
+                object("Deployment", row.meta()),
+                Some(stuck.since),
+                what,
+            ));
+            continue;
+        }
+        if let Some(down) = condition(&row.conditions, "Available").filter(|c| c.status == Truth::False) {
+            let rolling =
+                progressing.is_some_and(|c| c.status == Truth::True && c.reason != "NewReplicaSetAvailable");
+            let first_rollout = rolling && view.now - row.meta.created < i64::from(row.progress_deadline);
+            if row.desired > 0 && !first_rollout && view.now - down.since > UNAVAILABLE_GRACE {
+                let what =
+                    format!("fewer replicas are available than the rollout strategy requires: {numbers}");
+                let object = object("Deployment", row.meta());
+                found.push(Issue::new("deployment_unavailable", severity, object, Some(down.since), what));
+            }
+        }
+    }
+    for row in view.inventory.replica_sets().scoped(view.namespace).filter(|row| row.meta.owner.is_none()) {
+        if let Some(failure) =
+            condition(&row.conditions, "ReplicaFailure").filter(|c| c.status == Truth::True)
+        {
+            found.push(refused(
+                object("ReplicaSet", row.meta()),
+                by_availability(Some(row.available)),
+                failure,
+            ));
+        }
+    }
+}
+
+fn refused(object: Object, severity: Severity, failure: &Condition) -> Issue {
+    let message = failure.message.as_deref().unwrap_or(&failure.reason);
+    let code = if message.contains("exceeded quota") { "quota_exceeded" } else { "pod_creation_refused" };
+    Issue::new(code, severity, object, Some(failure.since), format!("pods cannot be created: {message}"))
+}
+
+/// Jobs that failed within the last day.
+pub(super) fn jobs(view: View<'_>, found: &mut Vec<Issue>) {
+    for row in view.inventory.jobs().scoped(view.namespace) {
+        if let Some(failed) = condition(&row.conditions, "Failed")
+            && failed.status == Truth::True
+            && view.now - failed.since < FAILED_KEPT
+        {
+            let message = failed.message.as_deref().unwrap_or(&failed.reason);
+            let object = crate::owners::top(view.inventory, "Job", row.meta());
+            let what = format!("a job failed after {} attempts: {message}", row.failed);
+            let mut issue = Issue::new("job_failed", Severity::Medium, object, Some(failed.since), what);
+            if issue.object.kind != "Job" {
+                issue.example = Some(row.meta.key.name.clone());
+            }
+            found.push(issue);
+        }
+    }
+}
+
+/// Services whose endpoints exist and none is ready.
+pub(super) fn services(view: View<'_>, found: &mut Vec<Issue>) {
+    let mut endpoints: HashMap<(&str, &str), (u32, u32)> = HashMap::new();
+    for slice in view.inventory.endpoint_slices().scoped(view.namespace).filter(|s| !s.service.is_empty()) {
+        let sum = endpoints.entry((&slice.meta.key.namespace, &slice.service)).or_default();
+        sum.0 += slice.ready;
+        sum.1 += slice.not_ready;
+    }
+    for ((namespace, name), (ready, not_ready)) in endpoints {
+        if ready > 0 || not_ready == 0 {
+            continue;
+        }
+        let Some(service) = view.inventory.services().get(namespace, name) else { continue };
+        let old_enough = view.now - service.meta.created > ENDPOINTS_GRACE;
+        if old_enough && all_unready_long_enough(view, namespace, &service.selector) {
+            let what = format!("no endpoint is ready ({not_ready} are not ready)");
+            let object = object("Service", service.meta());
+            found.push(Issue::new("service_without_endpoints", Severity::Critical, object, None, what));
+        }
+    }
+}
+
+/// Whether the pods behind a selector are unready for longer than a restart takes.
+fn all_unready_long_enough(
+    view: View<'_>,
+    namespace: &str,
+    selector: &aiops_inventory::labels::LabelSet,
+) -> bool {
+    if selector.is_empty() {
+        return true;
+    }
+    view.inventory
+        .pods()
+        .in_namespace(namespace)
+        .filter(|pod| selector.iter().all(|(k, v)| pod.meta.labels.get(k).is_some_and(|value| value == v)))
+        .all(|pod| !pod.ready && view.now - pod.ready_since.max(pod.meta.created) > ENDPOINTS_GRACE)
+}

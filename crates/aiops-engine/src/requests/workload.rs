@@ -1,0 +1,437 @@
+//! One workload in full: rollout, owners, revisions, pods, what bounds it, events of its whole tree, and who changed it
+//! last.
+//!
+//! Everything but the last change comes from memory. Who changed it stands in `managedFields`, which rows do not keep:
+//! that is read live, and when it cannot be, the answer says why.
+
+use std::collections::HashSet;
+
+use aiops_inventory::{
+    Inventory, Kind, Name,
+    labels::LabelSet,
+    rows::{ContainerSpec, Meta, PodRow},
+};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    Engine, Error,
+    answer::{Standing, age, near},
+    detectors, owners,
+    ports::ApiResource,
+    requests::{
+        events::{self, EventGroup},
+        health::Problem,
+        nodes::{ConditionItem, condition},
+        workloads::WorkloadKind,
+    },
+    rollout::{self, Counts},
+};
+
+/// Which workload.
+#[derive(Debug, Clone)]
+pub struct GetWorkload {
+    /// Kind.
+    pub kind: WorkloadKind,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// A workload in full.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WorkloadAnswer {
+    /// How far the answer may be believed.
+    #[serde(flatten)]
+    pub standing: Standing,
+    /// Kind.
+    pub kind: &'static str,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// complete, progressing, stuck, degraded, paused, scaled_to_zero, running, succeeded, failed, suspended or scheduled.
+    pub status: &'static str,
+    /// One sentence about the rollout.
+    pub message: String,
+    /// Replicas; null for CronJobs.
+    pub replicas: Option<Counts>,
+    /// Revision of the newest template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Age.
+    pub age: String,
+    /// Owners, nearest first, such as CronJob nightly.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub owned_by: Vec<String>,
+    /// Containers of the template.
+    pub containers: Vec<TemplateContainer>,
+    /// Revisions, newest first, at most five.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revisions: Vec<Revision>,
+    /// Its pods; null when pods are not known.
+    pub pods: Option<TreePods>,
+    /// Autoscalers, disruption budgets and Services that concern it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub related: Vec<String>,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
+    /// Conditions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<ConditionItem>,
+    /// Events of the whole tree, warnings first, at most six groups.
+    pub events: Vec<EventGroup>,
+    /// Who changed the object last and what; null when it could not be read.
+    pub last_change: Option<LastChange>,
+    /// Why `last_change` is null.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_change_unknown: Option<String>,
+}
+
+/// A container of the template.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct TemplateContainer {
+    /// Name.
+    pub name: String,
+    /// Image.
+    pub image: String,
+    /// CPU request, millicores.
+    pub cpu_request_millicores: Option<i64>,
+    /// CPU limit, millicores; null means unlimited.
+    pub cpu_limit_millicores: Option<i64>,
+    /// Memory request, MiB.
+    pub memory_request_mib: Option<i64>,
+    /// Memory limit, MiB; null means unlimited.
+    pub memory_limit_mib: Option<i64>,
+}
+
+/// A revision of a Deployment.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Revision {
+    /// Number.
+    pub revision: i64,
+    /// `ReplicaSet`.
+    pub replica_set: String,
+    /// Replicas it holds.
+    pub replicas: i32,
+    /// Ready replicas.
+    pub ready: i32,
+    /// Images of its template.
+    pub images: Vec<String>,
+    /// Age.
+    pub age: String,
+}
+
+/// The pods of a workload.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct TreePods {
+    /// All of them.
+    pub total: usize,
+    /// Ready ones.
+    pub ready: usize,
+    /// At most eight, the unwell first: name, status, ready, restarts, node.
+    pub shown: Vec<TreePod>,
+}
+
+/// A pod of a workload.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct TreePod {
+    /// Name.
+    pub name: String,
+    /// One word as in kubectl.
+    pub status: String,
+    /// Ready containers of all.
+    pub ready: String,
+    /// Restarts.
+    pub restarts: u32,
+    /// Node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+}
+
+/// The newest entry of `managedFields` that is not about status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct LastChange {
+    /// Who, as the client named itself.
+    pub manager: String,
+    /// Apply or Update.
+    pub operation: String,
+    /// When.
+    pub at: String,
+    /// How long ago.
+    pub age: String,
+    /// Paths that this writer owns, at most eight.
+    pub fields: Vec<String>,
+}
+
+impl Engine {
+    /// One workload in full.
+    pub async fn get_workload(&self, request: &GetWorkload) -> Result<WorkloadAnswer, Error> {
+        let mut answer = self.workload_from_rows(request)?;
+        match self.last_change(request).await {
+            Ok(change) => answer.last_change = change,
+            Err(why) => answer.last_change_unknown = Some(why),
+        }
+        if answer.last_change.is_none() && answer.last_change_unknown.is_none() {
+            answer.last_change_unknown = Some("the object carries no managedFields of a writer".to_owned());
+        }
+        Ok(answer)
+    }
+
+    fn workload_from_rows(&self, request: &GetWorkload) -> Result<WorkloadAnswer, Error> {
+        let inventory = self.look();
+        let now = self.now();
+        let GetWorkload { kind, namespace, name } = request;
+        let watched = [kind.kind(), Kind::Pod, Kind::ReplicaSet, Kind::Event];
+        let standing = self.standing(&inventory, &watched);
+        let Some(state) = rollout::state(&inventory, *kind, namespace, name) else {
+            return Err(self.no_such_workload(&inventory, &standing, request));
+        };
+        let tree = Tree::of(&inventory, kind.kind(), &state.meta);
+        let view =
+            detectors::View { inventory: &inventory, now: now.as_second(), namespace: Some(namespace) };
+        let problems = detectors::issues(view)
+            .iter()
+            .filter(|i| i.object.kind == kind.kind().name() && i.object.name == *name)
+            .map(|issue| Problem::new(issue, now, 200))
+            .collect();
+        Ok(WorkloadAnswer {
+            kind: kind.kind().name(),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            status: state.status,
+            message: state.message,
+            replicas: state.counts,
+            revision: state.revision,
+            age: age(now, state.meta.created),
+            owned_by: owners::chain(&inventory, &state.meta)
+                .iter()
+                .map(|o| format!("{} {}", o.kind, o.name))
+                .collect(),
+            containers: state.containers.iter().map(|c| template(c)).collect(),
+            revisions: revisions(&inventory, &state.meta, now),
+            pods: (!standing.lacks(Kind::Pod)).then(|| tree.pods()),
+            related: related(
+                &inventory,
+                kind.kind(),
+                &state.meta,
+                tree.pods.first().map(|p| &*p.meta.labels),
+            ),
+            problems,
+            conditions: state.conditions.iter().map(|c| condition(c, now)).collect(),
+            events: events::about(&inventory, namespace, &tree.objects, now, 6),
+            last_change: None,
+            last_change_unknown: None,
+            standing,
+        })
+    }
+
+    fn no_such_workload(&self, inventory: &Inventory, standing: &Standing, request: &GetWorkload) -> Error {
+        if let Err(error) = self.known_namespace(inventory, &request.namespace) {
+            return error;
+        }
+        let kind = request.kind.kind();
+        if standing.lacks(kind) {
+            return super::unknown(standing, kind, "reading a workload");
+        }
+        let names: Vec<String> = names(inventory, request.kind, &request.namespace);
+        let shown: String = request.name.chars().take(80).collect();
+        let hint = near(&request.name, names.iter().map(String::as_str));
+        let what = format!("{kind} {shown:?} in namespace {}", request.namespace);
+        Error::NotFound { what, hint }
+    }
+
+    async fn last_change(&self, request: &GetWorkload) -> Result<Option<LastChange>, String> {
+        let cluster = self.cluster("reading managedFields").map_err(|e| e.to_string())?;
+        let resource = request.kind.kind().resource();
+        let resource = ApiResource {
+            group: resource.group.to_owned(),
+            version: resource.version.to_owned(),
+            kind: resource.kind.to_owned(),
+            plural: resource.plural.to_owned(),
+            singular: String::new(),
+            short_names: Vec::new(),
+            namespaced: resource.namespaced,
+            verbs: Vec::new(),
+        };
+        let object = cluster.get(&resource, Some(&request.namespace), &request.name).await;
+        object.map(|object| last_change(&object, self.now())).map_err(|e| e.message)
+    }
+}
+
+/// The newest writer of anything but status.
+pub(crate) fn last_change(object: &Value, now: Timestamp) -> Option<LastChange> {
+    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
+    let text =
+        |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let newest = entries
+        .iter()
+        .filter(|entry| text(entry, "subresource").is_empty() || text(entry, "subresource") == "scale")
+        .filter(|entry| {
+            entry.pointer("/fieldsV1/f:spec").is_some() || entry.pointer("/fieldsV1/f:metadata").is_some()
+        })
+        .max_by_key(|entry| text(entry, "time"))?;
+    let at: Timestamp = text(newest, "time").parse().ok()?;
+    let mut fields = Vec::new();
+    paths(newest.get("fieldsV1")?, String::new(), &mut fields);
+    fields.truncate(8);
+    Some(LastChange {
+        manager: text(newest, "manager"),
+        operation: text(newest, "operation"),
+        at: crate::answer::time(at),
+        age: age(now, at.as_second()),
+        fields,
+    })
+}
+
+/// Paths of a `fieldsV1` tree, four levels deep below a list of containers: deep enough to tell an image from a replica
+/// count.
+fn paths(tree: &Value, prefix: String, into: &mut Vec<String>) {
+    let Some(object) = tree.as_object() else { return };
+    let children: Vec<(&String, &Value)> = object.iter().filter(|(key, _)| *key != ".").collect();
+    if (children.is_empty() || prefix.matches('.').count() >= 6) && !prefix.is_empty() {
+        into.push(prefix);
+        return;
+    }
+    for (key, child) in children {
+        let name = match key.split_once(':') {
+            Some(("f", field)) => field.to_owned(),
+            Some(("k", by)) => {
+                let name = serde_json::from_str::<Value>(by).ok();
+                let name = name.as_ref().and_then(|v| v.get("name").or_else(|| v.get("containerPort")));
+                name.map_or_else(
+                    || "*".to_owned(),
+                    |n| n.as_str().map_or_else(|| n.to_string(), str::to_owned),
+                )
+            }
+            _ => continue,
+        };
+        let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
+        paths(child, path, into);
+    }
+}
+
+/// A workload's pods, and every object whose events are its own.
+struct Tree<'a> {
+    pods: Vec<&'a PodRow>,
+    objects: HashSet<(Name, Name)>,
+}
+
+impl<'a> Tree<'a> {
+    fn of(inventory: &'a Inventory, kind: Kind, root: &Meta) -> Self {
+        let namespace = &root.key.namespace;
+        let mut uids = HashSet::from([root.uid]);
+        let mut objects = HashSet::from([(Name::from(kind.name()), root.key.name.clone())]);
+        let mut adopt = |kind: &'static str, meta: &Meta, uids: &mut HashSet<u128>| {
+            let owned = meta.owner.as_ref().is_some_and(|owner| owner.uid != 0 && uids.contains(&owner.uid));
+            if owned {
+                uids.insert(meta.uid);
+                objects.insert((Name::from(kind), meta.key.name.clone()));
+            }
+            owned
+        };
+        for row in inventory.replica_sets().in_namespace(namespace) {
+            adopt("ReplicaSet", &row.meta, &mut uids);
+        }
+        for row in inventory.jobs().in_namespace(namespace) {
+            adopt("Job", &row.meta, &mut uids);
+        }
+        let pods = inventory.pods().in_namespace(namespace).filter(|row| adopt("Pod", &row.meta, &mut uids));
+        let pods: Vec<&PodRow> = pods.map(|row| &**row).collect();
+        Self { pods, objects }
+    }
+
+    fn pods(&self) -> TreePods {
+        let mut pods = self.pods.clone();
+        pods.sort_by_key(|pod| (!pod.is_suspect(), pod.ready, pod.meta.key.name.clone()));
+        let shown = pods.iter().take(8).map(|pod| {
+            let (ready, all) = pod.ready_containers();
+            TreePod {
+                name: pod.meta.key.name.to_string(),
+                status: pod.status().to_owned(),
+                ready: format!("{ready}/{all}"),
+                restarts: pod.restarts(),
+                node: pod.node.as_ref().map(ToString::to_string),
+            }
+        });
+        TreePods { total: pods.len(), ready: pods.iter().filter(|p| p.ready).count(), shown: shown.collect() }
+    }
+}
+
+fn template(spec: &ContainerSpec) -> TemplateContainer {
+    TemplateContainer {
+        name: spec.name.to_string(),
+        image: spec.image.to_string(),
+        cpu_request_millicores: spec.requests.cpu_milli,
+        cpu_limit_millicores: spec.limits.cpu_milli,
+        memory_request_mib: spec.requests.memory_bytes.map(|b| b >> 20),
+        memory_limit_mib: spec.limits.memory_bytes.map(|b| b >> 20),
+    }
+}
+
+fn revisions(inventory: &Inventory, root: &Meta, now: Timestamp) -> Vec<Revision> {
+    let mut sets: Vec<_> = inventory
+        .replica_sets()
+        .in_namespace(&root.key.namespace)
+        .filter(|set| set.meta.owner.as_ref().is_some_and(|owner| owner.uid == root.uid && owner.uid != 0))
+        .collect();
+    sets.sort_by_key(|set| -set.revision);
+    let revision = |set: &&std::sync::Arc<aiops_inventory::rows::ReplicaSetRow>| Revision {
+        revision: set.revision,
+        replica_set: set.meta.key.name.to_string(),
+        replicas: set.replicas,
+        ready: set.ready,
+        images: set.containers.iter().map(|c| c.image.to_string()).collect(),
+        age: age(now, set.meta.created),
+    };
+    sets.iter().take(5).map(revision).collect()
+}
+
+/// What scales it, protects it and sends it traffic.
+fn related(inventory: &Inventory, kind: Kind, root: &Meta, pod_labels: Option<&LabelSet>) -> Vec<String> {
+    let namespace = &root.key.namespace;
+    let mut related = Vec::new();
+    for hpa in inventory.autoscalers().in_namespace(namespace) {
+        if hpa.target_kind == kind.name() && hpa.target_name == root.key.name {
+            let current = hpa.current.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+            let name = &hpa.meta.key.name;
+            related.push(format!("HorizontalPodAutoscaler {name}: {}..{}, now {current}", hpa.min, hpa.max));
+        }
+    }
+    let Some(labels) = pod_labels else { return related };
+    for pdb in inventory.disruption_budgets().in_namespace(namespace) {
+        if !pdb.selector.is_empty() && pdb.selector.matches(labels) {
+            related.push(format!(
+                "PodDisruptionBudget {}: {} disruptions allowed",
+                pdb.meta.key.name, pdb.allowed
+            ));
+        }
+    }
+    for service in inventory.services().in_namespace(namespace) {
+        let selects = !service.selector.is_empty()
+            && service.selector.iter().all(|(k, v)| labels.get(k).is_some_and(|value| value == v));
+        if selects {
+            related.push(format!("Service {}", service.meta.key.name));
+        }
+    }
+    related
+}
+
+fn names(inventory: &Inventory, kind: WorkloadKind, namespace: &str) -> Vec<String> {
+    let strings = |names: &mut dyn Iterator<Item = &Name>| names.map(ToString::to_string).collect();
+    match kind {
+        WorkloadKind::Deployment => strings(&mut inventory.deployments().names(namespace)),
+        WorkloadKind::StatefulSet => strings(&mut inventory.stateful_sets().names(namespace)),
+        WorkloadKind::DaemonSet => strings(&mut inventory.daemon_sets().names(namespace)),
+        WorkloadKind::Job => strings(&mut inventory.jobs().names(namespace)),
+        WorkloadKind::CronJob => strings(&mut inventory.cron_jobs().names(namespace)),
+    }
+}
