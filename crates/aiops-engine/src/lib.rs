@@ -19,8 +19,8 @@ pub mod page;
 pub mod ports;
 pub mod redact;
 pub mod requests;
-pub mod text;
 pub mod rollout;
+pub mod text;
 
 pub use engine::{Engine, SharedInventory};
 pub use error::Error;
