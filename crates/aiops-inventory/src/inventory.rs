@@ -63,9 +63,8 @@ macro_rules! tables {
                     $(Kind::$kind => match change {
                         Change::Applied(json) => {
                             let row = decode::$field(json, &mut self.interner, &mut self.shared)?;
-                            let key = row.meta.key.clone();
                             let row = Arc::new(row);
-                            let old = self.$field.insert(key, Arc::clone(&row), epoch);
+                            let old = self.$field.insert(Arc::clone(&row), epoch);
                             self.totals.$field(old.as_deref(), Some(&row));
                         }
                         Change::Deleted(json) => {

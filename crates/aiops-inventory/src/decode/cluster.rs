@@ -7,26 +7,26 @@ use super::{
 use crate::rows::{ClusterOperatorRow, ClusterVersionRow, MachineConfigPoolRow, Truth};
 
 slim! {
-    OperatorJson<'a> { metadata: MetaJson<'a>, status: OperatorStatusJson<'a> }
-    OperatorStatusJson<'a> { versions: Vec<NamedVersionJson<'a>>, conditions: Vec<ConditionJson<'a>> }
-    NamedVersionJson<'a> { name: Text<'a>, version: Text<'a> }
-    VersionJson<'a> { metadata: MetaJson<'a>, status: VersionStatusJson<'a> }
+    OperatorJson<'a> { metadata "metadata": MetaJson<'a>, status "status": OperatorStatusJson<'a> }
+    OperatorStatusJson<'a> { versions "versions": Vec<NamedVersionJson<'a>>, conditions "conditions": Vec<ConditionJson<'a>> }
+    NamedVersionJson<'a> { name "name": Text<'a>, version "version": Text<'a> }
+    VersionJson<'a> { metadata "metadata": MetaJson<'a>, status "status": VersionStatusJson<'a> }
     VersionStatusJson<'a> {
-        desired: ReleaseJson<'a>,
-        history: Vec<HistoryJson<'a>>,
-        conditions: Vec<ConditionJson<'a>>,
+        desired "desired": ReleaseJson<'a>,
+        history "history": Vec<HistoryJson<'a>>,
+        conditions "conditions": Vec<ConditionJson<'a>>,
     }
-    ReleaseJson<'a> { version: Text<'a> }
-    HistoryJson<'a> { state: Text<'a>, version: Text<'a> }
-    PoolJson<'a> { metadata: MetaJson<'a>, spec: PoolSpecJson, status: PoolStatusJson<'a> }
-    PoolSpecJson { paused: bool }
+    ReleaseJson<'a> { version "version": Text<'a> }
+    HistoryJson<'a> { state "state": Text<'a>, version "version": Text<'a> }
+    PoolJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": PoolSpecJson, status "status": PoolStatusJson<'a> }
+    PoolSpecJson { paused "paused": bool }
     PoolStatusJson<'a> {
-        machine_count: Int,
-        updated_machine_count: Int,
-        ready_machine_count: Int,
-        unavailable_machine_count: Int,
-        degraded_machine_count: Int,
-        conditions: Vec<ConditionJson<'a>>,
+        machine_count "machineCount": Int,
+        updated_machine_count "updatedMachineCount": Int,
+        ready_machine_count "readyMachineCount": Int,
+        unavailable_machine_count "unavailableMachineCount": Int,
+        degraded_machine_count "degradedMachineCount": Int,
+        conditions "conditions": Vec<ConditionJson<'a>>,
     }
 }
 

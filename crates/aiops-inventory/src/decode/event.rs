@@ -5,35 +5,35 @@ use crate::{Interner, Name, rows::EventRow};
 
 slim! {
     EventJson<'a> {
-        metadata: EventMetaJson<'a>,
-        involved_object: ObjectJson<'a>,
-        regarding: ObjectJson<'a>,
-        reason: Text<'a>,
-        r#type: Text<'a>,
-        message: Text<'a>,
-        note: Text<'a>,
-        source: SourceJson<'a>,
-        deprecated_source: SourceJson<'a>,
-        reporting_component: Text<'a>,
-        reporting_controller: Text<'a>,
-        count: Int,
-        deprecated_count: Int,
-        first_timestamp: Text<'a>,
-        deprecated_first_timestamp: Text<'a>,
-        last_timestamp: Text<'a>,
-        deprecated_last_timestamp: Text<'a>,
-        event_time: Text<'a>,
-        series: SeriesJson<'a>,
+        metadata "metadata": EventMetaJson<'a>,
+        involved_object "involvedObject": ObjectJson<'a>,
+        regarding "regarding": ObjectJson<'a>,
+        reason "reason": Text<'a>,
+        r#type "type": Text<'a>,
+        message "message": Text<'a>,
+        note "note": Text<'a>,
+        source "source": SourceJson<'a>,
+        deprecated_source "deprecatedSource": SourceJson<'a>,
+        reporting_component "reportingComponent": Text<'a>,
+        reporting_controller "reportingController": Text<'a>,
+        count "count": Int,
+        deprecated_count "deprecatedCount": Int,
+        first_timestamp "firstTimestamp": Text<'a>,
+        deprecated_first_timestamp "deprecatedFirstTimestamp": Text<'a>,
+        last_timestamp "lastTimestamp": Text<'a>,
+        deprecated_last_timestamp "deprecatedLastTimestamp": Text<'a>,
+        event_time "eventTime": Text<'a>,
+        series "series": SeriesJson<'a>,
     }
     EventMetaJson<'a> {
-        name: Text<'a>,
-        namespace: Text<'a>,
-        uid: Text<'a>,
-        creation_timestamp: Text<'a>,
+        name "name": Text<'a>,
+        namespace "namespace": Text<'a>,
+        uid "uid": Text<'a>,
+        creation_timestamp "creationTimestamp": Text<'a>,
     }
-    ObjectJson<'a> { kind: Text<'a>, name: Text<'a>, uid: Text<'a> }
-    SourceJson<'a> { component: Text<'a> }
-    SeriesJson<'a> { count: Int, last_observed_time: Text<'a> }
+    ObjectJson<'a> { kind "kind": Text<'a>, name "name": Text<'a>, uid "uid": Text<'a> }
+    SourceJson<'a> { component "component": Text<'a> }
+    SeriesJson<'a> { count "count": Int, last_observed_time "lastObservedTime": Text<'a> }
 }
 
 /// Longest message kept, in bytes.

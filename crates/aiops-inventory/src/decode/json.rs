@@ -10,30 +10,42 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::{Interner, Name, rows::Seconds};
 
-/// Declares slim structs: members in camelCase, each optional, everything else skipped.
+/// Declares slim structs: each member optional, everything else skipped. Not derived, because a derived struct also takes
+/// an array for an object, member by member. A member that is written twice counts as it stands last, as in Go.
 macro_rules! slim {
-    ($($name:ident $(<$a:lifetime>)? { $($(#[$meta:meta])* $field:ident: $ty:ty),* $(,)? })+) => {$(
-        #[derive(Default, serde::Deserialize)]
-        #[serde(default, rename_all = "camelCase")]
-        $(
-            #[doc = concat!("Borrows for ", stringify!($a), ".")]
-            #[serde(bound(deserialize = "'de: 'a"))]
-        )?
-        pub(super) struct $name $(<$a>)? {$(
-            $(#[$meta])*
-            #[serde(deserialize_with = "crate::decode::json::or_default")]
-            pub(super) $field: $ty,
-        )*}
+    ($($name:ident $(<$a:lifetime>)? { $($field:ident $key:literal: $ty:ty),* $(,)? })+) => {$(
+        #[derive(Default)]
+        pub(super) struct $name $(<$a>)? { $(pub(super) $field: $ty,)* }
+
+        impl<'de: $($a,)? $($a)?> serde::Deserialize<'de> for $name $(<$a>)? {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                struct Members<T>(std::marker::PhantomData<T>);
+
+                impl<'de: $($a,)? $($a)?> serde::de::Visitor<'de> for Members<$name $(<$a>)?> {
+                    type Value = $name $(<$a>)?;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                        let mut read = $name::default();
+                        while let Some(key) = map.next_key::<$crate::decode::json::Text<'de>>()? {
+                            match &*key {
+                                $($key => read.$field = map.next_value::<Option<_>>()?.unwrap_or_default(),)*
+                                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
+                            }
+                        }
+                        Ok(read)
+                    }
+                }
+
+                d.deserialize_map(Members(std::marker::PhantomData))
+            }
+        }
     )+};
 }
 pub(super) use slim;
-
-/// `null` is the default.
-pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    d: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
-}
 
 /// A string, borrowed where it holds no escape.
 #[derive(Default)]

@@ -69,24 +69,23 @@ pub enum WatchKind {
 
 slim! {
     Line<'a> {
-        r#type: Text<'a>,
-        object: Option<&'a RawValue>,
+        r#type "type": Text<'a>,
+        object "object": Option<&'a RawValue>,
     }
-    BookmarkObject<'a> { metadata: BookmarkMeta<'a> }
-    BookmarkMeta<'a> { resource_version: Text<'a>, annotations: BookmarkNotes<'a> }
+    BookmarkObject<'a> { metadata "metadata": BookmarkMeta<'a> }
+    BookmarkMeta<'a> { resource_version "resourceVersion": Text<'a>, annotations "annotations": BookmarkNotes<'a> }
     BookmarkNotes<'a> {
-        #[serde(rename = "k8s.io/initial-events-end")]
-        initial_events_end: Text<'a>,
+        initial_events_end "k8s.io/initial-events-end": Text<'a>,
     }
-    Status<'a> { code: Int, reason: Text<'a>, message: Text<'a> }
+    Status<'a> { code "code": Int, reason "reason": Text<'a>, message "message": Text<'a> }
     ListMeta<'a> {
-        resource_version: Text<'a>,
-        r#continue: Text<'a>,
-        remaining_item_count: Option<Int>,
+        resource_version "resourceVersion": Text<'a>,
+        r#continue "continue": Text<'a>,
+        remaining_item_count "remainingItemCount": Option<Int>,
     }
-    Manifest<'a> { api_version: Text<'a>, kind: Text<'a>, metadata: Present }
-    Versioned<'a> { metadata: VersionedMeta<'a> }
-    VersionedMeta<'a> { resource_version: Text<'a> }
+    Manifest<'a> { api_version "apiVersion": Text<'a>, kind "kind": Text<'a>, metadata "metadata": Present }
+    Versioned<'a> { metadata "metadata": VersionedMeta<'a> }
+    VersionedMeta<'a> { resource_version "resourceVersion": Text<'a> }
 }
 
 /// Reads one line of a watch. A line of a type that no API server sends is an error.

@@ -18,48 +18,46 @@ use crate::{
 
 slim! {
     MetaJson<'a> {
-        name: Text<'a>,
-        namespace: Text<'a>,
-        uid: Text<'a>,
-        creation_timestamp: Text<'a>,
-        deletion_timestamp: Text<'a>,
-        generation: Int,
-        labels: Pairs<'a>,
-        owner_references: Vec<OwnerJson<'a>>,
-        annotations: Notes<'a>,
+        name "name": Text<'a>,
+        namespace "namespace": Text<'a>,
+        uid "uid": Text<'a>,
+        creation_timestamp "creationTimestamp": Text<'a>,
+        deletion_timestamp "deletionTimestamp": Text<'a>,
+        generation "generation": Int,
+        labels "labels": Pairs<'a>,
+        owner_references "ownerReferences": Vec<OwnerJson<'a>>,
+        annotations "annotations": Notes<'a>,
     }
     OwnerJson<'a> {
-        api_version: Text<'a>,
-        kind: Text<'a>,
-        name: Text<'a>,
-        uid: Text<'a>,
-        controller: bool,
+        api_version "apiVersion": Text<'a>,
+        kind "kind": Text<'a>,
+        name "name": Text<'a>,
+        uid "uid": Text<'a>,
+        controller "controller": bool,
     }
     // The only annotations that a row needs.
     Notes<'a> {
-        #[serde(rename = "kubernetes.io/config.mirror")]
-        mirror: Text<'a>,
-        #[serde(rename = "deployment.kubernetes.io/revision")]
-        revision: Text<'a>,
+        mirror "kubernetes.io/config.mirror": Text<'a>,
+        revision "deployment.kubernetes.io/revision": Text<'a>,
     }
     ConditionJson<'a> {
-        r#type: Text<'a>,
-        status: Text<'a>,
-        reason: Text<'a>,
-        message: Text<'a>,
-        last_transition_time: Text<'a>,
+        r#type "type": Text<'a>,
+        status "status": Text<'a>,
+        reason "reason": Text<'a>,
+        message "message": Text<'a>,
+        last_transition_time "lastTransitionTime": Text<'a>,
     }
     SelectorJson<'a> {
-        match_labels: Pairs<'a>,
-        match_expressions: Vec<ExpressionJson<'a>>,
+        match_labels "matchLabels": Pairs<'a>,
+        match_expressions "matchExpressions": Vec<ExpressionJson<'a>>,
     }
     ExpressionJson<'a> {
-        key: Text<'a>,
-        operator: Text<'a>,
-        values: Vec<Text<'a>>,
+        key "key": Text<'a>,
+        operator "operator": Text<'a>,
+        values "values": Vec<Text<'a>>,
     }
-    Identified<'a> { metadata: IdentityJson<'a> }
-    IdentityJson<'a> { name: Text<'a>, namespace: Text<'a>, uid: Text<'a> }
+    Identified<'a> { metadata "metadata": IdentityJson<'a> }
+    IdentityJson<'a> { name "name": Text<'a>, namespace "namespace": Text<'a>, uid "uid": Text<'a> }
 }
 
 /// Longest message kept of a condition or a container, in bytes.

@@ -9,25 +9,24 @@ use super::{
 use crate::rows::{EndpointSliceRow, RouteRow, ServiceRow, Truth};
 
 slim! {
-    ServiceJson<'a> { metadata: MetaJson<'a>, spec: ServiceSpecJson<'a>, status: ServiceStatusJson }
+    ServiceJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": ServiceSpecJson<'a>, status "status": ServiceStatusJson }
     ServiceSpecJson<'a> {
-        r#type: Text<'a>,
-        selector: Pairs<'a>,
-        ports: Vec<PortJson<'a>>,
-        #[serde(rename = "clusterIP")]
-        cluster_ip: Text<'a>,
+        r#type "type": Text<'a>,
+        selector "selector": Pairs<'a>,
+        ports "ports": Vec<PortJson<'a>>,
+        cluster_ip "clusterIP": Text<'a>,
     }
-    PortJson<'a> { port: Int, protocol: Text<'a> }
-    ServiceStatusJson { load_balancer: BalancerJson }
-    BalancerJson { ingress: Vec<Present> }
-    SliceJson<'a> { metadata: MetaJson<'a>, endpoints: Vec<EndpointJson> }
-    EndpointJson { conditions: EndpointConditionsJson }
-    EndpointConditionsJson { ready: Option<bool> }
-    RouteJson<'a> { metadata: MetaJson<'a>, spec: RouteSpecJson<'a>, status: RouteStatusJson<'a> }
-    RouteSpecJson<'a> { host: Text<'a>, to: BackendJson<'a> }
-    BackendJson<'a> { name: Text<'a> }
-    RouteStatusJson<'a> { ingress: Vec<IngressJson<'a>> }
-    IngressJson<'a> { conditions: Vec<ConditionJson<'a>> }
+    PortJson<'a> { port "port": Int, protocol "protocol": Text<'a> }
+    ServiceStatusJson { load_balancer "loadBalancer": BalancerJson }
+    BalancerJson { ingress "ingress": Vec<Present> }
+    SliceJson<'a> { metadata "metadata": MetaJson<'a>, endpoints "endpoints": Vec<EndpointJson> }
+    EndpointJson { conditions "conditions": EndpointConditionsJson }
+    EndpointConditionsJson { ready "ready": Option<bool> }
+    RouteJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": RouteSpecJson<'a>, status "status": RouteStatusJson<'a> }
+    RouteSpecJson<'a> { host "host": Text<'a>, to "to": BackendJson<'a> }
+    BackendJson<'a> { name "name": Text<'a> }
+    RouteStatusJson<'a> { ingress "ingress": Vec<IngressJson<'a>> }
+    IngressJson<'a> { conditions "conditions": Vec<ConditionJson<'a>> }
 }
 
 impl Keep<'_> {

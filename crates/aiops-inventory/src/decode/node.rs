@@ -12,32 +12,31 @@ use crate::{
 };
 
 slim! {
-    NodeJson<'a> { metadata: MetaJson<'a>, spec: NodeSpecJson<'a>, status: NodeStatusJson<'a> }
-    NodeSpecJson<'a> { unschedulable: bool, taints: Vec<TaintJson<'a>> }
-    TaintJson<'a> { key: Text<'a>, value: Text<'a>, effect: Text<'a>, time_added: Text<'a> }
+    NodeJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": NodeSpecJson<'a>, status "status": NodeStatusJson<'a> }
+    NodeSpecJson<'a> { unschedulable "unschedulable": bool, taints "taints": Vec<TaintJson<'a>> }
+    TaintJson<'a> { key "key": Text<'a>, value "value": Text<'a>, effect "effect": Text<'a>, time_added "timeAdded": Text<'a> }
     NodeStatusJson<'a> {
-        conditions: Vec<ConditionJson<'a>>,
-        capacity: NodeAmountsJson<'a>,
-        allocatable: NodeAmountsJson<'a>,
-        node_info: NodeInfoJson<'a>,
-        addresses: Vec<AddressJson<'a>>,
+        conditions "conditions": Vec<ConditionJson<'a>>,
+        capacity "capacity": NodeAmountsJson<'a>,
+        allocatable "allocatable": NodeAmountsJson<'a>,
+        node_info "nodeInfo": NodeInfoJson<'a>,
+        addresses "addresses": Vec<AddressJson<'a>>,
     }
     NodeAmountsJson<'a> {
-        cpu: Option<Loose<'a>>,
-        memory: Option<Loose<'a>>,
-        pods: Option<Loose<'a>>,
-        #[serde(rename = "ephemeral-storage")]
-        ephemeral: Option<Loose<'a>>,
+        cpu "cpu": Option<Loose<'a>>,
+        memory "memory": Option<Loose<'a>>,
+        pods "pods": Option<Loose<'a>>,
+        ephemeral "ephemeral-storage": Option<Loose<'a>>,
     }
     NodeInfoJson<'a> {
-        kubelet_version: Text<'a>,
-        os_image: Text<'a>,
-        container_runtime_version: Text<'a>,
-        architecture: Text<'a>,
+        kubelet_version "kubeletVersion": Text<'a>,
+        os_image "osImage": Text<'a>,
+        container_runtime_version "containerRuntimeVersion": Text<'a>,
+        architecture "architecture": Text<'a>,
     }
-    AddressJson<'a> { r#type: Text<'a>, address: Text<'a> }
-    NamespaceJson<'a> { metadata: MetaJson<'a>, status: NamespaceStatusJson<'a> }
-    NamespaceStatusJson<'a> { phase: Text<'a>, conditions: Vec<ConditionJson<'a>> }
+    AddressJson<'a> { r#type "type": Text<'a>, address "address": Text<'a> }
+    NamespaceJson<'a> { metadata "metadata": MetaJson<'a>, status "status": NamespaceStatusJson<'a> }
+    NamespaceStatusJson<'a> { phase "phase": Text<'a>, conditions "conditions": Vec<ConditionJson<'a>> }
 }
 
 impl Keep<'_> {

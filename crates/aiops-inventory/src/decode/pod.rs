@@ -17,72 +17,71 @@ use crate::{
 };
 
 slim! {
-    PodJson<'a> { metadata: MetaJson<'a>, spec: PodSpecJson<'a>, status: PodStatusJson<'a> }
+    PodJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": PodSpecJson<'a>, status "status": PodStatusJson<'a> }
     PodSpecJson<'a> {
-        node_name: Text<'a>,
-        priority_class_name: Text<'a>,
-        service_account_name: Text<'a>,
-        volumes: Vec<VolumeJson<'a>>,
-        init_containers: Vec<ContainerJson<'a>>,
-        containers: Vec<ContainerJson<'a>>,
-        resources: Option<ResourcesJson<'a>>,
-        overhead: Option<AmountsJson<'a>>,
+        node_name "nodeName": Text<'a>,
+        priority_class_name "priorityClassName": Text<'a>,
+        service_account_name "serviceAccountName": Text<'a>,
+        volumes "volumes": Vec<VolumeJson<'a>>,
+        init_containers "initContainers": Vec<ContainerJson<'a>>,
+        containers "containers": Vec<ContainerJson<'a>>,
+        resources "resources": Option<ResourcesJson<'a>>,
+        overhead "overhead": Option<AmountsJson<'a>>,
     }
     VolumeJson<'a> {
-        name: Text<'a>,
-        persistent_volume_claim: Option<ClaimJson<'a>>,
-        ephemeral: Present,
+        name "name": Text<'a>,
+        persistent_volume_claim "persistentVolumeClaim": Option<ClaimJson<'a>>,
+        ephemeral "ephemeral": Present,
     }
-    ClaimJson<'a> { claim_name: Text<'a> }
+    ClaimJson<'a> { claim_name "claimName": Text<'a> }
     ContainerJson<'a> {
-        name: Text<'a>,
-        image: Text<'a>,
-        restart_policy: Text<'a>,
-        resources: ResourcesJson<'a>,
-        liveness_probe: Present,
-        readiness_probe: Present,
-        startup_probe: Present,
+        name "name": Text<'a>,
+        image "image": Text<'a>,
+        restart_policy "restartPolicy": Text<'a>,
+        resources "resources": ResourcesJson<'a>,
+        liveness_probe "livenessProbe": Present,
+        readiness_probe "readinessProbe": Present,
+        startup_probe "startupProbe": Present,
     }
-    ResourcesJson<'a> { requests: Option<AmountsJson<'a>>, limits: Option<AmountsJson<'a>> }
-    AmountsJson<'a> { cpu: Option<Loose<'a>>, memory: Option<Loose<'a>> }
+    ResourcesJson<'a> { requests "requests": Option<AmountsJson<'a>>, limits "limits": Option<AmountsJson<'a>> }
+    AmountsJson<'a> { cpu "cpu": Option<Loose<'a>>, memory "memory": Option<Loose<'a>> }
     PodStatusJson<'a> {
-        phase: Text<'a>,
-        reason: Text<'a>,
-        message: Text<'a>,
-        #[serde(rename = "podIP")]
-        pod_ip: Text<'a>,
-        start_time: Text<'a>,
-        conditions: Vec<ConditionJson<'a>>,
-        init_container_statuses: Vec<StatusJson<'a>>,
-        container_statuses: Vec<StatusJson<'a>>,
+        phase "phase": Text<'a>,
+        reason "reason": Text<'a>,
+        message "message": Text<'a>,
+        pod_ip "podIP": Text<'a>,
+        start_time "startTime": Text<'a>,
+        conditions "conditions": Vec<ConditionJson<'a>>,
+        init_container_statuses "initContainerStatuses": Vec<StatusJson<'a>>,
+        container_statuses "containerStatuses": Vec<StatusJson<'a>>,
     }
     StatusJson<'a> {
-        name: Text<'a>,
-        restart_count: Int,
-        ready: bool,
-        started: Option<bool>,
-        state: StateJson<'a>,
-        last_state: StateJson<'a>,
+        name "name": Text<'a>,
+        restart_count "restartCount": Int,
+        ready "ready": bool,
+        started "started": Option<bool>,
+        state "state": StateJson<'a>,
+        last_state "lastState": StateJson<'a>,
     }
     StateJson<'a> {
-        waiting: Option<WaitingJson<'a>>,
-        running: Option<RunningJson<'a>>,
-        terminated: Option<TerminatedJson<'a>>,
+        waiting "waiting": Option<WaitingJson<'a>>,
+        running "running": Option<RunningJson<'a>>,
+        terminated "terminated": Option<TerminatedJson<'a>>,
     }
-    WaitingJson<'a> { reason: Text<'a>, message: Text<'a> }
-    RunningJson<'a> { started_at: Text<'a> }
+    WaitingJson<'a> { reason "reason": Text<'a>, message "message": Text<'a> }
+    RunningJson<'a> { started_at "startedAt": Text<'a> }
     TerminatedJson<'a> {
-        reason: Text<'a>,
-        message: Text<'a>,
-        exit_code: Int,
-        signal: Int,
-        started_at: Text<'a>,
-        finished_at: Text<'a>,
+        reason "reason": Text<'a>,
+        message "message": Text<'a>,
+        exit_code "exitCode": Int,
+        signal "signal": Int,
+        started_at "startedAt": Text<'a>,
+        finished_at "finishedAt": Text<'a>,
     }
-    TemplateJson<'a> { spec: TemplateSpecJson<'a> }
+    TemplateJson<'a> { spec "spec": TemplateSpecJson<'a> }
     TemplateSpecJson<'a> {
-        init_containers: Vec<ContainerJson<'a>>,
-        containers: Vec<ContainerJson<'a>>,
+        init_containers "initContainers": Vec<ContainerJson<'a>>,
+        containers "containers": Vec<ContainerJson<'a>>,
     }
 }
 
@@ -124,8 +123,8 @@ impl Keep<'_> {
             service_account: self.name(&spec.service_account_name),
             claims: self.claims(&meta.key.name, &spec.volumes),
             is_mirror: !json.metadata.annotations.mirror.is_empty(),
-            requests,
-            limits,
+            requests: self.shared.resources.share(requests),
+            limits: self.shared.resources.share(limits),
             containers,
             meta,
         })

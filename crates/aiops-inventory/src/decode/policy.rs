@@ -18,55 +18,55 @@ use crate::{
 };
 
 slim! {
-    ClaimJson<'a> { metadata: MetaJson<'a>, spec: ClaimSpecJson<'a>, status: ClaimStatusJson<'a> }
+    ClaimJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": ClaimSpecJson<'a>, status "status": ClaimStatusJson<'a> }
     ClaimSpecJson<'a> {
-        storage_class_name: Option<Text<'a>>,
-        volume_name: Text<'a>,
-        resources: ClaimResourcesJson<'a>,
+        storage_class_name "storageClassName": Option<Text<'a>>,
+        volume_name "volumeName": Text<'a>,
+        resources "resources": ClaimResourcesJson<'a>,
     }
-    ClaimResourcesJson<'a> { requests: StorageJson<'a> }
-    StorageJson<'a> { storage: Option<Loose<'a>> }
-    ClaimStatusJson<'a> { phase: Text<'a>, capacity: StorageJson<'a> }
+    ClaimResourcesJson<'a> { requests "requests": StorageJson<'a> }
+    StorageJson<'a> { storage "storage": Option<Loose<'a>> }
+    ClaimStatusJson<'a> { phase "phase": Text<'a>, capacity "capacity": StorageJson<'a> }
     AutoscalerJson<'a> {
-        metadata: MetaJson<'a>,
-        spec: AutoscalerSpecJson<'a>,
-        status: AutoscalerStatusJson<'a>,
+        metadata "metadata": MetaJson<'a>,
+        spec "spec": AutoscalerSpecJson<'a>,
+        status "status": AutoscalerStatusJson<'a>,
     }
     AutoscalerSpecJson<'a> {
-        scale_target_ref: TargetJson<'a>,
-        min_replicas: Option<Int>,
-        max_replicas: Int,
+        scale_target_ref "scaleTargetRef": TargetJson<'a>,
+        min_replicas "minReplicas": Option<Int>,
+        max_replicas "maxReplicas": Int,
     }
-    TargetJson<'a> { kind: Text<'a>, name: Text<'a> }
+    TargetJson<'a> { kind "kind": Text<'a>, name "name": Text<'a> }
     AutoscalerStatusJson<'a> {
-        current_replicas: Int,
-        desired_replicas: Int,
-        conditions: Vec<ConditionJson<'a>>,
+        current_replicas "currentReplicas": Int,
+        desired_replicas "desiredReplicas": Int,
+        conditions "conditions": Vec<ConditionJson<'a>>,
     }
-    BudgetJson<'a> { metadata: MetaJson<'a>, spec: BudgetSpecJson<'a>, status: BudgetStatusJson }
+    BudgetJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": BudgetSpecJson<'a>, status "status": BudgetStatusJson }
     BudgetSpecJson<'a> {
-        selector: Option<SelectorJson<'a>>,
-        min_available: Loose<'a>,
-        max_unavailable: Loose<'a>,
+        selector "selector": Option<SelectorJson<'a>>,
+        min_available "minAvailable": Loose<'a>,
+        max_unavailable "maxUnavailable": Loose<'a>,
     }
     BudgetStatusJson {
-        disruptions_allowed: Int,
-        current_healthy: Int,
-        desired_healthy: Int,
-        expected_pods: Int,
-        observed_generation: Int,
+        disruptions_allowed "disruptionsAllowed": Int,
+        current_healthy "currentHealthy": Int,
+        desired_healthy "desiredHealthy": Int,
+        expected_pods "expectedPods": Int,
+        observed_generation "observedGeneration": Int,
     }
-    QuotaJson<'a> { metadata: MetaJson<'a>, spec: QuotaSpecJson<'a>, status: QuotaStatusJson<'a> }
-    QuotaSpecJson<'a> { hard: Pairs<'a>, scopes: Vec<Present>, scope_selector: Present }
-    QuotaStatusJson<'a> { hard: Pairs<'a>, used: Pairs<'a> }
-    LimitRangeJson<'a> { metadata: MetaJson<'a>, spec: LimitRangeSpecJson<'a> }
-    LimitRangeSpecJson<'a> { limits: Vec<LimitJson<'a>> }
+    QuotaJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": QuotaSpecJson<'a>, status "status": QuotaStatusJson<'a> }
+    QuotaSpecJson<'a> { hard "hard": Pairs<'a>, scopes "scopes": Vec<Present>, scope_selector "scopeSelector": Present }
+    QuotaStatusJson<'a> { hard "hard": Pairs<'a>, used "used": Pairs<'a> }
+    LimitRangeJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": LimitRangeSpecJson<'a> }
+    LimitRangeSpecJson<'a> { limits "limits": Vec<LimitJson<'a>> }
     LimitJson<'a> {
-        r#type: Text<'a>,
-        default: Option<AmountsJson<'a>>,
-        default_request: Option<AmountsJson<'a>>,
-        min: Option<AmountsJson<'a>>,
-        max: Option<AmountsJson<'a>>,
+        r#type "type": Text<'a>,
+        default "default": Option<AmountsJson<'a>>,
+        default_request "defaultRequest": Option<AmountsJson<'a>>,
+        min "min": Option<AmountsJson<'a>>,
+        max "max": Option<AmountsJson<'a>>,
     }
 }
 

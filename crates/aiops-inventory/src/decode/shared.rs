@@ -7,7 +7,7 @@ use std::{borrow::Borrow, collections::HashSet, hash::Hash, sync::Arc};
 use crate::{
     Name,
     labels::{LabelSet, Selector},
-    rows::{ContainerSpec, Owner, Taint},
+    rows::{ContainerSpec, Owner, Taint, pod::Resources},
 };
 
 /// Values that many rows share: label sets, container specs, owners, selectors.
@@ -21,6 +21,8 @@ pub struct Shared {
     /// Claims of pods, roles of nodes, ports of services.
     pub(super) names: Pool<[Name]>,
     pub(super) taints: Pool<[Taint]>,
+    /// What whole pods request, and their limits.
+    pub(super) resources: Pool<Resources>,
 }
 
 impl Shared {
@@ -34,6 +36,7 @@ impl Shared {
         self.selectors.sweep();
         self.names.sweep();
         self.taints.sweep();
+        self.resources.sweep();
     }
 
     /// How many distinct values are held.
@@ -45,6 +48,7 @@ impl Shared {
             + self.selectors.held.len()
             + self.names.held.len()
             + self.taints.held.len()
+            + self.resources.held.len()
     }
 
     /// Whether nothing is held.

@@ -8,55 +8,55 @@ use super::{
 use crate::rows::{CronJobRow, DaemonSetRow, DeploymentRow, JobRow, ReplicaSetRow, StatefulSetRow};
 
 slim! {
-    WorkloadJson<'a> { metadata: MetaJson<'a>, spec: WorkloadSpecJson<'a>, status: WorkloadStatusJson<'a> }
+    WorkloadJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": WorkloadSpecJson<'a>, status "status": WorkloadStatusJson<'a> }
     WorkloadSpecJson<'a> {
-        replicas: Option<Int>,
-        paused: bool,
-        progress_deadline_seconds: Option<Int>,
-        strategy: StrategyJson<'a>,
-        selector: Option<SelectorJson<'a>>,
-        template: TemplateJson<'a>,
+        replicas "replicas": Option<Int>,
+        paused "paused": bool,
+        progress_deadline_seconds "progressDeadlineSeconds": Option<Int>,
+        strategy "strategy": StrategyJson<'a>,
+        selector "selector": Option<SelectorJson<'a>>,
+        template "template": TemplateJson<'a>,
     }
-    StrategyJson<'a> { r#type: Text<'a> }
+    StrategyJson<'a> { r#type "type": Text<'a> }
     WorkloadStatusJson<'a> {
-        replicas: Int,
-        updated_replicas: Int,
-        ready_replicas: Int,
-        available_replicas: Int,
-        unavailable_replicas: Int,
-        observed_generation: Int,
-        current_revision: Text<'a>,
-        update_revision: Text<'a>,
-        conditions: Vec<ConditionJson<'a>>,
-        desired_number_scheduled: Int,
-        current_number_scheduled: Int,
-        number_ready: Int,
-        updated_number_scheduled: Int,
-        number_available: Int,
-        number_misscheduled: Int,
+        replicas "replicas": Int,
+        updated_replicas "updatedReplicas": Int,
+        ready_replicas "readyReplicas": Int,
+        available_replicas "availableReplicas": Int,
+        unavailable_replicas "unavailableReplicas": Int,
+        observed_generation "observedGeneration": Int,
+        current_revision "currentRevision": Text<'a>,
+        update_revision "updateRevision": Text<'a>,
+        conditions "conditions": Vec<ConditionJson<'a>>,
+        desired_number_scheduled "desiredNumberScheduled": Int,
+        current_number_scheduled "currentNumberScheduled": Int,
+        number_ready "numberReady": Int,
+        updated_number_scheduled "updatedNumberScheduled": Int,
+        number_available "numberAvailable": Int,
+        number_misscheduled "numberMisscheduled": Int,
     }
-    JobJson<'a> { metadata: MetaJson<'a>, spec: JobSpecJson<'a>, status: JobStatusJson<'a> }
+    JobJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": JobSpecJson<'a>, status "status": JobStatusJson<'a> }
     JobSpecJson<'a> {
-        completions: Option<Int>,
-        parallelism: Option<Int>,
-        backoff_limit: Option<Int>,
-        suspend: bool,
-        template: TemplateJson<'a>,
+        completions "completions": Option<Int>,
+        parallelism "parallelism": Option<Int>,
+        backoff_limit "backoffLimit": Option<Int>,
+        suspend "suspend": bool,
+        template "template": TemplateJson<'a>,
     }
     JobStatusJson<'a> {
-        active: Int,
-        succeeded: Int,
-        failed: Int,
-        start_time: Text<'a>,
-        completion_time: Text<'a>,
-        conditions: Vec<ConditionJson<'a>>,
+        active "active": Int,
+        succeeded "succeeded": Int,
+        failed "failed": Int,
+        start_time "startTime": Text<'a>,
+        completion_time "completionTime": Text<'a>,
+        conditions "conditions": Vec<ConditionJson<'a>>,
     }
-    CronJobJson<'a> { metadata: MetaJson<'a>, spec: CronJobSpecJson<'a>, status: CronJobStatusJson<'a> }
-    CronJobSpecJson<'a> { schedule: Text<'a>, time_zone: Text<'a>, suspend: bool }
+    CronJobJson<'a> { metadata "metadata": MetaJson<'a>, spec "spec": CronJobSpecJson<'a>, status "status": CronJobStatusJson<'a> }
+    CronJobSpecJson<'a> { schedule "schedule": Text<'a>, time_zone "timeZone": Text<'a>, suspend "suspend": bool }
     CronJobStatusJson<'a> {
-        active: Vec<Present>,
-        last_schedule_time: Text<'a>,
-        last_successful_time: Text<'a>,
+        active "active": Vec<Present>,
+        last_schedule_time "lastScheduleTime": Text<'a>,
+        last_successful_time "lastSuccessfulTime": Text<'a>,
     }
 }
 

@@ -37,9 +37,9 @@ pub struct PodRow {
     /// It is a static (mirror) pod of a kubelet.
     pub is_mirror: bool,
     /// What the scheduler counts: max(sum of containers + sidecars, init containers) + overhead.
-    pub requests: Resources,
-    /// Sum over containers; a resource that one container leaves unlimited is `None`.
-    pub limits: Resources,
+    pub requests: Arc<Resources>,
+    /// Sum over the containers that run together; a resource that one of them leaves unlimited is `None`.
+    pub limits: Arc<Resources>,
     /// Init containers first, then containers, in the order of the spec.
     pub containers: Box<[ContainerRow]>,
 }
