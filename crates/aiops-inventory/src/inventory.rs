@@ -68,9 +68,12 @@ macro_rules! tables {
                             self.totals.$field(old.as_deref(), Some(&row));
                         }
                         Change::Deleted(json) => {
-                            let key = decode::key(json, &mut self.interner)?;
-                            let old = self.$field.remove(&key);
-                            self.totals.$field(old.as_deref(), None);
+                            let (key, uid) = decode::identity(json, &mut self.interner)?;
+                            // A watch that is resumed tells old deletions again: the object that has the name now stays.
+                            if self.$field.get(&key.namespace, &key.name).is_none_or(|row| is_same(row.meta.uid, uid)) {
+                                let old = self.$field.remove(&key);
+                                self.totals.$field(old.as_deref(), None);
+                            }
                         }
                     },)+
                     Kind::Event => match change {
@@ -92,11 +95,17 @@ macro_rules! tables {
                             self.totals.$field(Some(&old), None);
                         }
                     })+
+                    // What happened stays known when the API server has forgotten it.
                     Kind::Event => {}
                 }
             }
         }
     };
+}
+
+/// Whether two uids may be those of one object; 0 is an unknown one.
+const fn is_same(held: u128, told: u128) -> bool {
+    held == told || held == 0 || told == 0
 }
 
 tables! {
@@ -128,7 +137,8 @@ impl Inventory {
         Self { events: EventRing::with_capacity(events), ..Self::default() }
     }
 
-    /// Takes one change in. An object that cannot be read changes nothing but the kind's `unreadable` count.
+    /// Takes one change in. An object that cannot be read changes nothing but the kind's `unreadable` count. A deletion
+    /// takes the row out only when it is of the same object: one that was made again under the name survives it.
     pub fn apply(&mut self, kind: Kind, change: Change<'_>) -> Result<(), DecodeError> {
         let done = self.write(kind, change);
         self.generation += 1;
@@ -142,7 +152,7 @@ impl Inventory {
     }
 
     /// A list of `kind` begins: rows that it does not name are dropped by [`Inventory::complete`]. What was known
-    /// stays readable meanwhile.
+    /// stays readable meanwhile. Lists of the same kind (one a namespace) come one after the other, not interleaved.
     pub fn begin(&mut self, kind: Kind) {
         *self.epochs.entry(kind).or_default() += 1;
     }
@@ -165,6 +175,9 @@ impl Inventory {
         if matches!(sync, Sync::Absent | Sync::Forbidden { .. }) {
             self.begin(kind);
             self.drop_unseen(kind, None);
+            if kind == Kind::Event {
+                self.events.clear();
+            }
         }
         let rows = self.count(kind);
         let status = self.statuses.entry(kind).or_default();
@@ -210,7 +223,7 @@ impl Inventory {
         self.totals.cluster()
     }
 
-    /// Counts and sums over one namespace; `None` when nothing was ever seen there.
+    /// Counts and sums over one namespace; `None` when nothing that is counted is known there.
     pub fn namespace_totals(&self, namespace: &str) -> Option<&NamespaceTotals> {
         self.totals.namespace(namespace)
     }
@@ -237,6 +250,7 @@ impl Inventory {
 
     /// When the newest thing that is known happened; a recording without a date of its own is as old as this.
     pub fn newest(&self) -> Option<Seconds> {
-        self.events.newest().map(|event| event.last)
+        let event = self.events.newest().map(|event| event.last);
+        event.or_else(|| self.pods.iter().map(|pod| pod.meta.created.max(pod.ready_since)).max())
     }
 }

@@ -1,7 +1,7 @@
 //! Events, in the words of `core/v1` or of `events.k8s.io/v1`.
 
 use super::json::{Int, Text, cut, slim, uid};
-use crate::{Interner, Name, rows::EventRow};
+use crate::{Interner, Name, page::digest, rows::EventRow};
 
 slim! {
     EventJson<'a> {
@@ -65,8 +65,13 @@ pub(super) fn event(json: &[u8], interner: &mut Interner) -> Result<EventRow, se
     ];
     let last = last.into_iter().filter_map(Text::time).max().unwrap_or(first).max(first);
     let source = source.into_iter().find(|text| !text.is_empty());
+    let own_uid = match uid(&meta.uid) {
+        // Events are told apart by uid; one that was cut out of a recording still is itself.
+        0 => u128::from(digest([meta.namespace.as_bytes(), meta.name.as_bytes()])),
+        uid => uid,
+    };
     Ok(EventRow {
-        uid: uid(&meta.uid),
+        uid: own_uid,
         name: Name::from(&*meta.name),
         namespace: interner.name(&meta.namespace),
         kind: about.kind.word(interner),

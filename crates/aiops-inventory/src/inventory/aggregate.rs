@@ -75,13 +75,19 @@ impl PodTotals {
         self.restarts += sign * i64::from(pod.restarts());
         if !pod.is_terminal() {
             let sum = |into: (&mut i64, &mut i64), r: &Resources| {
-                *into.0 += sign * r.cpu_milli.unwrap_or(0);
-                *into.1 += sign * r.memory_bytes.unwrap_or(0);
+                *into.0 += sign * countable(r.cpu_milli);
+                *into.1 += sign * countable(r.memory_bytes);
             };
             sum((&mut self.requested_cpu_milli, &mut self.requested_memory_bytes), &pod.requests);
             sum((&mut self.limited_cpu_milli, &mut self.limited_memory_bytes), &pod.limits);
         }
     }
+}
+
+/// What a pod adds to a sum: at most 2^46 (64 TiB, or more processors than there are), so that a pod which asks for an
+/// absurd amount and waits for ever cannot overflow the sums of 100,000 others.
+fn countable(amount: Option<i64>) -> i64 {
+    amount.unwrap_or(0).clamp(0, 1 << 46)
 }
 
 /// Counts and sums of one namespace.
@@ -129,6 +135,9 @@ macro_rules! counted {
                     self.by_namespace.entry(row.meta.key.namespace.clone()).or_default().$field += sign;
                 }
             }
+            if let (Some(gone), None) = (old, new) {
+                self.forget_if_empty(&gone.meta.key.namespace);
+            }
         }
     )+};
 }
@@ -162,19 +171,20 @@ impl Totals {
         {
             self.by_node.remove(node);
         }
+        if let (Some(gone), None) = (old, new) {
+            self.forget_if_empty(&gone.meta.key.namespace);
+        }
+    }
+
+    /// Namespaces come and go by the thousand in some clusters: what counts nothing is not kept.
+    fn forget_if_empty(&mut self, namespace: &Name) {
+        if self.by_namespace.get(namespace).is_some_and(|totals| *totals == NamespaceTotals::default()) {
+            self.by_namespace.remove(namespace);
+        }
     }
 
     pub(super) fn by_namespace(&self) -> impl Iterator<Item = (&Name, &NamespaceTotals)> {
         self.by_namespace.iter()
-    }
-
-    pub(super) fn namespaces(&mut self, old: Option<&NamespaceRow>, new: Option<&NamespaceRow>) {
-        if let (Some(old), None) = (old, new) {
-            let gone = &old.meta.key.name;
-            if self.by_namespace.get(gone).is_some_and(|totals| *totals == NamespaceTotals::default()) {
-                self.by_namespace.remove(gone);
-            }
-        }
     }
 
     counted! {
@@ -188,6 +198,7 @@ impl Totals {
 
     uncounted! {
         nodes: NodeRow;
+        namespaces: NamespaceRow;
         replica_sets: ReplicaSetRow;
         claims: PersistentVolumeClaimRow;
         endpoint_slices: EndpointSliceRow;

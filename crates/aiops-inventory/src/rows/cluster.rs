@@ -17,7 +17,7 @@ pub struct NamespaceRow {
 /// An event, from `core/v1` or `events.k8s.io/v1`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRow {
-    /// Uid of the event itself.
+    /// Uid of the event itself; when it has none, a digest of its namespace and name.
     pub uid: u128,
     /// Name of the event itself.
     pub name: Name,
