@@ -1,0 +1,33 @@
+//! The two streams. `aiops tools | head` closes ours early: that is no failure, and no panic as `println!` would make it.
+//!
+//! Nothing here runs while stdout belongs to JSON-RPC.
+
+use std::io::{ErrorKind, Result, Write};
+
+/// Prints text and a line end to stdout.
+///
+/// # Errors
+/// It could not be written, other than because the reader has gone.
+pub fn out(text: &str) -> Result<()> {
+    write(&mut std::io::stdout().lock(), text)
+}
+
+/// Prints text and a line end to stderr.
+///
+/// # Errors
+/// It could not be written, other than because the reader has gone.
+pub fn err(text: &str) -> Result<()> {
+    write(&mut std::io::stderr().lock(), text)
+}
+
+fn write(stream: &mut dyn Write, text: &str) -> Result<()> {
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    match stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.write_all(end.as_bytes()))
+        .and_then(|()| stream.flush())
+    {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}

@@ -1,0 +1,197 @@
+//! The configuration: embedded defaults, then a file, then variables, then flags; and where each value came from.
+//!
+//! It refuses what it does not understand, all of it at once, with the key, the origin and the fix. It opens no port
+//! and no cluster, and it is the only room that reads the environment ([`Environment`]).
+
+mod check;
+mod cluster;
+mod deployment;
+mod duration;
+mod environment;
+mod error;
+mod http;
+mod layers;
+mod mcp;
+mod old;
+mod shape;
+mod show;
+mod telemetry;
+pub mod tokens;
+mod variables;
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use cluster::Cluster;
+pub use deployment::{
+    CoordinationEngine, CustomService, Deployment, Integrations, Kserve, Kubernetes, MlServices, Prometheus,
+};
+pub use environment::Environment;
+pub use error::{ConfigError, Fault};
+pub use http::Http;
+pub use mcp::{Mcp, Toolset};
+pub use old::{OLD, Use};
+pub use show::Entry;
+pub use telemetry::{LogFormat, LogLevel, Telemetry};
+
+use crate::mode::{MissingAdapter, Wants, missing};
+
+/// The defaults with their comments, as `aiops config defaults` prints them.
+pub const DEFAULTS: &str = include_str!("../config/aiops.default.toml");
+
+/// Everything that can be configured, one member per room.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// Where aiops keeps its state. Unset: $XDG_STATE_HOME/aiops, else ~/.local/state/aiops.
+    pub state_dir: Option<PathBuf>,
+    /// The mode.
+    pub deployment: Deployment,
+    /// Single adapters, over what the mode says.
+    pub integrations: Integrations,
+    /// The one listener.
+    pub http: Http,
+    /// The MCP door.
+    pub mcp: Mcp,
+    /// Which cluster, and how much of it.
+    pub cluster: Cluster,
+    /// Logs, spans and metrics of aiops itself.
+    pub telemetry: Telemetry,
+}
+
+impl Config {
+    /// The adapters that the mode and the switches ask for together.
+    pub fn wants(&self) -> Wants {
+        deployment::wants(self.deployment.mode, &self.integrations)
+    }
+
+    /// Those of them that this build does not have, with a sentence for health, log and `doctor`.
+    pub fn missing(&self) -> Vec<MissingAdapter> {
+        missing(self.wants())
+    }
+}
+
+/// Where the values come from, beside the embedded defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// A TOML or YAML file.
+    pub file: Option<PathBuf>,
+    /// Variables.
+    pub environment: Environment,
+    /// Flags that were given.
+    pub flags: Vec<Flag>,
+}
+
+/// A flag that sets a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// As it was written, `--mode`.
+    pub flag: &'static str,
+    /// The dotted key, `deployment.mode`.
+    pub key: &'static str,
+    /// Its text.
+    pub value: String,
+}
+
+impl Flag {
+    fn origin(&self) -> String {
+        // `demo` and its like set keys without a flag.
+        let kind = if self.flag.starts_with('-') { "flag" } else { "command" };
+        format!("{kind} {}", self.flag)
+    }
+}
+
+/// A configuration that may be used.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// What was accepted without effect, or is likely not meant; each a sentence for the log and `doctor`.
+    pub notes: Vec<String>,
+    /// The environment it was read from.
+    pub environment: Environment,
+    origins: layers::Origins,
+}
+
+/// Reads all sources.
+///
+/// # Errors
+/// Everything that is wrong, at once: unknown keys, wrong types, values out of bounds, combinations that cannot be.
+pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
+    let layers::Merged { mut config, origins, mut notes } = layers::merge(&sources)?;
+    check::settle_paths(&mut config, &origins, &sources);
+    check::combinations(&config, &origins, &mut notes)?;
+    Ok(Loaded { config, notes, environment: sources.environment, origins })
+}
+
+/// JSON Schema of a configuration file.
+pub fn schema() -> serde_json::Value {
+    shape::json_schema()
+}
+
+impl Loaded {
+    /// Where the value of a dotted key came from: `flag --x`, `variable NAME`, `file PATH` or `default`.
+    pub fn origin(&self, key: &str) -> String {
+        self.origins.of(key)
+    }
+
+    /// Whether a person or a manifest set the key, rather than the embedded defaults.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.origins.is_set(key)
+    }
+
+    /// Every key with its value, as text that holds no secret, and where it came from.
+    pub fn entries(&self) -> Vec<Entry> {
+        show::entries(self)
+    }
+
+    /// Refuses to serve HTTP to other machines without tokens. To be asked before anything listens there.
+    ///
+    /// # Errors
+    /// The listener's address is not loopback, there is no token file and nobody allowed anonymous readers.
+    pub fn may_serve_http(&self) -> Result<(), ConfigError> {
+        match self.config.http.refusal() {
+            Some(problem) => Err(ConfigError::one("http.listen", self.origin("http.listen"), problem)),
+            None => Ok(()),
+        }
+    }
+
+    /// Where state lives: `stateDir`, else `$XDG_STATE_HOME/aiops`, else `~/.local/state/aiops`
+    /// (`%LOCALAPPDATA%\aiops` on Windows). `None` when no home folder is known.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        self.config.state_dir.clone().or_else(|| default_state_dir(&self.environment))
+    }
+
+    /// The kubeconfig files in the order in which they are merged, and whether somebody named them.
+    pub fn kubeconfigs(&self) -> (Vec<PathBuf>, bool) {
+        let named = self.config.cluster.kubeconfig_files();
+        if !named.is_empty() {
+            return (named, true);
+        }
+        (self.environment.home().map(|home| home.join(".kube").join("config")).into_iter().collect(), false)
+    }
+}
+
+/// Where state lives when no key says it.
+pub fn default_state_dir(environment: &Environment) -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    if let Some(state) = environment.path("XDG_STATE_HOME").filter(absolute) {
+        return Some(state.join("aiops"));
+    }
+    if cfg!(windows)
+        && let Some(local) = environment.path("LOCALAPPDATA").filter(absolute)
+    {
+        return Some(local.join("aiops"));
+    }
+    environment.home().map(|home| home.join(".local").join("state").join("aiops"))
+}
+
+/// `~/x` below `home`; other paths as they are.
+fn expand_home(path: &Path, home: Option<&Path>) -> PathBuf {
+    match (path.strip_prefix("~"), home) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
