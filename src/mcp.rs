@@ -2,6 +2,8 @@
 //!
 //! It decides nothing about clusters: a tool decodes its input, asks the engine one question and wraps the answer.
 
+#[cfg(feature = "conformance-fixtures")]
+mod fixtures;
 mod schema;
 pub mod tool;
 pub mod tools;
