@@ -24,7 +24,13 @@ fn pod(n: usize) -> String {
         .replace("@N@", &format!("{n:05}"))
 }
 
+/// One test: two would count each other's bytes.
 #[test]
+fn rows_are_small() {
+    a_pod_costs_at_most_400_bytes();
+    an_event_costs_at_most_400_bytes();
+}
+
 fn a_pod_costs_at_most_400_bytes() {
     let mut inventory = Inventory::with_event_capacity(1);
     let before = HEAP.current_usage();
@@ -51,4 +57,29 @@ fn a_pod_costs_at_most_400_bytes() {
     assert!(again <= each + 8, "{again} B after the second list, {each} B after the first");
     drop(inventory);
     assert!(HEAP.current_usage() < before + 64 * 1024, "an inventory that is gone holds memory");
+}
+
+/// Events of pods that are gone: nothing else holds their names.
+fn an_event_costs_at_most_400_bytes() {
+    const EVENTS: usize = 12_000;
+    let before = HEAP.current_usage();
+    let mut inventory = Inventory::with_event_capacity(EVENTS);
+    for n in 0..EVENTS + 500 {
+        let json = format!(
+            r#"{{"metadata":{{"name":"web-7c9d8b6f54-{n:05}.18{n:014x}","namespace":"team-{}",
+            "uid":"00000000-0000-4000-8000-{n:012x}"}},"involvedObject":{{"kind":"Pod","name":"web-7c9d8b6f54-{n:05}",
+            "uid":"00000000-0000-4000-8001-{n:012x}"}},"reason":"Scheduled","type":"Normal","count":1,
+            "message":"Successfully assigned team-{}/web-7c9d8b6f54-{n:05} to node-{:03}",
+            "source":{{"component":"default-scheduler"}},"lastTimestamp":"2026-11-24T09:12:{:02}Z"}}"#,
+            n % 50,
+            n % 50,
+            n % 100,
+            n % 60
+        );
+        inventory.apply(Kind::Event, Change::Applied(json.as_bytes())).expect("event");
+    }
+    assert_eq!((inventory.events().len(), inventory.events().dropped()), (EVENTS, 500));
+    let each = (HEAP.current_usage() - before) / EVENTS;
+    println!("{each} B an event");
+    assert!(each <= 400, "an event costs {each} B");
 }
