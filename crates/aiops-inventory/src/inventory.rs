@@ -7,7 +7,10 @@ mod aggregate;
 mod events;
 mod status;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 pub use aggregate::{NamespaceTotals, NodeTotals, PodCounts, PodTotals};
 pub use events::EventRing;
@@ -40,6 +43,8 @@ macro_rules! tables {
             totals: aggregate::Totals,
             statuses: HashMap<Kind, KindStatus>,
             epochs: HashMap<Kind, u32>,
+            /// Objects that exist and could not be read, with the list in which they were last seen.
+            unreadable: BTreeMap<(Kind, Key), u32>,
             info: ClusterInfo,
             generation: u64,
         }
@@ -57,15 +62,16 @@ macro_rules! tables {
                 }
             }
 
-            fn write(&mut self, kind: Kind, change: Change<'_>) -> Result<(), DecodeError> {
-                let epoch = self.epochs.get(&kind).copied().unwrap_or(0);
-                match kind {
+            fn write(&mut self, kind: Kind, change: Change<'_>) -> Result<Key, DecodeError> {
+                let epoch = self.epoch(kind);
+                Ok(match kind {
                     $(Kind::$kind => match change {
                         Change::Applied(json) => {
                             let row = decode::$field(json, &mut self.interner, &mut self.shared)?;
                             let row = Arc::new(row);
                             let old = self.$field.insert(Arc::clone(&row), epoch);
                             self.totals.$field(old.as_deref(), Some(&row));
+                            row.meta.key.clone()
                         }
                         Change::Deleted(json) => {
                             let (key, uid) = decode::identity(json, &mut self.interner)?;
@@ -74,21 +80,27 @@ macro_rules! tables {
                                 let old = self.$field.remove(&key);
                                 self.totals.$field(old.as_deref(), None);
                             }
+                            key
                         }
                     },)+
                     Kind::Event => match change {
                         Change::Applied(json) => {
-                            self.events.insert(decode::event(json, &mut self.interner)?);
+                            let row = decode::event(json, &mut self.interner)?;
+                            let key = Key { namespace: row.namespace.clone(), name: row.name.clone() };
+                            self.events.insert(row);
+                            key
                         }
                         // An event that expires in the API server is still something that happened.
-                        Change::Deleted(_) => {}
+                        Change::Deleted(json) => decode::key(json, &mut self.interner)?,
                     },
-                }
-                Ok(())
+                })
             }
 
             fn drop_unseen(&mut self, kind: Kind, namespace: Option<&str>) {
-                let epoch = self.epochs.get(&kind).copied().unwrap_or(0);
+                let epoch = self.epoch(kind);
+                self.unreadable.retain(|(of, key), seen| {
+                    *of != kind || *seen >= epoch || namespace.is_some_and(|ns| key.namespace != ns)
+                });
                 match kind {
                     $(Kind::$kind => {
                         for old in self.$field.retain_seen(epoch, namespace) {
@@ -102,6 +114,9 @@ macro_rules! tables {
         }
     };
 }
+
+/// Most unreadable objects remembered; beyond it the count says at least so many.
+const MOST_UNREADABLE: usize = 1_000;
 
 /// Whether two uids may be those of one object; 0 is an unknown one.
 const fn is_same(held: u128, told: u128) -> bool {
@@ -142,13 +157,42 @@ impl Inventory {
     pub fn apply(&mut self, kind: Kind, change: Change<'_>) -> Result<(), DecodeError> {
         let done = self.write(kind, change);
         self.generation += 1;
+        match &done {
+            Ok(key) if !self.unreadable.is_empty() => {
+                self.unreadable.remove(&(kind, key.clone()));
+            }
+            Ok(_) => {}
+            Err(_) => self.note_unreadable(kind, change),
+        }
+        self.recount(kind);
+        done.map(|_| ())
+    }
+
+    fn epoch(&self, kind: Kind) -> u32 {
+        self.epochs.get(&kind).copied().unwrap_or(0)
+    }
+
+    /// Remembers which object could not be read, so that one that changes often counts once. What has not even a name
+    /// counts as one.
+    fn note_unreadable(&mut self, kind: Kind, change: Change<'_>) {
+        let (Change::Applied(json) | Change::Deleted(json)) = change;
+        let key = decode::key(json, &mut self.interner).unwrap_or_else(|_| Key::new("", ""));
+        if self.unreadable.len() < MOST_UNREADABLE {
+            self.unreadable.insert((kind, key), self.epoch(kind));
+        }
+    }
+
+    fn recount(&mut self, kind: Kind) {
         let rows = self.count(kind);
+        let unreadable = if self.unreadable.is_empty() {
+            0
+        } else {
+            let from = (kind, Key::new("", ""));
+            self.unreadable.range(from..).take_while(|((of, _), _)| *of == kind).count()
+        };
         let status = self.statuses.entry(kind).or_default();
         status.rows = rows;
-        if done.is_err() {
-            status.unreadable += 1;
-        }
-        done
+        status.unreadable = u64::try_from(unreadable).unwrap_or(u64::MAX);
     }
 
     /// A list of `kind` begins: rows that it does not name are dropped by [`Inventory::complete`]. What was known
@@ -165,8 +209,7 @@ impl Inventory {
             self.shared.sweep();
         }
         self.generation += 1;
-        let rows = self.count(kind);
-        self.statuses.entry(kind).or_default().rows = rows;
+        self.recount(kind);
     }
 
     /// Says how fresh a kind is. `Sync::Absent` and `Sync::Forbidden` drop its rows: what may not be seen any more is
@@ -179,7 +222,7 @@ impl Inventory {
                 self.events.clear();
             }
         }
-        let rows = self.count(kind);
+        self.recount(kind);
         let status = self.statuses.entry(kind).or_default();
         if status.sync != sync {
             self.generation += 1;
@@ -188,7 +231,6 @@ impl Inventory {
             status.restarts += 1;
         }
         status.sync = sync;
-        status.rows = rows;
     }
 
     /// How fresh a kind is.

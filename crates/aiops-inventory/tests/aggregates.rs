@@ -222,6 +222,30 @@ fn what_was_not_listed_is_not_known() {
 }
 
 #[test]
+fn an_unreadable_object_counts_once_and_until_it_is_readable() {
+    let mut inventory = Inventory::default();
+    let name =
+        |name: &str, status: &str| format!(r#"{{"metadata":{{"name":"{name}","namespace":"pay"}}{status}}}"#);
+    let (bad, good) = (name("web", r#","status":7"#), name("web", ""));
+    inventory.begin(Kind::Pod);
+    for json in [&bad, &bad, &name("db", r#","status":7"#)] {
+        inventory.apply(Kind::Pod, Change::Applied(json.as_bytes())).expect_err("not a pod");
+    }
+    inventory.complete(Kind::Pod, None);
+    assert_eq!(
+        (inventory.status(Kind::Pod).unreadable, inventory.status(Kind::Deployment).unreadable),
+        (2, 0)
+    );
+    inventory.apply(Kind::Pod, Change::Applied(good.as_bytes())).expect("pod");
+    assert_eq!(inventory.status(Kind::Pod).unreadable, 1);
+    inventory.begin(Kind::Pod);
+    inventory.complete(Kind::Pod, Some("cart"));
+    assert_eq!(inventory.status(Kind::Pod).unreadable, 1);
+    inventory.complete(Kind::Pod, Some("pay"));
+    assert_eq!((inventory.status(Kind::Pod).unreadable, inventory.status(Kind::Pod).rows), (0, 0));
+}
+
+#[test]
 fn events_outlive_their_expiry_and_not_a_refusal() {
     let mut inventory = Inventory::default();
     let event =

@@ -2,6 +2,8 @@
 //!
 //! It says nothing about resident pages or fragmentation; the benchmark of the whole binary does.
 
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a report; what cannot go on fails it")]
+
 use aiops_inventory::{Change, Inventory, Kind};
 use peak_alloc::PeakAlloc;
 

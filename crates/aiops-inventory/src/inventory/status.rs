@@ -57,7 +57,7 @@ pub struct KindStatus {
     pub sync: Sync,
     /// Rows held.
     pub rows: usize,
-    /// Objects that could not be read.
+    /// Objects that exist and could not be read; their rows are missing or older than they are.
     pub unreadable: u64,
     /// How often the watch broke and was begun again.
     pub restarts: u64,
