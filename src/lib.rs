@@ -4,3 +4,5 @@ pub mod cli;
 pub mod config;
 pub mod mcp;
 pub mod mode;
+pub mod shutdown;
+pub mod telemetry;

@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use aiops_inventory::{Inventory, Kind, Sync};
 use jiff::Timestamp;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::RwLockReadGuard;
 
 use crate::{
     answer::{Missing, Standing, time},
     error::Error,
     ports::{Clock, Cluster},
+    shared::SharedInventory,
 };
-
-/// The inventory as feeds and requests share it. The lock is held for one change or one look, never over an await.
-pub type SharedInventory = Arc<RwLock<Inventory>>;
 
 /// Answers requests.
 #[derive(Clone)]
@@ -33,7 +31,12 @@ impl Engine {
 
     /// A look at the inventory. Do not keep it over an await.
     pub fn look(&self) -> RwLockReadGuard<'_, Inventory> {
-        self.inventory.read()
+        self.inventory.look()
+    }
+
+    /// Wakes when the inventory changed; carries the newest generation and nothing else.
+    pub fn changed(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inventory.changed()
     }
 
     /// Now; for a recording, the moment it was made.

@@ -20,7 +20,9 @@ pub mod ports;
 pub mod redact;
 pub mod requests;
 pub mod rollout;
+pub mod shared;
 pub mod text;
 
-pub use engine::{Engine, SharedInventory};
+pub use engine::Engine;
 pub use error::Error;
+pub use shared::SharedInventory;
