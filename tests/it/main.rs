@@ -1,1 +1,10 @@
 //! Integration tests: one binary, one module a topic.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what a test sets up must work"
+)]
+
+mod boundaries;

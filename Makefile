@@ -1,0 +1,91 @@
+# The recipes of this project; CI runs `make check` and `make test` and nothing else. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+CARGO ?= cargo
+CARGO_DENY_VERSION := 0.20.2
+TOOLS := .cache/tools
+DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
+SCENARIO ?= healthy
+# Crates that the engine must not reach, however indirectly.
+OUTSIDE := kube axum rmcp hyper clap figment sqlx reqwest
+
+.PHONY: help
+help: ## List the recipes
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Serve the recorded demo cluster at http://127.0.0.1:8080/mcp
+	$(CARGO) run --release --locked -- demo
+
+.PHONY: check
+check: fmt clippy doc deny generated absences ## Everything that reads the code and runs none of it
+
+.PHONY: fmt
+fmt:
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --all-targets --locked --features conformance-fixtures -- -D warnings
+
+.PHONY: doc
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+.PHONY: deny
+deny: $(DENY)
+	$(DENY) --log-level error check --hide-inclusion-graph bans licenses sources
+
+.PHONY: audit
+audit: $(DENY) ## Check the dependencies against the advisory database (needs to reach it)
+	$(DENY) check advisories
+
+$(DENY):
+	$(CARGO) install cargo-deny --version $(CARGO_DENY_VERSION) --locked --debug --no-default-features \
+		--root $(TOOLS) --target-dir $(TOOLS)/target --quiet
+	rm -rf $(TOOLS)/target
+	mv $(TOOLS)/bin/cargo-deny $(DENY)
+
+.PHONY: generated
+generated: ## The generated files are fresh
+	diff -u config/aiops.schema.json <($(CARGO) run --locked --quiet -- config schema) \
+		|| { echo "config/aiops.schema.json is stale: run  cargo run -- config schema > config/aiops.schema.json"; exit 1; }
+
+.PHONY: absences
+absences:
+	@for member in aiops-engine aiops-inventory; do for crate in $(OUTSIDE); do \
+		if $(CARGO) tree --locked -p $$member -e normal -i $$crate >/dev/null 2>&1; then \
+			echo "$$member reaches $$crate: put it behind a port instead"; exit 1; fi; done; done
+
+.PHONY: test
+test: test-rust test-live test-clients ## Everything, on real parts; fetches and builds them into .cache
+
+.PHONY: test-rust
+test-rust: ## What needs Rust only (the inner loop)
+	$(CARGO) test --workspace --locked
+
+.PHONY: test-live
+test-live: ## On a real control plane (needs Go)
+	tests/controlplane/build
+	$(CARGO) test --locked --test live
+
+.PHONY: test-clients
+test-clients: ## Through other people's MCP clients (needs Python and npm)
+	tests/clients/setup
+	$(CARGO) build --locked --features conformance-fixtures
+	mkdir -p .cache/bin && cp $${CARGO_TARGET_DIR:-target}/debug/aiops .cache/bin/aiops-fixtures
+	$(CARGO) test --locked --test clients
+
+.PHONY: cluster
+cluster: ## Start a control plane with a scenario and print its KUBECONFIG (SCENARIO=crash-loop)
+	tests/controlplane/run $(SCENARIO)
+
+.PHONY: dist
+dist: ## The binary as it is shipped
+	$(CARGO) build --profile dist --locked
+	@ls -l target/dist/aiops
