@@ -8,3 +8,4 @@
 )]
 
 mod boundaries;
+mod catalogue;

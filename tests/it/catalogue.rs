@@ -1,0 +1,131 @@
+//! Every tool is listed, described, bounded and tested: what a newcomer could forget is found here.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use aiops::mcp::{tool::AnyTool, tools::TOOLS};
+use serde_json::{Value, json};
+
+/// What clients hand to a model of all tools of standalone mode, in o200k tokens (design: 2,500).
+const MOST_TOKENS: usize = 2_500;
+
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn check(each: impl Fn(&dyn AnyTool)) {
+    assert!(TOOLS.len() >= 7, "the list of tools has lost some: {} are left", TOOLS.len());
+    TOOLS.iter().for_each(|tool| each(*tool));
+}
+
+/// Every object in a schema, with the way to it.
+fn walk(value: &Value, path: &str, each: &mut dyn FnMut(&str, &serde_json::Map<String, Value>)) {
+    match value {
+        Value::Object(object) => {
+            each(path, object);
+            object.iter().for_each(|(key, value)| walk(value, &format!("{path}/{key}"), each));
+        }
+        Value::Array(items) => items.iter().for_each(|item| walk(item, path, each)),
+        _ => {}
+    }
+}
+
+#[test]
+fn each_file_is_a_tool_in_the_list() {
+    let files: BTreeSet<String> = fs::read_dir(top().join("src/mcp/tools"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().replace('_', "-"))
+        .collect();
+    let listed: BTreeSet<String> = TOOLS.iter().map(|tool| tool.meta().name.to_owned()).collect();
+    assert_eq!(files, listed, "a tool is one file in src/mcp/tools and one line in src/mcp/tools.rs");
+    assert!(TOOLS.is_sorted_by_key(|tool| tool.meta().name), "the list is in the order of the names");
+}
+
+#[test]
+fn words_are_short_and_hints_are_true() {
+    check(|tool| {
+        let meta = tool.meta();
+        let name = meta.name;
+        assert!(name.len() <= 40 && name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
+        assert!((1..=60).contains(&meta.title.len()), "{name} needs a title");
+        assert!((30..=300).contains(&meta.description.len()), "{name}: {} characters", meta.description.len());
+        assert!(!(meta.hints.read_only && meta.hints.destructive), "{name} destroys without writing");
+        // There is nothing in this version that writes.
+        assert!(meta.hints.read_only && meta.hints.idempotent && !meta.hints.open_world, "{name}");
+    });
+}
+
+#[test]
+fn schemas_are_what_every_client_reads() {
+    check(|tool| {
+        let name = tool.meta().name;
+        let input = Value::Object(tool.input_schema());
+        assert_eq!(input["type"], "object", "{name}");
+        assert_eq!(input["additionalProperties"], false, "{name}");
+        for (argument, schema) in input["properties"].as_object().unwrap() {
+            assert!(schema["description"].is_string(), "{name}: describe the argument {argument}");
+            assert!(schema["type"].is_string(), "{name}: {argument} needs one plain type: {schema}");
+        }
+        for (which, schema) in [("input", input), ("output", Value::Object(tool.output_schema()))] {
+            assert_eq!(schema["type"], "object", "{name} {which}");
+            jsonschema::draft202012::meta::validate(&schema).unwrap_or_else(|e| panic!("{name} {which}: {e}"));
+            walk(&schema, which, &mut |path, object| {
+                assert!(!object.contains_key("$ref") && !object.contains_key("$defs"), "{name}: {path}");
+                assert!(!object.get("type").is_some_and(Value::is_array), "{name}: a union of types at {path}");
+            });
+        }
+    });
+}
+
+#[test]
+fn what_a_model_is_given_is_small() {
+    let handed: Vec<Value> = TOOLS
+        .iter()
+        .map(|tool| {
+            let meta = tool.meta();
+            json!({"name": meta.name, "description": meta.description, "inputSchema": tool.input_schema()})
+        })
+        .collect();
+    let counter = tiktoken_rs::o200k_base().unwrap();
+    let tokens = counter.encode_ordinary(&serde_json::to_string(&handed).unwrap()).len();
+    println!("tools/list as handed to a model: {} tools, {tokens} tokens (o200k)", handed.len());
+    assert!(tokens <= MOST_TOKENS, "{tokens} tokens; at most {MOST_TOKENS}");
+}
+
+#[test]
+fn each_tool_is_called_by_other_peoples_clients_and_described_to_people() {
+    let arguments: Value =
+        serde_json::from_slice(&fs::read(top().join("tests/clients/tool_args.json")).unwrap()).unwrap();
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    check(|tool| {
+        let name = tool.meta().name;
+        assert!(
+            arguments["tools"][name].is_object(),
+            "tests/clients/tool_args.json has no arguments for {name} that have an answer on the demo cluster"
+        );
+        assert!(readme.contains(&format!("`{name}`")), "README.md does not mention `{name}`");
+    });
+}
+
+#[test]
+fn each_error_has_a_paragraph() {
+    let errors = fs::read_to_string(top().join("docs/errors.md")).unwrap();
+    let source = fs::read_to_string(top().join("crates/aiops-engine/src/error.rs")).unwrap();
+    let codes: Vec<&str> = source
+        .lines()
+        .skip_while(|line| !line.contains("const fn code"))
+        .take_while(|line| *line != "    }")
+        .filter_map(|line| line.split('"').nth(1))
+        .collect();
+    assert!(codes.len() >= 8, "the codes were not found in error.rs: {codes:?}");
+    for code in codes {
+        assert!(errors.contains(&format!("## {code}\n")), "docs/errors.md has no paragraph on {code}");
+    }
+}
+
+#[test]
+fn each_old_variable_is_in_the_readme() {
+    let readme = fs::read_to_string(top().join("README.md")).unwrap();
+    for (name, _) in aiops::config::OLD {
+        assert!(readme.contains(&format!("`{name}`")), "README.md does not say what became of {name}");
+    }
+}
