@@ -38,11 +38,12 @@ pub trait Cluster: Send + Sync {
         options: &ListOptions,
     ) -> Result<ObjectPage, PortError>;
 
-    /// Feeds a container's log to `sink` in chunks of bytes, in order, until it ends or `sink` breaks.
+    /// Feeds a container's log to `sink` in chunks of bytes, in order, until it ends or `sink` breaks. The lifetime of
+    /// a chunk is spelt out because `async_trait` would tie it to that of the call.
     async fn logs(
         &self,
         request: &LogRequest,
-        sink: &mut (dyn FnMut(&[u8]) -> ControlFlow<()> + Send),
+        sink: &mut (dyn for<'c> FnMut(&'c [u8]) -> ControlFlow<()> + Send),
     ) -> Result<(), PortError>;
 
     /// Whether we ourselves may do this; `namespace: None` means in all namespaces.
@@ -115,6 +116,9 @@ pub struct LogRequest {
     pub since_seconds: Option<i64>,
     /// Only the last lines.
     pub tail_lines: Option<i64>,
+    /// Each line begins with the moment at which the kubelet read it, RFC 3339 with nanoseconds, and a blank. What a
+    /// source cannot tell it leaves out.
+    pub timestamps: bool,
     /// At most this many bytes, from the beginning of what is asked.
     pub limit_bytes: Option<i64>,
 }

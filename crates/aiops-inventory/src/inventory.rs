@@ -233,6 +233,20 @@ impl Inventory {
         status.sync = sync;
     }
 
+    /// Notes that the feed heard of `kind`: an object or a bookmark. Answers do not change by it.
+    pub fn heard(&mut self, kind: Kind, at: Seconds) {
+        self.statuses.entry(kind).or_default().heard = Some(at);
+    }
+
+    /// Says in which namespaces a kind is seen.
+    pub fn set_kind_scope(&mut self, kind: Kind, scope: Scope) {
+        let status = self.statuses.entry(kind).or_default();
+        if status.scope != scope {
+            status.scope = scope;
+            self.generation += 1;
+        }
+    }
+
     /// How fresh a kind is.
     pub fn status(&self, kind: Kind) -> &KindStatus {
         static UNKNOWN: KindStatus = KindStatus::new();

@@ -1,0 +1,73 @@
+//! The cluster room: one connection to an API server, the watches that fill the inventory, and live reads.
+//!
+//! It decides nothing about what the objects mean and writes nothing to a cluster. It never waits for one either:
+//! whoever starts it goes on at once.
+
+mod api;
+mod bucket;
+mod connect;
+mod discovery;
+mod failure;
+mod feed;
+mod jitter;
+mod kubeconfig;
+mod lines;
+mod live;
+mod path;
+
+use std::sync::Arc;
+
+use aiops_engine::{SharedInventory, ports};
+use aiops_inventory::rows::Seconds;
+use parking_lot::RwLock;
+
+pub use live::Live;
+
+use self::{bucket::Bucket, connect::Connection, feed::Feed, kubeconfig::Settings};
+use crate::{config::Loaded, shutdown::Tasks, telemetry::Metrics};
+
+/// The connection that is in use now; `None` while there is none.
+#[derive(Debug, Default)]
+struct Hub(RwLock<Option<Arc<Connection>>>);
+
+impl Hub {
+    fn get(&self) -> Option<Arc<Connection>> {
+        self.0.read().clone()
+    }
+
+    fn set(&self, connection: Option<Arc<Connection>>) {
+        *self.0.write() = connection;
+    }
+}
+
+/// Begins to connect and to watch in the background and returns at once. What is wrong with the kubeconfig or the
+/// API server stands in the inventory's info, and is tried again.
+pub fn start(
+    loaded: &Loaded,
+    inventory: SharedInventory,
+    metrics: Arc<Metrics>,
+    tasks: &Tasks,
+) -> Arc<dyn ports::Cluster> {
+    let hub = Arc::new(Hub::default());
+    let settings = Settings::new(loaded);
+    let namespaces = loaded.config.cluster.namespaces.clone();
+    let feed = Feed::new(settings, namespaces, shared(loaded, metrics), inventory.clone(), Arc::clone(&hub));
+    let ending = tasks.ending();
+    tasks.spawn("cluster feed", async move {
+        tokio::select! {
+            () = ending.cancelled() => {}
+            () = feed.run() => {}
+        }
+    });
+    Arc::new(Live::new(hub, inventory))
+}
+
+fn shared(loaded: &Loaded, metrics: Arc<Metrics>) -> connect::Shared {
+    let cluster = &loaded.config.cluster;
+    connect::Shared { metrics, bucket: Arc::new(Bucket::new(cluster.qps, cluster.burst)) }
+}
+
+/// Now, in the inventory's measure.
+fn now() -> Seconds {
+    jiff::Timestamp::now().as_second()
+}

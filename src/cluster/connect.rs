@@ -1,0 +1,186 @@
+//! The only place where a client of a cluster is made: TLS, proxies, credentials, and what failed about them.
+//!
+//! One connection pool serves everything. There is no mutating client here: nothing acts yet.
+
+use std::{sync::Arc, time::Duration};
+
+use hyper_util::{
+    client::legacy::{Client as HyperClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use kube::client::{AuthError, Body, ClientBuilder, ConfigExt as _};
+use tokio::sync::oneshot;
+use tower::{BoxError, ServiceBuilder};
+use tower_http::decompression::DecompressionLayer;
+
+use super::{
+    api::Api,
+    bucket::Bucket,
+    failure::{Failure, Trouble, clean},
+    kubeconfig::{Found, Plugin, Settings},
+};
+use crate::telemetry::Metrics;
+
+/// Longest that finding and logging in may take; a credential plugin asks its cloud meanwhile.
+const LOGIN: Duration = Duration::from_secs(20);
+/// Most bytes hyper reads ahead on one connection. Its default of 400 KiB stays allocated on every watch after a
+/// large list; a pod has 5 to 18 KiB.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// A cluster, ready to be asked. Nothing was sent yet.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) api: Arc<Api>,
+    /// Empty in a pod.
+    pub(super) context: String,
+    /// Namespace meant when nobody names one.
+    pub(super) namespace: String,
+    /// Whether making it again starts a program.
+    pub(super) has_plugin: bool,
+    /// How we log in.
+    pub(super) login: &'static str,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone)]
+pub(super) struct Fault {
+    /// The API server's URL, when the kubeconfig was good enough to say it.
+    pub(super) server: Option<String>,
+    /// One sentence with what to do.
+    pub(super) reason: String,
+}
+
+/// What requests of all connections share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) bucket: Arc<Bucket>,
+}
+
+/// Reads the kubeconfig, runs its credential plugin, and makes a client.
+pub(super) async fn connect(settings: &Settings, shared: &Shared) -> Result<Connection, Fault> {
+    let settings = settings.clone();
+    let shared = shared.clone();
+    let (done, finished) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    // A thread of its own, not one of the runtime's: a plugin that hangs must not hold up the end of the process.
+    let thread = std::thread::Builder::new().name("kubeconfig".to_owned()).spawn(move || {
+        let _entered = runtime.enter();
+        let made = settings.find().map_err(|reason| Fault { server: None, reason });
+        // Nobody waits any more when the receiver is gone.
+        let _ = done.send(made.and_then(|found| assemble(found, &shared)));
+    });
+    let fault = |reason: String| Fault { server: None, reason };
+    drop(thread.map_err(|error| fault(format!("no thread can be started to read the kubeconfig ({error})")))?);
+    match tokio::time::timeout(LOGIN, finished).await {
+        Ok(Ok(made)) => made,
+        Ok(Err(_)) => Err(fault("the kubeconfig cannot be read; check that it is YAML in UTF-8".to_owned())),
+        Err(_) => Err(fault(format!(
+            "the credential plugin did not finish within {} s; run it by hand to see what it waits for",
+            LOGIN.as_secs()
+        ))),
+    }
+}
+
+fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
+    let Found { config, context, plugin, login } = found;
+    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let namespace = config.default_namespace.clone();
+    let compress = !config.disable_compression && !is_loopback(&config.cluster_url);
+    let client = client(config).map_err(|error| Fault {
+        reason: of_login(&server, &error, plugin.as_ref()).why,
+        server: Some(server.clone()),
+    })?;
+    let api = Api::new(client, server, compress, Arc::clone(&shared.metrics), Arc::clone(&shared.bucket));
+    Ok(Connection { api: Arc::new(api), context, namespace, has_plugin: plugin.is_some(), login })
+}
+
+fn is_loopback(server: &http::Uri) -> bool {
+    let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Kube's layers for the base URL, credentials and impersonation around a hyper client with bounded buffers. Behind a
+/// proxy kube's whole stack is taken as it is.
+fn client(config: kube::Config) -> Result<kube::Client, kube::Error> {
+    if config.proxy_url.is_some() {
+        return Ok(ClientBuilder::try_from(config)?.build());
+    }
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(Duration::from_secs(30)));
+    let connector = config.rustls_https_connector_with_connector(tcp)?;
+    let hyper: HyperClient<_, Body> = HyperClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .pool_max_idle_per_host(4)
+        .http1_max_buf_size(READ_AHEAD)
+        .build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(DecompressionLayer::new())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(hyper);
+    Ok(kube::Client::new(service, config.default_namespace))
+}
+
+/// Why a request got no answer.
+pub(super) fn failure(server: &str, error: &kube::Error) -> Failure {
+    match error {
+        kube::Error::Auth(_) => of_login(server, error, None),
+        kube::Error::Service(inner) => match inner.downcast_ref::<kube::Error>() {
+            Some(inner) => failure(server, inner),
+            None => match inner.downcast_ref::<AuthError>() {
+                Some(auth) => of_auth(auth, None),
+                None => Failure::of_transport(server, error),
+            },
+        },
+        _ => Failure::of_transport(server, error),
+    }
+}
+
+fn of_login(server: &str, error: &kube::Error, plugin: Option<&Plugin>) -> Failure {
+    match error {
+        kube::Error::Auth(auth) => of_auth(auth, plugin),
+        kube::Error::RustlsTls(inner) => Failure::new(
+            Trouble::Unauthorized,
+            format!("the kubeconfig's certificates for {server} cannot be used ({inner}); fetch it again"),
+        ),
+        kube::Error::ProxyProtocolDisabled { .. } | kube::Error::ProxyProtocolUnsupported { .. } => {
+            Failure::new(
+                Trouble::Unreachable,
+                "the proxy's scheme is not supported; use an http:// or https:// proxy".to_owned(),
+            )
+        }
+        other => Failure::new(
+            Trouble::Unauthorized,
+            format!("the kubeconfig cannot be used for {server} ({}); correct it", clean(&other.to_string())),
+        ),
+    }
+}
+
+fn of_auth(error: &AuthError, plugin: Option<&Plugin>) -> Failure {
+    let name = plugin.map_or_else(String::new, |plugin| format!(" {:?}", plugin.command));
+    let why = match error {
+        AuthError::AuthExecStart(source) => {
+            let hint = plugin.and_then(|p| p.hint.as_ref()).map(|hint| format!(": {hint}")).unwrap_or_default();
+            format!("the credential plugin{name} cannot be started ({source}); install it or write its full path into the kubeconfig{hint}")
+        }
+        AuthError::AuthExecRun { out, .. } => {
+            let said = String::from_utf8_lossy(&out.stderr);
+            let said = said.lines().rev().find(|line| !line.trim().is_empty()).map(clean).unwrap_or_default();
+            format!("the credential plugin{name} failed with {} ({said}); run it in a terminal and log in again", out.status)
+        }
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+            format!("the credential plugin{name} printed no ExecCredential; run it by hand and look at its output")
+        }
+        AuthError::ReadTokenFile(source, path) => {
+            format!("the token file {} cannot be read ({source}); correct the kubeconfig", path.display())
+        }
+        other => format!("logging in failed ({}); log in again", clean(&other.to_string())),
+    };
+    Failure::new(Trouble::Unauthorized, why)
+}

@@ -1,0 +1,256 @@
+//! One watch: a kind, in the whole cluster or in one namespace, for as long as the session lasts.
+//!
+//! It lists (streaming, or in pages where that is refused), watches, and begins again from where it was. It never
+//! decides whether the API server is alive: the pulse does.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use aiops_inventory::{Kind, Sync};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    board::Part,
+    intake::{Intake, News},
+    order::tier,
+    pages,
+    session::Session,
+};
+use crate::cluster::{
+    api::Call,
+    connect,
+    failure::{Failure, Trouble},
+    jitter, now,
+    path::{Query, collection},
+};
+
+/// Longest until a watch is accepted.
+const ACCEPT: Duration = Duration::from_secs(5);
+/// Longest until a list begins to stream: the API server may first bring its cache up to date.
+const ACCEPT_LIST: Duration = Duration::from_secs(10);
+/// A streaming list that pauses for so long will not be ended by its bookmark: the server does not know of it.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A watch may end this much before or after the time that was agreed.
+const SLACK: Duration = Duration::from_secs(15);
+/// A watch that lived for so long was a good one; the next trouble is a new one.
+const GOOD: Duration = Duration::from_secs(5);
+/// A break that is mended within this time is none.
+const MOMENT: Duration = Duration::from_secs(1);
+/// When a refused list is tried again.
+const REFUSED: (Duration, Duration) = (Duration::from_secs(55), Duration::from_secs(65));
+
+/// One watch.
+pub(super) struct Watch<'s> {
+    session: &'s Session,
+    part: Part,
+    settled: AtomicBool,
+}
+
+impl<'s> Watch<'s> {
+    pub(super) const fn new(session: &'s Session, part: Part) -> Self {
+        Self { session, part, settled: AtomicBool::new(false) }
+    }
+
+    const fn kind(&self) -> Kind {
+        self.part.0
+    }
+
+    fn namespace(&self) -> Option<&str> {
+        self.part.1.as_deref()
+    }
+
+    fn settle(&self) {
+        if !self.settled.swap(true, Ordering::Relaxed) {
+            self.session.order.settled(self.kind());
+        }
+    }
+
+    fn report(&self, sync: Sync) {
+        self.session.board.report(&self.part, sync);
+        self.settle();
+    }
+
+    /// Watches until it is dropped, or until the API server says that it does not serve an optional kind.
+    pub(super) async fn run(&self) {
+        let mut tries = 0_u32;
+        loop {
+            let begun = Instant::now();
+            let Err(failure) = self.turn().await else {
+                tries = 0;
+                continue;
+            };
+            if begun.elapsed() > GOOD {
+                tries = 0;
+            }
+            tracing::debug!(kind = %self.kind(), namespace = self.namespace(), why = failure.why, "a watch broke");
+            match failure.trouble {
+                Trouble::Gone => {
+                    // The rows stay until the new list is complete.
+                    self.session.board.set_version(&self.part, None);
+                    if tries > 0 {
+                        self.settle();
+                    }
+                    let most = if tier(self.kind()) == 0 { 300 } else { 1_000 };
+                    tokio::time::sleep(jitter::up_to(Duration::from_millis(most)) + pause(tries)).await;
+                }
+                Trouble::Denied => {
+                    self.session.board.set_version(&self.part, None);
+                    self.report(Sync::Forbidden { reason: failure.why.as_str().into() });
+                    tokio::time::sleep(jitter::between(REFUSED.0, REFUSED.1)).await;
+                    if self.kind() == Kind::Pod {
+                        self.session.ask_for_rights();
+                    }
+                }
+                Trouble::NotFound => {
+                    self.session.board.set_version(&self.part, None);
+                    self.report(Sync::Absent);
+                    if self.kind().is_optional() {
+                        return;
+                    }
+                    tokio::time::sleep(jitter::between(REFUSED.0, REFUSED.1)).await;
+                }
+                Trouble::Refused if self.streams_lists() => self.session.board.page(self.kind()),
+                Trouble::Throttled => {
+                    self.wait(failure.after.unwrap_or_default() + pause(tries + 1), &failure, tries > 0).await;
+                }
+                _ => {
+                    self.mend(&failure, tries).await;
+                }
+            }
+            tries += 1;
+        }
+    }
+
+    /// Whether the next turn begins with a streaming list.
+    fn streams_lists(&self) -> bool {
+        self.session.board.version(&self.part).is_none() && !self.session.board.is_paged(self.kind())
+    }
+
+    /// Waits until the API server is known to answer, and a little longer each time.
+    async fn mend(&self, failure: &Failure, tries: u32) {
+        let since = now();
+        if tries > 0 {
+            self.session.board.broken(&self.part, since, &failure.why);
+            self.settle();
+        }
+        let answered = async {
+            self.session.pulse.check().await;
+            tokio::time::sleep(pause(tries)).await;
+        };
+        tokio::pin!(answered);
+        if timeout(MOMENT, &mut answered).await.is_err() {
+            self.session.board.broken(&self.part, since, &failure.why);
+            answered.await;
+        }
+    }
+
+    async fn wait(&self, time: Duration, failure: &Failure, is_broken: bool) {
+        if is_broken || time > MOMENT {
+            self.session.board.broken(&self.part, now(), &failure.why);
+            self.settle();
+        }
+        tokio::time::sleep(time).await;
+    }
+
+    /// One list or one watch. `Ok` when it ended as agreed.
+    async fn turn(&self) -> Result<(), Failure> {
+        let Session { board, .. } = self.session;
+        match board.version(&self.part) {
+            None if board.is_paged(self.kind()) => {
+                let version = pages::list(self.session, &self.part).await?;
+                board.set_version(&self.part, Some(&version));
+                Ok(())
+            }
+            version => self.stream(version.as_deref()).await,
+        }
+    }
+
+    async fn stream(&self, version: Option<&str>) -> Result<(), Failure> {
+        let (kind, session) = (self.kind(), self.session);
+        let agreed = jitter::between(Duration::from_secs(240), Duration::from_secs(480));
+        let call = self.call(version, agreed)?;
+        // Lists of one kind come one after the other: the inventory tells old rows from new ones by the list.
+        let mut list = match version {
+            None => Some(session.list_lock(kind).await),
+            Some(_) => None,
+        };
+        let within = if version.is_some() { ACCEPT } else { ACCEPT_LIST };
+        let mut body = session.api.open(&call, within).await?.into_body();
+        let begun = Instant::now();
+        session.pulse.heard();
+        if version.is_some() {
+            self.report(Sync::Synced);
+        } else {
+            session.inventory.change(|inventory| inventory.begin(kind));
+        }
+        let mut intake = Intake::new(kind, version);
+        loop {
+            let quiet = if list.is_some() { LONGEST_PAUSE } else { agreed + SLACK };
+            let frame = match timeout(quiet, body.frame()).await {
+                Ok(Some(Ok(frame))) => frame,
+                Ok(Some(Err(error))) => return Err(connect::failure(session.api.server(), &error)),
+                Ok(None) => break,
+                Err(_) if list.is_some() => {
+                    session.board.page(kind);
+                    return Err(Failure::new(Trouble::Server, "the API server does not end its streaming list"));
+                }
+                Err(_) => return Err(Failure::timeout(session.api.server(), quiet)),
+            };
+            let Some(chunk) = frame.data_ref() else { continue };
+            session.pulse.heard();
+            let News { listed, end } = session.inventory.change(|inventory| {
+                let news = intake.take(chunk, inventory, now());
+                if news.listed {
+                    inventory.complete(kind, self.namespace());
+                }
+                news
+            });
+            if let Some(version) = intake.version() {
+                session.board.set_version(&self.part, Some(version));
+            }
+            if listed {
+                list = None;
+                self.report(Sync::Synced);
+            }
+            if let Some(failure) = end {
+                return Err(failure);
+            }
+        }
+        if list.is_some() || begun.elapsed() + SLACK < agreed {
+            let why = format!("{} ended a watch before its time", session.api.server());
+            return Err(Failure::new(Trouble::Unreachable, why));
+        }
+        Ok(())
+    }
+
+    fn call(&self, version: Option<&str>, agreed: Duration) -> Result<Call, Failure> {
+        let resource = self.kind().resource();
+        let path = collection(resource.group, resource.version, resource.plural, self.namespace())
+            .map_err(|error| Failure::new(Trouble::Refused, error.message))?;
+        let query = Query::default()
+            .with("watch", "true")
+            .with("allowWatchBookmarks", "true")
+            .with("timeoutSeconds", agreed.as_secs());
+        let query = match version {
+            Some(version) => query.with("resourceVersion", version),
+            None => query.with("sendInitialEvents", "true").with("resourceVersionMatch", "NotOlderThan"),
+        };
+        // Watches are never compressed: a server that compresses them does so line by line, which costs it more than it
+        // saves, and decoders disagree about streams of many members.
+        Ok(Call::read("watch", query.after(path)))
+    }
+}
+
+/// How long to wait after so many failures in a row: 0–0.2 s, then 1, 2, 4 … 30 s, each up to half as long again.
+fn pause(tries: u32) -> Duration {
+    match tries {
+        0 => jitter::up_to(Duration::from_millis(200)),
+        _ => {
+            let base = Duration::from_secs(2_u64.saturating_pow(tries.min(6) - 1).min(30));
+            base + jitter::up_to(base / 2)
+        }
+    }
+}
