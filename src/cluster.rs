@@ -7,6 +7,7 @@ mod api;
 mod bucket;
 mod connect;
 mod discovery;
+pub mod doctor;
 mod failure;
 mod feed;
 mod jitter;
@@ -14,6 +15,7 @@ mod kubeconfig;
 mod lines;
 mod live;
 mod path;
+mod reach;
 
 use std::sync::Arc;
 
@@ -21,6 +23,7 @@ use aiops_engine::{SharedInventory, ports};
 use aiops_inventory::rows::Seconds;
 use parking_lot::RwLock;
 
+pub use doctor::doctor;
 pub use live::Live;
 
 use self::{bucket::Bucket, connect::Connection, feed::Feed, kubeconfig::Settings};

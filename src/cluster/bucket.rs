@@ -28,7 +28,8 @@ impl Bucket {
             let mut state = self.state.lock();
             let (tokens, at) = *state;
             let now = Instant::now();
-            let tokens = now.duration_since(at).as_secs_f64().mul_add(self.rate, tokens).min(self.burst) - 1.0;
+            let tokens =
+                now.duration_since(at).as_secs_f64().mul_add(self.rate, tokens).min(self.burst) - 1.0;
             // Below zero, the token is one that falls in later: it is owed to this caller.
             *state = (tokens, now);
             (tokens < 0.0).then(|| Duration::from_secs_f64(-tokens / self.rate))

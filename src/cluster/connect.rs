@@ -71,7 +71,10 @@ pub(super) async fn connect(settings: &Settings, shared: &Shared) -> Result<Conn
         let _ = done.send(made.and_then(|found| assemble(found, &shared)));
     });
     let fault = |reason: String| Fault { server: None, reason };
-    drop(thread.map_err(|error| fault(format!("no thread can be started to read the kubeconfig ({error})")))?);
+    drop(
+        thread
+            .map_err(|error| fault(format!("no thread can be started to read the kubeconfig ({error})")))?,
+    );
     match tokio::time::timeout(LOGIN, finished).await {
         Ok(Ok(made)) => made,
         Ok(Err(_)) => Err(fault("the kubeconfig cannot be read; check that it is YAML in UTF-8".to_owned())),
@@ -166,16 +169,24 @@ fn of_auth(error: &AuthError, plugin: Option<&Plugin>) -> Failure {
     let name = plugin.map_or_else(String::new, |plugin| format!(" {:?}", plugin.command));
     let why = match error {
         AuthError::AuthExecStart(source) => {
-            let hint = plugin.and_then(|p| p.hint.as_ref()).map(|hint| format!(": {hint}")).unwrap_or_default();
-            format!("the credential plugin{name} cannot be started ({source}); install it or write its full path into the kubeconfig{hint}")
+            let hint =
+                plugin.and_then(|p| p.hint.as_ref()).map(|hint| format!(": {hint}")).unwrap_or_default();
+            format!(
+                "the credential plugin{name} cannot be started ({source}); install it or write its full path into the kubeconfig{hint}"
+            )
         }
         AuthError::AuthExecRun { out, .. } => {
             let said = String::from_utf8_lossy(&out.stderr);
             let said = said.lines().rev().find(|line| !line.trim().is_empty()).map(clean).unwrap_or_default();
-            format!("the credential plugin{name} failed with {} ({said}); run it in a terminal and log in again", out.status)
+            format!(
+                "the credential plugin{name} failed with {} ({said}); run it in a terminal and log in again",
+                out.status
+            )
         }
         AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
-            format!("the credential plugin{name} printed no ExecCredential; run it by hand and look at its output")
+            format!(
+                "the credential plugin{name} printed no ExecCredential; run it by hand and look at its output"
+            )
         }
         AuthError::ReadTokenFile(source, path) => {
             format!("the token file {} cannot be read ({source}); correct the kubeconfig", path.display())

@@ -194,7 +194,9 @@ async fn of_version(api: &Api, group: &str, version: &str) -> Result<Vec<ApiReso
     }
     let body = match api.read(&Call::read("discover", path), LARGEST, WITHIN).await {
         Ok(body) => body,
-        Err(failure) if matches!(failure.trouble, Trouble::Server | Trouble::NotFound) => return Ok(Vec::new()),
+        Err(failure) if matches!(failure.trouble, Trouble::Server | Trouble::NotFound) => {
+            return Ok(Vec::new());
+        }
         Err(failure) => return Err(failure),
     };
     let list: OldList = serde_json::from_slice(&body).map_err(|error| garbled(&error))?;
@@ -214,13 +216,11 @@ async fn of_version(api: &Api, group: &str, version: &str) -> Result<Vec<ApiReso
 
 /// Every kind that is served.
 pub(super) async fn all(api: &Api, within: Duration) -> Result<Vec<ApiResource>, Failure> {
-    let call = |path: &str| Call {
-        accept: AGGREGATED,
-        compressed: true,
-        ..Call::read("discover", path.to_owned())
-    };
+    let call =
+        |path: &str| Call { accept: AGGREGATED, compressed: true, ..Call::read("discover", path.to_owned()) };
     let (core, others) = (call("/api"), call("/apis"));
-    let (core, others) = tokio::try_join!(api.read(&core, LARGEST, within), api.read(&others, LARGEST, within))?;
+    let (core, others) =
+        tokio::try_join!(api.read(&core, LARGEST, within), api.read(&others, LARGEST, within))?;
     let mut found = match aggregated(&core, |_| true) {
         Ok(core) if !core.resources.is_empty() => core.resources,
         _ => of_version(api, "", "v1").await?,

@@ -127,29 +127,51 @@ impl Failure {
             .filter_map(|e| e.downcast_ref::<io::Error>())
             .any(|e| e.kind() == io::ErrorKind::ConnectionRefused);
         let why = if refused || is("Connection refused") {
-            format!("nothing listens at {server} (connection refused); check that the cluster runs and that the kubeconfig's server and port are right")
+            format!(
+                "nothing listens at {server} (connection refused); check that the cluster runs and that the kubeconfig's server and port are right"
+            )
         } else if is("failed to lookup address") || is("dns error") {
             format!("the host name of {server} does not resolve; check the name, the VPN and the DNS")
         } else if is("UnknownIssuer") {
-            format!("the certificate of {server} is signed by an authority the kubeconfig does not know; set the right certificate-authority, or fetch the kubeconfig again")
+            format!(
+                "the certificate of {server} is signed by an authority the kubeconfig does not know; set the right certificate-authority, or fetch the kubeconfig again"
+            )
         } else if is("NotValidForName") || is("not valid for") {
-            format!("the certificate of {server} is for another name; set tls-server-name in the kubeconfig, or use the name in the certificate")
+            format!(
+                "the certificate of {server} is for another name; set tls-server-name in the kubeconfig, or use the name in the certificate"
+            )
         } else if is("invalid peer certificate: Expired") || is("certificate expired") {
-            format!("a certificate between us and {server} has expired; renew it, and check the clock of this machine")
+            format!(
+                "a certificate between us and {server} has expired; renew it, and check the clock of this machine"
+            )
         } else if is("invalid peer certificate") {
-            format!("the certificate of {server} is not acceptable ({})", clean(texts.last().map_or("", |t| t)))
+            format!(
+                "the certificate of {server} is not acceptable ({})",
+                clean(texts.last().map_or("", |t| t))
+            )
         } else if is("InvalidContentType") || is("InvalidMessage") || is("corrupt message") {
             format!("{server} does not speak TLS; check the port, or write http:// if that is meant")
         } else if is("received fatal alert") {
-            format!("{server} refused the TLS handshake ({}); the client certificate may be missing, expired or of another cluster", clean(texts.last().map_or("", |t| t)))
+            format!(
+                "{server} refused the TLS handshake ({}); the client certificate may be missing, expired or of another cluster",
+                clean(texts.last().map_or("", |t| t))
+            )
         } else if is("invalid HTTP version") || is("invalid HTTP") {
             format!("{server} answers, but not in HTTP/1.1; it may want https://, or is no API server")
+        } else if is("close_notify") || is("reset by peer") || is("before message completed") {
+            format!("{server} closed the connection; it may be restarting")
         } else if is("unreachable") {
             format!("there is no route to {server}; check the network and the VPN")
         } else if is("tunnel") || is("proxy") {
-            format!("the proxy on the way to {server} did not let the request through ({})", clean(texts.last().map_or("", |t| t)))
+            format!(
+                "the proxy on the way to {server} did not let the request through ({})",
+                clean(texts.last().map_or("", |t| t))
+            )
         } else {
-            format!("the connection to {server} broke ({})", clean(texts.last().map_or("no reason given", |t| t)))
+            format!(
+                "the connection to {server} broke ({})",
+                clean(texts.last().map_or("no reason given", |t| t))
+            )
         };
         Self::new(Trouble::Unreachable, why)
     }

@@ -9,7 +9,6 @@ mod optional;
 mod order;
 mod pages;
 mod pulse;
-pub(super) mod reach;
 mod session;
 mod watch;
 
@@ -25,7 +24,6 @@ use tokio::time::Instant;
 
 use self::{
     board::Board,
-    reach::Reach,
     session::{End, Session},
 };
 use super::{
@@ -36,6 +34,7 @@ use super::{
     jitter,
     kubeconfig::{Settings, Stamp},
     now,
+    reach::{self, Reach},
 };
 
 /// Between two tries while the API server is down.
@@ -94,9 +93,9 @@ impl Feed {
             let stamp = self.settings.stamp();
             let had_plugin = connection.as_ref().is_some_and(|(connection, ..)| connection.has_plugin);
             // Without a plugin a fresh connection costs a millisecond, and no dead one can be reused.
-            let is_worn = connection.as_ref().is_none_or(|(_, old, made)| {
-                *old != stamp || !had_plugin || made.elapsed() > plugin_pause
-            });
+            let is_worn = connection
+                .as_ref()
+                .is_none_or(|(_, old, made)| *old != stamp || !had_plugin || made.elapsed() > plugin_pause);
             if is_worn {
                 connection = match connect::connect(&self.settings, &self.shared).await {
                     Ok(made) => Some((Arc::new(made), stamp.clone(), Instant::now())),
@@ -149,7 +148,8 @@ impl Feed {
         self.board.all_broken(since, reason);
         self.inventory.change(|inventory| {
             inventory.set_info(|info| {
-                info.source = if is_configured { Source::Live } else { Source::None { reason: reason.into() } };
+                info.source =
+                    if is_configured { Source::Live } else { Source::None { reason: reason.into() } };
                 if let Some(server) = server {
                     info.server = server.into();
                 }
@@ -233,8 +233,7 @@ impl Feed {
         let api = &connection.api;
         // Alone and first: while the API server is down this is the one request that it gets.
         let version = version(api, FIRST).await?;
-        let (uid, reach) =
-            tokio::join!(uid(api), reach::reach(api, &self.namespaces, &connection.namespace));
+        let (uid, reach) = tokio::join!(uid(api), reach::reach(api, &self.namespaces, &connection.namespace));
         let reach = match reach {
             Ok(reach) => reach,
             Err(failure) if failure.trouble == Trouble::Unauthorized => return Err(failure),

@@ -63,9 +63,8 @@ impl Settings {
 
     /// The files as they are now.
     pub(super) fn stamp(&self) -> Stamp {
-        let stamp = |path: &PathBuf| {
-            std::fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok()))
-        };
+        let stamp =
+            |path: &PathBuf| std::fs::metadata(path).ok().map(|about| (about.len(), about.modified().ok()));
         self.files.iter().map(stamp).collect()
     }
 
@@ -76,7 +75,11 @@ impl Settings {
     /// Where was looked, for sentences.
     pub(super) fn places(&self) -> String {
         let names: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
-        if names.is_empty() { "~/.kube/config (no home folder is known)".to_owned() } else { names.join(", ") }
+        if names.is_empty() {
+            "~/.kube/config (no home folder is known)".to_owned()
+        } else {
+            names.join(", ")
+        }
     }
 
     /// The cluster that is meant. Reads files; not to be called where nothing may block.
@@ -106,7 +109,10 @@ impl Settings {
         let there: Vec<&PathBuf> = self.files.iter().filter(|path| path.exists()).collect();
         if there.is_empty() {
             return if self.named {
-                Err(format!("the kubeconfig {} does not exist; correct --kubeconfig or KUBECONFIG", self.places()))
+                Err(format!(
+                    "the kubeconfig {} does not exist; correct --kubeconfig or KUBECONFIG",
+                    self.places()
+                ))
             } else {
                 Ok(None)
             };
@@ -121,7 +127,8 @@ impl Settings {
 
     fn choose(&self, merged: Kubeconfig) -> Result<(String, Kubeconfig), String> {
         let names = || merged.contexts.iter().map(|context| context.name.as_str());
-        let wanted = self.context.as_ref().or(merged.current_context.as_ref()).filter(|name| !name.is_empty());
+        let wanted =
+            self.context.as_ref().or(merged.current_context.as_ref()).filter(|name| !name.is_empty());
         let Some(wanted) = wanted.cloned() else {
             return Err(format!(
                 "{} has no current-context; choose one with --context ({})",
@@ -147,9 +154,11 @@ impl Settings {
         let spawns = user.exec.is_some()
             || user.auth_provider.as_ref().is_some_and(|provider| provider.config.contains_key("cmd-path"));
         if spawns && self.is_pod() {
-            return Err("the kubeconfig wants a credential plugin, and in a pod aiops starts no programs; use the \
+            return Err(
+                "the kubeconfig wants a credential plugin, and in a pod aiops starts no programs; use the \
                         pod's service account, a token or a client certificate"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let Some(exec) = &mut user.exec else { return Ok(None) };
         exec.interactive_mode = Some(ExecInteractiveMode::Never);
@@ -223,7 +232,11 @@ impl Settings {
     /// The environment's proxy for this server; NO_PROXY is asked for the server, not for the proxy.
     fn proxy(&self, server: &Uri) -> Option<Uri> {
         let variable = |upper: &str, lower: &str| {
-            self.environment.text(upper).or_else(|| self.environment.text(lower)).unwrap_or_default().to_owned()
+            self.environment
+                .text(upper)
+                .or_else(|| self.environment.text(lower))
+                .unwrap_or_default()
+                .to_owned()
         };
         let matcher = Matcher::builder()
             .https(variable("HTTPS_PROXY", "https_proxy"))
@@ -314,6 +327,7 @@ fn login(user: &AuthInfo) -> &'static str {
 
 fn locate(command: &str, path: &[PathBuf]) -> Option<PathBuf> {
     let endings: &[&str] = if cfg!(windows) { &[".exe", ".cmd", ""] } else { &[""] };
-    let files = path.iter().flat_map(|folder| endings.iter().map(move |e| folder.join(format!("{command}{e}"))));
+    let files =
+        path.iter().flat_map(|folder| endings.iter().map(move |e| folder.join(format!("{command}{e}"))));
     files.into_iter().find(|file| file.is_file())
 }

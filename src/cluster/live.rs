@@ -17,11 +17,13 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Hub, api::Call, connect::{self, Connection},
+    Hub,
+    api::Call,
+    connect::{self, Connection},
     discovery,
     failure::{Failure, Trouble},
-    feed::reach,
     path::{Query, collection, push},
+    reach,
 };
 
 /// Longest for any of these calls.
@@ -65,12 +67,17 @@ impl Live {
             (Source::None { reason }, _) | (_, Link::Down { reason, .. }) => reason.to_string(),
             _ => "the connection to the cluster is being made; ask again in a moment".to_owned(),
         };
-        Err(PortError { kind: PortErrorKind::Unavailable, message: format!("{what}: {why}"), after: Some(AGAIN) })
+        Err(PortError {
+            kind: PortErrorKind::Unavailable,
+            message: format!("{what}: {why}"),
+            after: Some(AGAIN),
+        })
     }
 
     async fn json(&self, call: Call, what: &str) -> Result<Value, PortError> {
         let connection = self.connection(what)?;
-        let body = connection.api.read(&call, LARGEST, WITHIN).await.map_err(|failure| failure.for_port(what))?;
+        let body =
+            connection.api.read(&call, LARGEST, WITHIN).await.map_err(|failure| failure.for_port(what))?;
         serde_json::from_slice(&body).map_err(|error| {
             let why = format!("the API server's answer cannot be read ({error})");
             Failure::new(Trouble::Server, why).for_port(what)

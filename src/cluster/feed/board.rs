@@ -78,7 +78,11 @@ impl Board {
         for kind in kinds {
             // The namespaces that stay are listed again: the rows of one list cannot be told from another's.
             state.versions.retain(|(of, _), _| *of != kind);
-            state.parts.iter_mut().filter(|((of, _), _)| *of == kind).for_each(|(_, sync)| *sync = Sync::Warming);
+            state
+                .parts
+                .iter_mut()
+                .filter(|((of, _), _)| *of == kind)
+                .for_each(|(_, sync)| *sync = Sync::Warming);
             // Absent is the word that drops the rows.
             self.inventory.change(|inventory| {
                 inventory.set_sync(kind, Sync::Absent);
@@ -180,6 +184,7 @@ fn overall(parts: &[(&Part, &Sync)]) -> Sync {
         (Sync::Stale { since: a, .. }, Sync::Stale { since: b, .. }) => b.cmp(a),
         _ => std::cmp::Ordering::Equal,
     };
-    let worst = parts.iter().map(|(_, sync)| *sync).max_by(|a, b| weight(a).cmp(&weight(b)).then(oldest(a, b)));
+    let worst =
+        parts.iter().map(|(_, sync)| *sync).max_by(|a, b| weight(a).cmp(&weight(b)).then(oldest(a, b)));
     worst.cloned().unwrap_or_default()
 }

@@ -94,7 +94,8 @@ impl Optional {
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(());
         }
-        let etag = response.headers().get(header::ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let etag =
+            response.headers().get(header::ETAG).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = response.into_body();
         let whole = tokio::time::timeout(within, api.collect(body, discovery::LARGEST)).await;
         let whole = whole.map_err(|_| Failure::timeout(api.server(), within))??;
@@ -106,7 +107,9 @@ impl Optional {
             let wanted = kind.resource();
             kind.is_optional()
                 && groups.resources.iter().any(|r| {
-                    r.group == wanted.group && r.plural == wanted.plural && r.verbs.iter().any(|v| v == "watch")
+                    r.group == wanted.group
+                        && r.plural == wanted.plural
+                        && r.verbs.iter().any(|v| v == "watch")
                 })
         });
         self.publish(Some(served.collect()));
@@ -180,7 +183,12 @@ impl Optional {
         let kind = Kind::ALL.into_iter().find(|kind| {
             let resource = kind.resource();
             kind.is_optional()
-                && line.object.metadata.name.strip_prefix(resource.plural).and_then(|rest| rest.strip_prefix('.'))
+                && line
+                    .object
+                    .metadata
+                    .name
+                    .strip_prefix(resource.plural)
+                    .and_then(|rest| rest.strip_prefix('.'))
                     == Some(resource.group)
         });
         kind.is_some_and(|kind| self.is_served(kind) == is_gone)

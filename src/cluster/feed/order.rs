@@ -70,7 +70,8 @@ impl Order {
                 1 => (1_000, 3_000),
                 _ => (3_000, 4_000),
             };
-            tokio::time::sleep(jitter::between(Duration::from_millis(least), Duration::from_millis(most))).await;
+            tokio::time::sleep(jitter::between(Duration::from_millis(least), Duration::from_millis(most)))
+                .await;
             return;
         }
         for done in self.done.iter().take(tier) {

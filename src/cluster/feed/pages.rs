@@ -68,7 +68,10 @@ pub(super) async fn list(session: &Session, part: &Part) -> Result<String, Failu
         });
         take(&mut batch);
         let head = head.map_err(|error| {
-            Failure::new(Trouble::Server, format!("the API server sent a page that is no list ({})", error.source))
+            Failure::new(
+                Trouble::Server,
+                format!("the API server sent a page that is no list ({})", error.source),
+            )
         })?;
         if head.continue_token.is_empty() {
             session.inventory.change(|inventory| inventory.complete(kind, namespace));

@@ -10,7 +10,10 @@ use std::{
 use aiops_inventory::rows::Seconds;
 use tokio::sync::{Notify, watch};
 
-use crate::cluster::{failure::{Failure, Trouble}, now};
+use crate::cluster::{
+    failure::{Failure, Trouble},
+    now,
+};
 
 /// Longest that the small request may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -71,7 +74,8 @@ impl Pulse {
                     Err(failure) if !is_lost(&failure) => break,
                     // Slow, but its watches speak.
                     Err(failure)
-                        if failure.trouble == Trouble::Timeout && self.heard.load(Ordering::Relaxed) > begun =>
+                        if failure.trouble == Trouble::Timeout
+                            && self.heard.load(Ordering::Relaxed) > begun =>
                     {
                         break;
                     }

@@ -15,10 +15,12 @@ use super::{
     optional::Optional,
     order::Order,
     pulse::{Lost, Pulse},
-    reach::{self, Reach},
     watch::Watch,
 };
-use crate::cluster::api::Api;
+use crate::cluster::{
+    api::Api,
+    reach::{self, Reach},
+};
 
 /// How often rights are looked at again where they do not cover everything.
 const RIGHTS: Duration = Duration::from_secs(60);
@@ -59,7 +61,8 @@ impl Session {
     ) -> Self {
         let parts = reach.parts();
         // Kinds that may not exist hold up nobody.
-        let order = Order::new(is_first, parts.iter().map(|(kind, _)| *kind).filter(|kind| !kind.is_optional()));
+        let order =
+            Order::new(is_first, parts.iter().map(|(kind, _)| *kind).filter(|kind| !kind.is_optional()));
         Self {
             api,
             inventory,

@@ -114,7 +114,8 @@ impl<'s> Watch<'s> {
                 }
                 Trouble::Refused if self.streams_lists() => self.session.board.page(self.kind()),
                 Trouble::Throttled => {
-                    self.wait(failure.after.unwrap_or_default() + pause(tries + 1), &failure, tries > 0).await;
+                    self.wait(failure.after.unwrap_or_default() + pause(tries + 1), &failure, tries > 0)
+                        .await;
                 }
                 _ => {
                     self.mend(&failure, tries).await;
@@ -195,7 +196,10 @@ impl<'s> Watch<'s> {
                 Ok(None) => break,
                 Err(_) if list.is_some() => {
                     session.board.page(kind);
-                    return Err(Failure::new(Trouble::Server, "the API server does not end its streaming list"));
+                    return Err(Failure::new(
+                        Trouble::Server,
+                        "the API server does not end its streaming list",
+                    ));
                 }
                 Err(_) => return Err(Failure::timeout(session.api.server(), quiet)),
             };

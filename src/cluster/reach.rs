@@ -10,7 +10,7 @@ use futures::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::cluster::{
+use super::{
     api::{Api, Call},
     failure::{Failure, Trouble},
     path::collection,
@@ -100,7 +100,7 @@ struct ReviewStatus {
 }
 
 /// Whether we may do this; `namespace: None` means in all namespaces.
-pub(in crate::cluster) async fn may(
+pub(super) async fn may(
     api: &Api,
     verb: &str,
     group: &str,
