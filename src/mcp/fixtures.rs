@@ -18,7 +18,7 @@ use rmcp::{
     ErrorData, RoleServer,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, RequestStateCodec,
-        Tool as WireTool,
+        ServerCapabilities, Tool as WireTool,
     },
     service::{RequestContext, SubscriptionSink},
     task_manager::TaskManager,
@@ -85,6 +85,17 @@ impl Fixtures {
         }
         let seal = RequestStateCodec::new_unchecked(SEAL_KEY);
         Self { tools, seal, tasks: TaskManager::new(), listening: Mutex::default() }
+    }
+
+    /// Adds what only the fixtures can do to what the server declares.
+    pub(super) fn declare(&self, capabilities: &mut ServerCapabilities) {
+        let declared = ServerCapabilities::builder()
+            .enable_prompts()
+            .enable_prompts_list_changed()
+            .enable_tasks()
+            .build();
+        capabilities.prompts = declared.prompts;
+        capabilities.extensions = declared.extensions;
     }
 
     /// The tools, in the order of the suite's own list.

@@ -3,7 +3,7 @@
 //! [`Tool`] is what a tool's file implements; [`AnyTool`] is the same without its types, so that one list holds all
 //! tools and every consumer (the server, `aiops call`, the documentation, the tests) iterates over it.
 
-use aiops_engine::{Engine, Error};
+use aiops_engine::{Engine, Error, redact::Redactor};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -103,14 +103,38 @@ pub trait Tool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 }
 
-/// An answer: the same facts as an object and as text.
-#[derive(Debug, Clone)]
+/// An answer: the same facts as an object and as text, with every credential in it replaced.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// `structuredContent`.
     pub structured: Map<String, Value>,
     /// The same as compact JSON, which is what the predecessor's clients parse.
     pub text: String,
 }
+
+impl Answer {
+    /// Wraps what the engine said. This is the one place where answers are made, so that nothing leaves unredacted;
+    /// `what` names the question, for the error when the output is no object.
+    pub fn of<T: Serialize>(what: &str, output: &T) -> Result<Self, Error> {
+        let internal = |source: Option<Box<dyn std::error::Error + Send + Sync>>| Error::Internal {
+            what: format!("writing the answer of {what}"),
+            source,
+        };
+        let mut value = serde_json::to_value(output).map_err(|e| internal(Some(e.into())))?;
+        // A cursor is ours and looks like the encoded blobs that the redactor takes out.
+        let cursor = value.as_object_mut().and_then(|answer| answer.remove(CURSOR));
+        let changed = Redactor::new().redact_json(&mut value);
+        let Value::Object(mut structured) = value else { return Err(internal(None)) };
+        if let Some(cursor) = cursor {
+            structured.insert(CURSOR.to_owned(), cursor);
+        }
+        // The output's own order puts the verdict first; what was changed can only be written from the object.
+        let text = if changed { serde_json::to_string(&structured) } else { serde_json::to_string(output) };
+        Ok(Self { structured, text: text.map_err(|e| internal(Some(e.into())))? })
+    }
+}
+
+const CURSOR: &str = "next_cursor";
 
 /// A tool without its types.
 pub trait AnyTool: Send + Sync {
@@ -160,19 +184,7 @@ impl<T: Tool> AnyTool for Erased<T> {
         Box::pin(async move {
             let input = super::schema::decode::<T::Input>(T::META.name, arguments)?;
             let output = T::call(engine, context, input).await?;
-            answer(T::META.name, &output)
+            Answer::of(T::META.name, &output)
         })
-    }
-}
-
-fn answer<T: Serialize>(name: &str, output: &T) -> Result<Answer, Error> {
-    let internal = |source: Option<Box<dyn std::error::Error + Send + Sync>>| Error::Internal {
-        what: format!("writing the answer of {name}"),
-        source,
-    };
-    let text = serde_json::to_string(output).map_err(|e| internal(Some(e.into())))?;
-    match serde_json::to_value(output).map_err(|e| internal(Some(e.into())))? {
-        Value::Object(structured) => Ok(Answer { structured, text }),
-        _ => Err(internal(None)),
     }
 }

@@ -29,6 +29,11 @@ impl Engine {
         Self { inventory, cluster, clock }
     }
 
+    /// The same engine without live reads: it answers from rows alone, at once.
+    pub fn rows_only(&self) -> Self {
+        Self { cluster: None, ..self.clone() }
+    }
+
     /// A look at the inventory. Do not keep it over an await.
     pub fn look(&self) -> RwLockReadGuard<'_, Inventory> {
         self.inventory.look()

@@ -1,0 +1,96 @@
+//! Which tools are offered, with what clients read of them, made once.
+//!
+//! The configuration decides for the whole life of the process (toolsets, read-only, prefix); whether a cluster is
+//! configured at all decides at each look. It calls nothing.
+
+use std::{collections::HashMap, sync::Arc};
+
+use aiops_engine::{Engine, Error, answer::near};
+use aiops_inventory::inventory::Source;
+use rmcp::model::{Tool as WireTool, ToolAnnotations};
+
+use super::tool::{AnyTool, Meta, Toolset};
+use crate::config;
+
+/// A tool that is offered.
+#[derive(Clone)]
+pub(super) struct Offer {
+    pub(super) tool: &'static dyn AnyTool,
+    pub(super) wire: WireTool,
+}
+
+/// The tools that are offered, in the order of the list.
+pub(super) struct Catalogue {
+    offers: Vec<Offer>,
+    by_name: HashMap<String, usize>,
+}
+
+impl Catalogue {
+    /// The offered ones of `tools`.
+    pub(super) fn new(tools: &[&'static dyn AnyTool], settings: &config::Mcp) -> Self {
+        let wanted = |meta: &Meta| {
+            let toolset = match meta.toolset {
+                Toolset::Cluster => config::Toolset::Cluster,
+            };
+            settings.toolsets.contains(&toolset) && (meta.hints.read_only || !settings.read_only)
+        };
+        let prefix = settings.tool_prefix.as_str();
+        let offered = tools.iter().copied().filter(|tool| wanted(tool.meta()));
+        let mut offers: Vec<Offer> = offered.map(|tool| Offer { tool, wire: wire(tool, prefix) }).collect();
+        offers.sort_by(|a, b| a.wire.name.cmp(&b.wire.name));
+        let by_name =
+            offers.iter().enumerate().map(|(at, offer)| (offer.wire.name.to_string(), at)).collect();
+        Self { offers, by_name }
+    }
+
+    /// The tools that are listed now: those that read the live cluster only while one is configured.
+    pub(super) fn listed(&self, live: bool) -> impl Iterator<Item = &WireTool> {
+        self.offers.iter().filter(move |offer| live || !offer.tool.meta().needs_live).map(|offer| &offer.wire)
+    }
+
+    /// The offer of this name. A tool that is not listed now is found too: called, it says what it lacks.
+    pub(super) fn find(&self, name: &str) -> Option<&Offer> {
+        self.by_name.get(name).and_then(|at| self.offers.get(*at))
+    }
+
+    /// Why there is no tool of this name.
+    pub(super) fn unknown(&self, name: &str) -> Error {
+        let hint = near(name, self.by_name.keys().map(String::as_str));
+        let hint = if hint.is_empty() { "; tools/list names those that exist".to_owned() } else { hint };
+        let shown: String = name.chars().take(64).collect();
+        Error::NotFound { what: format!("tool {shown:?}"), hint }
+    }
+
+    /// How a tool is called here, when it is offered: prompts and instructions name no others.
+    pub(super) fn name(&self, bare: &str) -> Option<&str> {
+        let named = |offer: &&Offer| offer.tool.meta().name == bare;
+        self.offers.iter().find(named).map(|offer| offer.wire.name.as_ref())
+    }
+}
+
+impl std::fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.offers.iter().map(|offer| &offer.wire.name)).finish()
+    }
+}
+
+/// Whether tools that read the live cluster can be of use: a cluster (or a recording's files) is behind the engine.
+pub(super) fn is_live(engine: &Engine) -> bool {
+    engine.has_cluster() && !matches!(engine.look().info().source, Source::None { .. })
+}
+
+fn wire(tool: &'static dyn AnyTool, prefix: &str) -> WireTool {
+    let meta = tool.meta();
+    let hints = ToolAnnotations::new()
+        .read_only(meta.hints.read_only)
+        .destructive(meta.hints.destructive)
+        .idempotent(meta.hints.idempotent)
+        .open_world(meta.hints.open_world);
+    let schema = Arc::new(tool.input_schema());
+    let wire = if prefix.is_empty() {
+        WireTool::new(meta.name, meta.description, schema)
+    } else {
+        WireTool::new(format!("{prefix}{}", meta.name), meta.description, schema)
+    };
+    wire.with_title(meta.title).with_raw_output_schema(Arc::new(tool.output_schema())).with_annotations(hints)
+}

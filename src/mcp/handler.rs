@@ -1,0 +1,479 @@
+//! Answers the messages of the protocol for one client: each method is one question to the room that knows.
+//!
+//! It keeps nothing but its session. Methods that the revision at hand does not have are refused by rmcp.
+
+use std::sync::Arc;
+
+use aiops_engine::Error;
+#[expect(deprecated, reason = "clients of 2025-11-25 still set a level and are told of failures")]
+use rmcp::model::{LoggingLevel, LoggingMessageNotificationParam};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::*,
+    service::{NotificationContext, RequestContext, SubscriptionContext},
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, field::Empty};
+
+use super::{
+    catalogue::Offer,
+    completion, error, prompts,
+    request::{RequestId as Id, traceparent},
+    resources,
+    server::{Core, Server},
+    session::Session,
+    subscriptions::{Listener, MOST_URIS},
+    tool::{Answer, CallContext, Progress},
+};
+
+/// How long clients may keep a list: changes are announced where they can be.
+const LIST_TTL_MS: u64 = 30_000;
+/// How long clients may keep a resource: the inventory is at most a second behind the cluster.
+const RESOURCE_TTL_MS: u64 = 1_000;
+/// Reports of progress that wait for a slow client.
+const WAITING_REPORTS: usize = 8;
+
+/// One client's handler.
+pub(super) struct Handler {
+    server: Server,
+    session: Option<Arc<Session>>,
+}
+
+impl Handler {
+    /// For a request that stands alone.
+    pub(super) fn alone(server: &Server) -> Self {
+        Self { server: server.clone(), session: None }
+    }
+
+    /// For a session, or for standard streams.
+    pub(super) fn of_session(server: &Server) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()) }
+    }
+
+    fn core(&self) -> &Core {
+        self.server.core()
+    }
+
+    /// What we can do in the stateless era, where each notification has its stream.
+    fn capabilities(&self) -> ServerCapabilities {
+        let mut capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_prompts()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_completions()
+            .build();
+        self.core().fixtures.declare(&mut capabilities);
+        capabilities
+    }
+
+    /// Calls one of our tools, telling the client how far it is when it wants to know.
+    async fn called(
+        &self,
+        offer: &Offer,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Arc<Answer>, Error> {
+        let arguments = request.arguments.unwrap_or_default();
+        let cancelled = context.ct.child_token();
+        // Whatever the tool left running ends with the call.
+        let _ended = cancelled.clone().drop_guard();
+        let Some(token) = context.meta.get_progress_token() else {
+            let quiet = CallContext { cancelled, progress: None };
+            return self.core().calls.call(offer.tool, arguments, &quiet).await;
+        };
+        let (progress, mut reports) = tokio::sync::mpsc::channel(WAITING_REPORTS);
+        let watched = CallContext { cancelled, progress: Some(progress) };
+        let call = self.core().calls.call(offer.tool, arguments, &watched);
+        let mut call = std::pin::pin!(call);
+        loop {
+            tokio::select! {
+                biased;
+                Some(report) = reports.recv() => tell_progress(context, &token, report).await,
+                result = &mut call => return result,
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        offer: &Offer,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let name = offer.tool.meta().name;
+        let id = Id::of(context);
+        let span = tracing::info_span!(
+            "tools/call",
+            tool = name,
+            request_id = %id,
+            traceparent = traceparent(context),
+            outcome = Empty,
+        );
+        let result = self.called(offer, request, context).instrument(span.clone()).await;
+        span.record("outcome", result.as_ref().map_or_else(Error::code, |_| "ok"));
+        match result {
+            Ok(answer) => {
+                let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text.as_str())]);
+                result.structured_content = Some(Value::Object(answer.structured.clone()));
+                result
+            }
+            Err(failure) => {
+                span.in_scope(|| error::log(name, &failure, id));
+                self.tell_failure(name, &failure, id, context).await;
+                error::failed(&failure, id)
+            }
+        }
+    }
+
+    /// Tells a client that wants log messages of a failure that is not its own.
+    #[expect(deprecated, reason = "clients of 2025-11-25 still set a level and are told of failures")]
+    async fn tell_failure(
+        &self,
+        tool: &str,
+        failure: &Error,
+        id: Id<'_>,
+        context: &RequestContext<RoleServer>,
+    ) {
+        let level = match failure {
+            Error::Internal { .. } => LoggingLevel::Error,
+            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Forbidden { .. } => {
+                LoggingLevel::Warning
+            }
+            Error::Invalid { .. }
+            | Error::NotFound { .. }
+            | Error::NotInThisMode { .. }
+            | Error::Cancelled { .. } => return,
+        };
+        let session = self.session.as_ref().and_then(|session| session.level());
+        let Some(wanted) = context.meta.log_level().or(session) else { return };
+        if rank(level) < rank(wanted) {
+            return;
+        }
+        let data = json!({
+            "tool": tool, "code": failure.code(), "requestId": id.to_string(), "message": error::text(failure, id),
+        });
+        let message = LoggingMessageNotificationParam::new(level, data).with_logger("aiops");
+        // The answer itself says the same; a log message that is lost costs nothing.
+        let _ = context.peer.notify_logging_message(message).await;
+    }
+
+    /// Runs something that is not a tool's own question with the same turn, limit and net.
+    async fn guarded<T>(
+        &self,
+        what: &str,
+        context: &RequestContext<RoleServer>,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.core().calls.guard(what, &context.ct, work).await
+    }
+}
+
+#[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]
+const fn rank(level: LoggingLevel) -> u8 {
+    match level {
+        LoggingLevel::Debug => 0,
+        LoggingLevel::Info => 1,
+        LoggingLevel::Notice => 2,
+        LoggingLevel::Warning => 3,
+        LoggingLevel::Error => 4,
+        LoggingLevel::Critical => 5,
+        LoggingLevel::Alert => 6,
+        LoggingLevel::Emergency => 7,
+    }
+}
+
+async fn tell_progress(context: &RequestContext<RoleServer>, token: &ProgressToken, report: Progress) {
+    let mut param = ProgressNotificationParam::new(token.clone(), report.done).with_message(report.message);
+    if let Some(total) = report.total {
+        param = param.with_total(total);
+    }
+    // Who is gone needs no report; the call itself learns of it by its token.
+    let _ = context.peer.notify_progress(param).await;
+}
+
+/// Our lists are one page, so no cursor can be ours.
+fn whole(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        Some(_) => Err(ErrorData::invalid_params(
+            "cursor is not one that this server gave out; list without it",
+            None,
+        )),
+        None => Ok(()),
+    }
+}
+
+fn longest(uri: &str) -> Result<(), ErrorData> {
+    if uri.len() > resources::LONGEST {
+        let why = format!("uri must be at most {} bytes long, not {}", resources::LONGEST, uri.len());
+        return Err(ErrorData::invalid_params(why, None));
+    }
+    Ok(())
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(self.capabilities()).with_server_info(Server::implementation())
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut result = self.negotiate_initialize(&request)?;
+        context.peer.set_peer_info(request);
+        result.server_info = Server::introduction();
+        result.instructions = Some(self.server.instructions());
+        let capabilities = &mut result.capabilities;
+        if self.session.is_some() {
+            capabilities.logging = Some(JsonObject::new());
+        } else {
+            // Without a session there is no way back to the client, so nothing that needs one is promised.
+            capabilities.tools = Some(ToolsCapability::default());
+            capabilities.prompts = Some(PromptsCapability::default());
+            capabilities.resources = Some(ResourcesCapability::default());
+        }
+        Ok(result)
+    }
+
+    async fn discover(&self, _: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let info = ServerConfig::new(self.capabilities())
+            .with_server_info(Server::introduction())
+            .with_instructions(self.server.instructions());
+        Ok(DiscoverResult::from_server_info(self.supported_protocol_versions().into_owned(), info))
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        if let Some(session) = &self.session {
+            session.join(&self.core().hub, &context.peer);
+        }
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        whole(request)?;
+        Ok(ListToolsResult::with_all_items(self.server.tools())
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        let ours = self.core().catalogue.find(name).map(|offer| &offer.wire);
+        // rmcp asks for the schema at each call, and for nothing else.
+        ours.or_else(|| self.core().fixtures.tool(name))
+            .map(|tool| Tool::new_with_raw("", None, Arc::clone(&tool.input_schema)))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(call) = self.core().fixtures.call(&request, &context) {
+            let id = Id::of(&context);
+            let done = self.guarded(&request.name, &context, async { Ok(call.await) }).await;
+            return done.unwrap_or_else(|failure| {
+                error::log(&request.name, &failure, id);
+                Ok(error::failed(&failure, id).into())
+            });
+        }
+        let Some(offer) = self.core().catalogue.find(&request.name) else {
+            let unknown = self.core().catalogue.unknown(&request.name);
+            return Err(ErrorData::invalid_params(error::text(&unknown, Id::of(&context)), None));
+        };
+        Ok(self.answer(offer, request, &context).await.into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        whole(request)?;
+        let mut items = resources::list();
+        items.extend(self.core().fixtures.resources());
+        Ok(ListResourcesResult::with_all_items(items)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        whole(request)?;
+        let mut items = resources::templates();
+        items.extend(self.core().fixtures.resource_templates());
+        Ok(ListResourceTemplatesResult::with_all_items(items)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let uri = request.uri;
+        if let Some(result) = self.core().fixtures.resource(&uri) {
+            return Ok(result.with_ttl_ms(RESOURCE_TTL_MS).with_cache_scope(CacheScope::Private).into());
+        }
+        let id = Id::of(&context);
+        let span =
+            tracing::info_span!("resources/read", request_id = %id, traceparent = traceparent(&context));
+        let read = self.guarded("resources/read", &context, resources::read(&self.core().engine, &uri));
+        match read.instrument(span).await {
+            Ok(answer) => {
+                let contents = ResourceContents::text(answer.text, uri).with_mime_type(resources::MIME);
+                Ok(ReadResourceResult::new(vec![contents])
+                    .with_ttl_ms(RESOURCE_TTL_MS)
+                    .with_cache_scope(CacheScope::Private)
+                    .into())
+            }
+            Err(failure) => {
+                error::log("resources/read", &failure, id);
+                Err(error::resource(&failure, &uri, id))
+            }
+        }
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        whole(request)?;
+        let mut items = prompts::list();
+        items.extend(self.core().fixtures.prompts());
+        Ok(ListPromptsResult::with_all_items(items)
+            .with_ttl_ms(LIST_TTL_MS)
+            .with_cache_scope(CacheScope::Private))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        match self.core().fixtures.prompt(&request) {
+            Some(result) => result,
+            None => prompts::get(&self.core().catalogue, &request).map(Into::into),
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let engine = &self.core().engine;
+        let work = async { Ok(completion::complete(engine, &request)) };
+        let id = Id::of(&context);
+        self.guarded("completion/complete", &context, work).await.unwrap_or_else(|failure| {
+            error::log("completion/complete", &failure, id);
+            Err(ErrorData::internal_error(error::text(&failure, id), None))
+        })
+    }
+
+    #[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]
+    async fn set_level(
+        &self,
+        request: SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        // Without a session no log message is ever sent, which satisfies every level.
+        if let Some(session) = &self.session {
+            session.set_level(request.level);
+        }
+        Ok(())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        longest(&request.uri)?;
+        let Some(session) = &self.session else {
+            return Err(ErrorData::invalid_request(
+                "subscriptions need a session (mcp.sessions), standard streams, or subscriptions/listen of 2026-07-28",
+                None,
+            ));
+        };
+        if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
+            Ok(())
+        } else {
+            let why = format!(
+                "too many subscriptions: a client may have {MOST_URIS}; unsubscribe from others first"
+            );
+            Err(ErrorData::invalid_request(why, None))
+        }
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if let Some(session) = &self.session {
+            session.unsubscribe(&request.uri);
+        }
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        // A full hub accepts nothing, and the acknowledgement says so.
+        if !self.core().hub.has_room() {
+            return Some(SubscriptionFilter::new());
+        }
+        let mut accepted = requested.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| longest(uri).is_ok());
+            uris.truncate(MOST_URIS);
+        }
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.core().fixtures.listens(context.sink());
+        let uris = context.accepted().resource_subscriptions.clone().unwrap_or_default();
+        let _seat = self.core().hub.join(Listener::Stream(context.sink().clone()), &uris);
+        let ending: CancellationToken = self.core().tasks.ending();
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = ending.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.core().fixtures.task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.core().fixtures.update_task(&request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.core().fixtures.cancel_task(&request.task_id)
+    }
+}

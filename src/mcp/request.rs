@@ -1,0 +1,69 @@
+//! What a request brings along beside its message: its id and the trace it belongs to.
+//!
+//! Both are words of strangers and are checked before they are repeated anywhere. Who asks is not known here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rmcp::{RoleServer, service::RequestContext};
+
+/// Names a request in logs, errors and spans: the listener's `X-Request-ID` header, else a number of our own.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RequestId<'a> {
+    Header(&'a str),
+    Own(u64),
+}
+
+impl<'a> RequestId<'a> {
+    pub(super) fn of(context: &'a RequestContext<RoleServer>) -> Self {
+        let fits = |id: &&str| {
+            (1..=64).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        match header(context, "x-request-id").filter(fits) {
+            Some(id) => Self::Header(id),
+            None => Self::new(),
+        }
+    }
+
+    /// An id for what came over no listener.
+    pub(super) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self::Own(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl std::fmt::Display for RequestId<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Header(id) => f.write_str(id),
+            Self::Own(number) => write!(f, "mcp-{number}"),
+        }
+    }
+}
+
+fn header<'a>(context: &'a RequestContext<RoleServer>, name: &str) -> Option<&'a str> {
+    context.extensions.get::<http::request::Parts>()?.headers.get(name)?.to_str().ok()
+}
+
+/// The W3C trace context of a request: `_meta` says it, else the HTTP header. `None` unless it is well formed.
+pub(super) fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> {
+    context
+        .meta
+        .get_traceparent()
+        .or_else(|| header(context, "traceparent"))
+        .filter(|text| is_traceparent(text))
+}
+
+/// `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zero.
+fn is_traceparent(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut hex = |length: usize| {
+        parts.next().filter(|part| {
+            part.len() == length && part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        })
+    };
+    let (version, trace, parent, flags) = (hex(2), hex(32), hex(16), hex(2));
+    version.is_some_and(|version| version != "ff")
+        && [trace, parent].iter().all(|id| id.is_some_and(|id| id.bytes().any(|b| b != b'0')))
+        && flags.is_some()
+}

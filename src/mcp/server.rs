@@ -1,0 +1,128 @@
+//! The server behind the door: what it offers, and the call path that every way in shares.
+//!
+//! One value serves all clients; what belongs to one client is in its session. It opens no port.
+
+use std::sync::Arc;
+
+use aiops_engine::{Engine, Error};
+use rmcp::model::{Icon, Implementation, Tool as WireTool};
+use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{
+    calls::Calls,
+    catalogue::{self, Catalogue},
+    fixtures::Fixtures,
+    instructions,
+    subscriptions::Hub,
+    tool::{Answer, AnyTool, CallContext},
+    tools::TOOLS,
+    transport::{self, McpService},
+};
+use crate::{config, shutdown::Tasks, telemetry::Metrics};
+
+/// The MCP server; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Server(Arc<Core>);
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) engine: Engine,
+    pub(super) catalogue: Catalogue,
+    pub(super) calls: Calls,
+    pub(super) hub: Arc<Hub>,
+    pub(super) fixtures: Fixtures,
+    pub(super) tasks: Tasks,
+    settings: config::Mcp,
+}
+
+/// A wheel of seven spokes with a pulse through it.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath fill='%23326ce5' d='M12 1l8.6 4.1 2.1 9.3-6 7.5H7.3l-6-7.5 2.1-9.3z'/%3E%3Cpath fill='none' stroke='%23fff' stroke-width='1.8' d='M4 13h4l2-5 4 8 2-3h4'/%3E%3C/svg%3E";
+
+impl Server {
+    /// A server with all tools that the settings allow.
+    pub fn new(engine: Engine, settings: &config::Mcp, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+        Self::with_tools(TOOLS, engine, settings, metrics, tasks)
+    }
+
+    /// A server with these tools instead of [`TOOLS`].
+    pub fn with_tools(
+        tools: &[&'static dyn AnyTool],
+        engine: Engine,
+        settings: &config::Mcp,
+        metrics: Arc<Metrics>,
+        tasks: Tasks,
+    ) -> Self {
+        Self(Arc::new(Core {
+            catalogue: Catalogue::new(tools, settings),
+            calls: Calls::new(engine.clone(), settings, metrics),
+            hub: Hub::new(engine.clone(), tasks.clone()),
+            fixtures: Fixtures::new(),
+            engine,
+            tasks,
+            settings: settings.clone(),
+        }))
+    }
+
+    /// The endpoint for streamable HTTP, to be nested at `/mcp`.
+    pub fn http(&self, http: &config::Http) -> McpService {
+        McpService::new(self, &self.0.settings, http, &self.0.tasks)
+    }
+
+    /// Serves one client over standard input and output until it hangs up or the process is to end.
+    pub async fn stdio(self) -> anyhow::Result<()> {
+        let (read, write) = rmcp::transport::stdio_pipes();
+        self.streams(read, write).await
+    }
+
+    /// Serves one client over a pair of streams until it hangs up or the process is to end.
+    pub async fn streams<R, W>(self, read: R, write: W) -> anyhow::Result<()>
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let tasks = self.0.tasks.clone();
+        transport::streams(self, &tasks, read, write).await
+    }
+
+    /// What `tools/list` answers now.
+    pub fn tools(&self) -> Vec<WireTool> {
+        let live = catalogue::is_live(&self.0.engine);
+        self.0.catalogue.listed(live).chain(self.0.fixtures.tools()).cloned().collect()
+    }
+
+    /// Calls a tool by the name under which it is listed. Dropping the future, or cancelling `context`, ends the call.
+    pub async fn call(
+        &self,
+        name: &str,
+        arguments: Map<String, Value>,
+        context: CallContext,
+    ) -> Result<Answer, Error> {
+        let offer = self.0.catalogue.find(name).ok_or_else(|| self.0.catalogue.unknown(name))?;
+        let context = CallContext { cancelled: context.cancelled.child_token(), ..context };
+        // Whatever the tool left running ends with the call.
+        let _ended = context.cancelled.clone().drop_guard();
+        let answer = self.0.calls.call(offer.tool, arguments, &context).await?;
+        Ok(Arc::unwrap_or_clone(answer))
+    }
+
+    /// The instructions that a client reads when it connects.
+    pub fn instructions(&self) -> String {
+        instructions::text(&self.0.engine, &self.0.catalogue)
+    }
+
+    pub(super) fn core(&self) -> &Core {
+        &self.0
+    }
+
+    /// Who we are, short: rmcp asks for it at each request.
+    pub(super) fn implementation() -> Implementation {
+        Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_title("aiops")
+    }
+
+    /// Who we are, for a handshake.
+    pub(super) fn introduction() -> Implementation {
+        let icon = Icon::new(ICON).with_mime_type("image/svg+xml").with_sizes(vec!["any".to_owned()]);
+        Self::implementation().with_description(env!("CARGO_PKG_DESCRIPTION")).with_icons(vec![icon])
+    }
+}

@@ -1,0 +1,242 @@
+//! Who wants to hear of changes, and the watch that tells them.
+//!
+//! The inventory's signal wakes it; it waits half a second for more, looks again, and tells only what reads differently
+//! than before. It carries no content: whoever is told reads. All numbers are bounded, and a slow client costs its own
+//! notification only.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use aiops_engine::Engine;
+use parking_lot::Mutex;
+use rmcp::{
+    RoleServer,
+    model::ResourceUpdatedNotificationParam,
+    service::{Peer, SubscriptionSink},
+};
+
+use super::{catalogue, resources};
+use crate::shutdown::Tasks;
+
+/// Changes within this time are told as one.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+/// A client that does not take a notification within this time misses it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Clients that listen at once.
+const MOST_LISTENERS: usize = 1_024;
+/// Resources that one client listens to.
+pub(super) const MOST_URIS: usize = 64;
+/// Different resources that are looked at after a change.
+const MOST_WATCHED: usize = 256;
+
+/// Where notifications go.
+#[derive(Debug, Clone)]
+pub(super) enum Listener {
+    /// A stream of `subscriptions/listen`; it filters by itself.
+    Stream(SubscriptionSink),
+    /// A session of the `initialize` era, or standard streams.
+    Peer(Peer<RoleServer>),
+}
+
+impl Listener {
+    async fn tools_changed(&self) {
+        let told = async {
+            match self {
+                Self::Stream(sink) => sink.notify_tool_list_changed().await.is_ok(),
+                Self::Peer(peer) => peer.notify_tool_list_changed().await.is_ok(),
+            }
+        };
+        // Who is gone is removed by its own end, and who did not ask for it needs no news.
+        let _ = tokio::time::timeout(PATIENCE, told).await;
+    }
+
+    async fn updated(&self, uri: &str) {
+        let told = async {
+            match self {
+                Self::Stream(sink) => sink.notify_resource_updated(uri).await.is_ok(),
+                Self::Peer(peer) => {
+                    peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await.is_ok()
+                }
+            }
+        };
+        let _ = tokio::time::timeout(PATIENCE, told).await;
+    }
+}
+
+struct Seated {
+    listener: Listener,
+    uris: BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct Room {
+    seated: BTreeMap<u64, Seated>,
+    /// What each watched resource said when it was last looked at.
+    digests: HashMap<String, u64>,
+    live: bool,
+}
+
+/// Everybody who listens.
+pub(super) struct Hub {
+    engine: Engine,
+    tasks: Tasks,
+    room: Mutex<Room>,
+    next: AtomicU64,
+    watching: AtomicBool,
+}
+
+/// A place in the hub; dropped, the client is told nothing any more.
+#[derive(Debug)]
+pub(super) struct Seat {
+    hub: Arc<Hub>,
+    id: u64,
+}
+
+impl Hub {
+    pub(super) fn new(engine: Engine, tasks: Tasks) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            tasks,
+            room: Mutex::default(),
+            next: AtomicU64::new(0),
+            watching: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether one more may listen.
+    pub(super) fn has_room(&self) -> bool {
+        self.room.lock().seated.len() < MOST_LISTENERS
+    }
+
+    /// Seats a client; `None` when the hub is full.
+    pub(super) fn join(self: &Arc<Self>, listener: Listener, uris: &[String]) -> Option<Seat> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        {
+            let mut room = self.room.lock();
+            if room.seated.len() >= MOST_LISTENERS {
+                return None;
+            }
+            if room.seated.is_empty() {
+                room.live = catalogue::is_live(&self.engine);
+            }
+            room.seated.insert(id, Seated { listener, uris: BTreeSet::new() });
+        }
+        let seat = Seat { hub: Arc::clone(self), id };
+        for uri in uris {
+            seat.subscribe(uri);
+        }
+        self.watch();
+        Some(seat)
+    }
+
+    /// Begins to watch with the first listener: a server that nobody listens to does nothing after a change.
+    fn watch(self: &Arc<Self>) {
+        if self.watching.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let hub = Arc::clone(self);
+        let mut changed = self.engine.changed();
+        let ending = self.tasks.ending();
+        self.tasks.spawn("mcp.subscriptions", async move {
+            loop {
+                tokio::select! {
+                    change = changed.changed() => if change.is_err() { return },
+                    () = ending.cancelled() => return,
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(DEBOUNCE) => {}
+                    () = ending.cancelled() => return,
+                }
+                changed.mark_unchanged();
+                hub.look().await;
+            }
+        });
+    }
+
+    /// Looks at everything somebody listens to and tells what changed.
+    async fn look(&self) {
+        let live = catalogue::is_live(&self.engine);
+        let (everybody, watched) = {
+            let mut room = self.room.lock();
+            let news = std::mem::replace(&mut room.live, live) != live;
+            let everybody: Vec<Listener> =
+                if news { room.seated.values().map(|s| s.listener.clone()).collect() } else { Vec::new() };
+            let watched: Vec<String> = room.digests.keys().cloned().collect();
+            (everybody, watched)
+        };
+        futures::future::join_all(everybody.iter().map(Listener::tools_changed)).await;
+        for uri in watched {
+            let digest = resources::digest(&self.engine, &uri);
+            let listeners = self.digested(&uri, digest);
+            futures::future::join_all(listeners.iter().map(|listener| listener.updated(&uri))).await;
+            // Others have their turn between two resources.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Keeps what a resource says now; who is to be told when that is new.
+    fn digested(&self, uri: &str, digest: u64) -> Vec<Listener> {
+        let mut room = self.room.lock();
+        let Some(known) = room.digests.get_mut(uri) else { return Vec::new() };
+        if std::mem::replace(known, digest) == digest {
+            return Vec::new();
+        }
+        room.seated.values().filter(|s| s.uris.contains(uri)).map(|s| s.listener.clone()).collect()
+    }
+}
+
+impl Seat {
+    /// Listens to one more resource; false when there are too many. One that does not exist yet may come.
+    pub(super) fn subscribe(&self, uri: &str) -> bool {
+        let digest = resources::digest(&self.hub.engine, uri);
+        let mut room = self.hub.room.lock();
+        let Room { seated, digests, .. } = &mut *room;
+        let Some(seated) = seated.get_mut(&self.id) else { return false };
+        if seated.uris.contains(uri) {
+            return true;
+        }
+        if seated.uris.len() >= MOST_URIS || (digests.len() >= MOST_WATCHED && !digests.contains_key(uri)) {
+            return false;
+        }
+        seated.uris.insert(uri.to_owned());
+        digests.entry(uri.to_owned()).or_insert(digest);
+        true
+    }
+
+    /// Listens to a resource no longer.
+    pub(super) fn unsubscribe(&self, uri: &str) {
+        let mut room = self.hub.room.lock();
+        if let Some(seated) = room.seated.get_mut(&self.id) {
+            seated.uris.remove(uri);
+        }
+        room.forget();
+    }
+}
+
+impl Room {
+    /// Drops what nobody listens to any more.
+    fn forget(&mut self) {
+        let Self { seated, digests, .. } = self;
+        digests.retain(|uri, _| seated.values().any(|s| s.uris.contains(uri)));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut room = self.hub.room.lock();
+        room.seated.remove(&self.id);
+        room.forget();
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("listeners", &self.room.lock().seated.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! Sessions of the `initialize` era, so many at most.
+//!
+//! rmcp keeps them and ends the idle ones; this only counts. The next one beyond the bound is refused before anything
+//! is made for it, with a status that says when to come again.
+
+use std::{cell::Cell, future::Future, sync::Arc, time::Duration};
+
+use futures::Stream;
+use http::{HeaderValue, StatusCode, header};
+use rmcp::{
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    transport::{
+        WorkerTransport,
+        common::server_side_http::ServerSseMessage,
+        streamable_http_server::{
+            RestoreOutcome, SessionId, SessionManager,
+            session::{
+                EventStore,
+                local::{LocalSessionManager, LocalSessionManagerError, LocalSessionWorker},
+            },
+        },
+    },
+};
+
+use super::{Answered, json_error};
+
+/// When a client that was refused may try again.
+const RETRY_AFTER_SECONDS: u64 = 30;
+
+tokio::task_local! {
+    static REFUSED: Cell<bool>;
+}
+
+/// Sessions, so many at most.
+#[derive(Debug)]
+pub(super) struct BoundedSessions {
+    sessions: LocalSessionManager,
+    most: usize,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error("{0} sessions are open already")]
+    Full(usize),
+    #[error(transparent)]
+    Local(#[from] LocalSessionManagerError),
+}
+
+impl BoundedSessions {
+    pub(super) fn new(most: usize, idle: Duration) -> Self {
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config.keep_alive = Some(idle);
+        Self { sessions, most }
+    }
+}
+
+/// Handles a request and says whether a session was refused to it.
+pub(super) async fn noting(handled: impl Future<Output = Answered> + Send) -> (Answered, bool) {
+    REFUSED
+        .scope(Cell::new(false), async {
+            let response = Box::pin(handled).await;
+            (response, REFUSED.with(Cell::get))
+        })
+        .await
+}
+
+/// The answer to a client that gets no session.
+pub(super) fn full() -> Answered {
+    let mut response = json_error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        -32000,
+        "no session is free: close one, try again in 30 s, raise mcp.maxSessions, or speak 2026-07-28, which needs none",
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    response
+}
+
+impl SessionManager for BoundedSessions {
+    type Error = SessionError;
+    type Transport = WorkerTransport<LocalSessionWorker>;
+
+    async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionError> {
+        if self.sessions.sessions.read().await.len() >= self.most {
+            // Outside of a request nobody asks why.
+            let _ = REFUSED.try_with(|refused| refused.set(true));
+            return Err(SessionError::Full(self.most));
+        }
+        Ok(self.sessions.create_session().await?)
+    }
+
+    async fn initialize_session(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<ServerJsonRpcMessage, SessionError> {
+        Ok(self.sessions.initialize_session(id, message).await?)
+    }
+
+    async fn has_session(&self, id: &SessionId) -> Result<bool, SessionError> {
+        Ok(self.sessions.has_session(id).await?)
+    }
+
+    async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
+        Ok(self.sessions.close_session(id).await?)
+    }
+
+    async fn create_stream(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        Ok(self.sessions.create_stream(id, message).await?)
+    }
+
+    async fn accept_message(
+        &self,
+        id: &SessionId,
+        message: ClientJsonRpcMessage,
+    ) -> Result<(), SessionError> {
+        Ok(self.sessions.accept_message(id, message).await?)
+    }
+
+    async fn create_standalone_stream(
+        &self,
+        id: &SessionId,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        Ok(self.sessions.create_standalone_stream(id).await?)
+    }
+
+    async fn resume(
+        &self,
+        id: &SessionId,
+        last_event_id: String,
+    ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, SessionError> {
+        Ok(self.sessions.resume(id, last_event_id).await?)
+    }
+
+    async fn restore_session(&self, id: SessionId) -> Result<RestoreOutcome<Self::Transport>, SessionError> {
+        Ok(self.sessions.restore_session(id).await?)
+    }
+
+    fn event_store(&self) -> Option<Arc<dyn EventStore>> {
+        self.sessions.event_store()
+    }
+}
