@@ -401,12 +401,9 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         longest(&request.uri)?;
-        let Some(session) = &self.session else {
-            return Err(ErrorData::invalid_request(
-                "subscriptions need a session (mcp.sessions), standard streams, or subscriptions/listen of 2026-07-28",
-                None,
-            ));
-        };
+        // Without a session nothing was promised and nothing can be told; a client that subscribes all the same is not
+        // refused, because rejecting what is harmless breaks clients that ask without looking.
+        let Some(session) = &self.session else { return Ok(()) };
         if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
             Ok(())
         } else {

@@ -37,7 +37,12 @@ pub(super) struct Core {
 }
 
 /// A wheel of seven spokes with a pulse through it.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 24 24'%3E%3Cpath fill='%23326ce5' d='M12 1l8.6 4.1 2.1 9.3-6 7.5H7.3l-6-7.5 2.1-9.3z'/%3E%3Cpath fill='none' stroke='%23fff' stroke-width='1.8' d='M4 13h4l2-5 4 8 2-3h4'/%3E%3C/svg%3E";
+const ICON: &str = concat!(
+    "data:image/svg+xml;base64,",
+    "PHN2ZyB4bWxucz0naHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmcnIHZpZXdCb3g9JzAgMCAyNCAyNCc+PHBhdGggZmlsbD0nIzMy",
+    "NmNlNScgZD0nTTEyIDFsOC42IDQuMSAyLjEgOS4zLTYgNy41SDcuM2wtNi03LjUgMi4xLTkuM3onLz48cGF0aCBmaWxsPSdub25l",
+    "JyBzdHJva2U9JyNmZmYnIHN0cm9rZS13aWR0aD0nMS44JyBkPSdNNCAxM2g0bDItNSA0IDggMi0zaDQnLz48L3N2Zz4=",
+);
 
 impl Server {
     /// A server with all tools that the settings allow.

@@ -9,3 +9,4 @@
 
 mod boundaries;
 mod catalogue;
+mod mcp;
