@@ -2,9 +2,17 @@
 //!
 //! Only this room prints to stdout and stderr. It knows no cluster: commands that need one are handed to `boot`.
 
+pub mod arguments;
+mod call;
 pub mod client_config;
 mod config;
+mod doctor;
+pub mod ordered;
 pub mod print;
+mod remote;
+pub mod render;
+mod run;
+mod serve;
 pub mod table;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -80,6 +88,16 @@ pub struct Global {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Serve a cluster over MCP, by HTTP or on stdin and stdout
+    Serve(serve::ServeArgs),
+    /// Serve a recorded cluster with faults in it: everything to see, no kubeconfig needed
+    Demo(serve::ServeArgs),
+    /// Call a tool and print its answer
+    Call(call::CallArgs),
+    /// List the tools
+    Tools(call::ToolsArgs),
+    /// Check that everything is there: one line each, with the fix
+    Doctor(doctor::DoctorArgs),
     /// See, check and describe the configuration
     Config(config::ConfigArgs),
     /// Print what a client needs to start or reach aiops, or install it there
@@ -113,6 +131,11 @@ pub enum Output {
 /// Runs the command. 0: done. 1: it failed. 2: it was not asked for in a way that could be understood.
 pub fn run(cli: Cli, environment: Environment) -> ExitCode {
     let done = match cli.command {
+        Command::Serve(args) => serve::serve(&args, &cli.global, environment),
+        Command::Demo(args) => serve::demo(&args, &cli.global, environment),
+        Command::Call(args) => call::call(&args, &cli.global, environment),
+        Command::Tools(args) => call::tools(&args, &cli.global, environment),
+        Command::Doctor(args) => doctor::doctor(&args, &cli.global, environment),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "aiops", &mut script);
@@ -162,6 +185,17 @@ impl Global {
         sources.flags.splice(0..0, more);
         load(sources).map_err(|error| Failure::usage(error.into()))
     }
+}
+
+/// An error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    text
 }
 
 /// A command that did not do what it was asked.

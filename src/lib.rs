@@ -1,9 +1,14 @@
 //! The library behind the `aiops` binary: two doors, a hall, and the rooms that touch the world.
 
+pub mod boot;
 pub mod cli;
+mod clock;
 pub mod cluster;
 pub mod config;
+pub mod http;
 pub mod mcp;
 pub mod mode;
+mod outbound;
+pub mod recording;
 pub mod shutdown;
 pub mod telemetry;

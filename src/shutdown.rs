@@ -3,10 +3,14 @@
 //! Tasks are spawned here and nowhere else, so that a shutdown waits for each, and so that a panic in one is logged
 //! instead of lost. It decides nothing about what a task does.
 
+mod signals;
+
 use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use signals::Signals;
 
 /// The tasks of this process; cheap to clone.
 #[derive(Debug, Clone, Default)]

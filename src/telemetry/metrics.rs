@@ -5,7 +5,10 @@
 use std::time::Duration;
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
@@ -100,9 +103,17 @@ impl Metrics {
 
     /// Everything in the OpenMetrics text format.
     pub fn render(&self) -> String {
+        self.render_with(None)
+    }
+
+    /// The same, followed by metrics that are measured at this moment.
+    pub fn render_with(&self, more: Option<&Registry>) -> String {
         let mut text = String::new();
-        // Writing into a String does not fail.
-        let _ = encode(&mut text, &self.registry);
+        for registry in std::iter::once(&self.registry).chain(more) {
+            // Writing into a String does not fail.
+            let _ = encode_registry(&mut text, registry);
+        }
+        let _ = encode_eof(&mut text);
         text
     }
 }

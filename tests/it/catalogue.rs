@@ -47,7 +47,11 @@ fn words_are_short_and_hints_are_true() {
         let name = meta.name;
         assert!(name.len() <= 40 && name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{name}");
         assert!((1..=60).contains(&meta.title.len()), "{name} needs a title");
-        assert!((30..=300).contains(&meta.description.len()), "{name}: {} characters", meta.description.len());
+        assert!(
+            (30..=300).contains(&meta.description.len()),
+            "{name}: {} characters",
+            meta.description.len()
+        );
         assert!(!(meta.hints.read_only && meta.hints.destructive), "{name} destroys without writing");
         // There is nothing in this version that writes.
         assert!(meta.hints.read_only && meta.hints.idempotent && !meta.hints.open_world, "{name}");
@@ -67,10 +71,14 @@ fn schemas_are_what_every_client_reads() {
         }
         for (which, schema) in [("input", input), ("output", Value::Object(tool.output_schema()))] {
             assert_eq!(schema["type"], "object", "{name} {which}");
-            jsonschema::draft202012::meta::validate(&schema).unwrap_or_else(|e| panic!("{name} {which}: {e}"));
+            jsonschema::draft202012::meta::validate(&schema)
+                .unwrap_or_else(|e| panic!("{name} {which}: {e}"));
             walk(&schema, which, &mut |path, object| {
                 assert!(!object.contains_key("$ref") && !object.contains_key("$defs"), "{name}: {path}");
-                assert!(!object.get("type").is_some_and(Value::is_array), "{name}: a union of types at {path}");
+                assert!(
+                    !object.get("type").is_some_and(Value::is_array),
+                    "{name}: a union of types at {path}"
+                );
             });
         }
     });

@@ -1,0 +1,149 @@
+//! The composition root: the one file that knows every room and wires what the mode asks for.
+//!
+//! It decides which parts exist and nothing else. Nothing here waits for a cluster.
+
+use std::sync::Arc;
+
+use aiops_engine::{Engine, SharedInventory, ports};
+use anyhow::Context as _;
+
+use crate::{
+    clock::{FixedClock, SystemClock},
+    cluster,
+    config::Loaded,
+    http::{About, Door, Listening, Open, TokenFile},
+    mcp::Server,
+    recording,
+    shutdown::Tasks,
+    telemetry::Metrics,
+};
+
+/// What feeds the inventory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feed {
+    /// The recording that the configuration names, else the cluster.
+    Configured,
+    /// The recording that the configuration names, else the embedded one.
+    Demo,
+}
+
+/// The parts of a running aiops.
+#[derive(Clone)]
+pub struct Booted {
+    /// Answers.
+    pub engine: Engine,
+    /// The MCP door.
+    pub server: Server,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Wires the parts and begins to feed the inventory.
+///
+/// # Errors
+/// A recording cannot be read. A cluster that cannot be reached is no error: every answer says so until it can.
+pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted> {
+    let config = &loaded.config;
+    for note in &loaded.notes {
+        tracing::warn!("{note}");
+    }
+    for missing in config.missing() {
+        tracing::warn!(adapter = missing.adapter.as_str(), mode = %config.deployment.mode, "{}", missing.why);
+    }
+    let inventory = SharedInventory::default();
+    let metrics = Arc::new(Metrics::new());
+    let recorded = match (&config.cluster.recording, feed) {
+        (Some(path), _) => Some(
+            recording::open(path, &inventory)
+                .with_context(|| format!("the recorded cluster {} cannot be read", path.display()))?,
+        ),
+        (None, Feed::Demo) => {
+            Some(recording::demo(&inventory).context("the embedded recording cannot be read")?)
+        }
+        (None, Feed::Configured) => None,
+    };
+    let (cluster, clock): (_, Arc<dyn ports::Clock>) = match recorded {
+        Some(opened) => {
+            for note in &opened.notes {
+                tracing::warn!("{note}");
+            }
+            (opened.cluster, Arc::new(FixedClock(opened.at)))
+        }
+        None => {
+            (cluster::start(loaded, inventory.clone(), Arc::clone(&metrics), tasks), Arc::new(SystemClock))
+        }
+    };
+    let engine = Engine::new(inventory, Some(cluster), clock);
+    let server = Server::new(engine.clone(), &config.mcp, Arc::clone(&metrics), tasks.clone());
+    Ok(Booted { engine, server, metrics })
+}
+
+/// The listeners of a running aiops.
+#[derive(Debug)]
+pub struct Served {
+    /// MCP, health and metrics.
+    pub main: Open,
+    /// Metrics alone, when they have a port of their own.
+    pub metrics: Option<Open>,
+}
+
+/// Ports that are taken and not yet served.
+#[derive(Debug)]
+pub struct Ports {
+    main: Listening,
+    metrics: Option<Listening>,
+}
+
+impl Ports {
+    /// Takes the ports: first of all, so that two processes do not both boot.
+    ///
+    /// # Errors
+    /// Other machines could come in without a token, or a port is not to be had.
+    pub async fn take(loaded: &Loaded) -> anyhow::Result<Self> {
+        loaded.may_serve_http()?;
+        let address = loaded.config.http.listen;
+        let main = Listening::bind(address, "--http").await?;
+        let metrics = match loaded.config.telemetry.metrics_port {
+            Some(port) => Some(Listening::bind((address.ip(), port).into(), "telemetry.metricsPort").await?),
+            None => None,
+        };
+        Ok(Self { main, metrics })
+    }
+
+    /// Begins to serve.
+    ///
+    /// # Errors
+    /// The token file cannot be used.
+    pub fn serve(self, booted: &Booted, loaded: &Loaded, tasks: &Tasks) -> anyhow::Result<Served> {
+        let config = &loaded.config;
+        let tokens = config.http.token_file.clone().map(TokenFile::open).transpose()?;
+        if let Some(tokens) = &tokens {
+            tokens.watch(tasks);
+        }
+        let about = About {
+            engine: booted.engine.clone(),
+            metrics: Arc::clone(&booted.metrics),
+            mode: config.deployment.mode,
+            missing: config.missing(),
+        };
+        let door = Door::new(about, &config.http, tokens);
+        let metrics = self.metrics.map(|port| port.serve(&door, door.metrics_router(), tasks));
+        let main = self.main.serve(&door, door.router(booted.server.http(&config.http)), tasks);
+        Ok(Served { main, metrics })
+    }
+}
+
+impl Served {
+    /// Ends in order, within 10 s: not ready, no new request, those that run, streams, everything else.
+    pub async fn drain(self, tasks: &Tasks) {
+        let metrics = async {
+            if let Some(metrics) = self.metrics {
+                metrics.drain(tasks).await;
+            }
+        };
+        tokio::join!(self.main.drain(tasks), metrics);
+        if !tasks.drain(std::time::Duration::from_secs(1)).await {
+            tracing::warn!("some tasks did not end in time and are left behind");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `aiops call` and `aiops tools`: any tool from a shell, at a running server or in this process.
+//!
+//! It knows no tool by name; what it prints is what the server answers.
+
+use std::time::Duration;
+
+use aiops_engine::{Engine, answer::near};
+use aiops_inventory::{
+    Kind, Sync,
+    inventory::{Connection, Source},
+};
+use clap::Args;
+use serde_json::{Map, Value};
+
+use super::{
+    Failure, Global, Output, arguments,
+    ordered::Node,
+    print,
+    remote::{Called, Reach, Remote},
+    render, run,
+    table::{Table, clean},
+};
+use crate::{
+    boot::{Booted, Feed, boot},
+    config::{Environment, Flag, Loaded},
+    mcp::tool::CallContext,
+    shutdown::Tasks,
+    telemetry,
+};
+
+/// Which tool, with which arguments.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aiops call get-cluster-health
+  aiops call list-pods namespace=shop limit=5
+  aiops call get-workload namespace=shop kind=Deployment name=checkout -o json
+  aiops call list-pods --recording ./must-gather
+
+The tools and their arguments: aiops tools -o wide
+Exit code 1 when the tool answers with an error.")]
+pub struct CallArgs {
+    /// The tool, as `aiops tools` lists it
+    tool: String,
+    /// Its arguments: NAME=VALUE, or NAME:=JSON for lists and objects
+    #[arg(value_name = "NAME=VALUE")]
+    arguments: Vec<String>,
+    /// Its arguments as a JSON object; NAME=VALUE wins over it
+    #[arg(long, value_name = "JSON")]
+    args: Option<String>,
+    /// How to print the answer
+    #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
+    output: Output,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How to list the tools.
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// How to print them; wide has their arguments
+    #[arg(short, long, value_enum, default_value_t, hide_default_value = true)]
+    output: Output,
+    #[command(flatten)]
+    reach: Reach,
+}
+
+/// How long a call that runs alone waits for the first lists.
+const WARM_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whoever answers.
+enum Answerer {
+    Remote(Box<Remote>),
+    Here(Booted),
+}
+
+pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -> Result<(), Failure> {
+    within(global, environment, async |loaded, environment, tasks| {
+        let answerer = Answerer::find(&args.reach, global, loaded, environment, tasks).await?;
+        let tools = answerer.tools().await?;
+        let named = |tool: &&Value| tool.get("name").and_then(Value::as_str) == Some(args.tool.as_str());
+        let Some(tool) = tools.iter().find(named) else {
+            let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
+            let hint = match near(&args.tool, names) {
+                none if none.is_empty() => "; `aiops tools` lists them".to_owned(),
+                close => close,
+            };
+            return Err(Failure::usage(anyhow::anyhow!("there is no tool {:?}{hint}", clean(&args.tool))));
+        };
+        let empty = Map::new();
+        let schema = tool.get("inputSchema").and_then(Value::as_object).unwrap_or(&empty);
+        let arguments =
+            arguments::read(schema, args.args.as_deref(), &args.arguments).map_err(Failure::usage)?;
+        let called = answerer.call(&args.tool, arguments).await?;
+        if called.is_error {
+            return Err(anyhow::anyhow!("{}", clean(&called.text)).into());
+        }
+        if let Answerer::Remote(remote) = &answerer
+            && matches!(args.output, Output::Text | Output::Wide)
+        {
+            let reads = remote.reads().await.map(|what| format!(", which reads {what}")).unwrap_or_default();
+            print::err(&format!("answered by {}{reads}", remote.base()))?;
+        }
+        Ok(print::out(&printed(&called, args.output)?)?)
+    })
+}
+
+pub(super) fn tools(args: &ToolsArgs, global: &Global, environment: Environment) -> Result<(), Failure> {
+    within(global, environment, async |loaded, environment, tasks| {
+        let tools = Answerer::find(&args.reach, global, loaded, environment, tasks).await?.tools().await?;
+        let text = match args.output {
+            Output::Json => serde_json::to_string_pretty(&tools)?,
+            Output::Yaml => serde_saphyr::to_string(&tools)?,
+            Output::Text | Output::Wide => listing(&tools, args.output == Output::Wide),
+        };
+        Ok(print::out(&text)?)
+    })
+}
+
+/// Runs a command that may need a cluster, with a quiet log.
+fn within(
+    global: &Global,
+    environment: Environment,
+    command: impl AsyncFnOnce(&Loaded, &Environment, &Tasks) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let quiet = Flag { flag: "call", key: "telemetry.logLevel", value: "error".to_owned() };
+    let loaded = global.load(environment.clone(), vec![quiet])?;
+    run::within(2, async {
+        let tasks = Tasks::new();
+        let telemetry = telemetry::init(&loaded.config.telemetry, &environment, &tasks);
+        let done = command(&loaded, &environment, &tasks).await;
+        tasks.drain(Duration::from_secs(1)).await;
+        telemetry.end(Duration::from_secs(1)).await;
+        done
+    })
+}
+
+impl Answerer {
+    async fn find(
+        reach: &Reach,
+        global: &Global,
+        loaded: &Loaded,
+        environment: &Environment,
+        tasks: &Tasks,
+    ) -> anyhow::Result<Self> {
+        if let Some(remote) = reach.find(global, loaded, environment).await? {
+            return Ok(Self::Remote(Box::new(remote)));
+        }
+        Ok(Self::Here(boot(loaded, Feed::Configured, tasks)?))
+    }
+
+    async fn tools(&self) -> anyhow::Result<Vec<Value>> {
+        match self {
+            Self::Remote(remote) => remote.tools().await,
+            Self::Here(booted) => {
+                Ok(booted.server.tools().iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
+            }
+        }
+    }
+
+    async fn call(&self, name: &str, arguments: Map<String, Value>) -> anyhow::Result<Called> {
+        match self {
+            Self::Remote(remote) => remote.call(name, arguments).await,
+            Self::Here(booted) => {
+                warmed(&booted.engine).await;
+                Ok(match booted.server.call(name, arguments, CallContext::detached()).await {
+                    Ok(answer) => {
+                        Called { is_error: false, text: answer.text, structured: Some(answer.structured) }
+                    }
+                    Err(error) => Called { is_error: true, text: super::chain(&error), structured: None },
+                })
+            }
+        }
+    }
+}
+
+/// Waits until every kind has come in or is known not to, or until there is nothing to wait for.
+async fn warmed(engine: &Engine) {
+    let mut changed = engine.changed();
+    let settled = async {
+        while !is_settled(engine) {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
+    };
+    // What is still missing then, the answer says.
+    let _ = tokio::time::timeout(WARM_WITHIN, settled).await;
+}
+
+fn is_settled(engine: &Engine) -> bool {
+    let look = engine.look();
+    matches!(look.info().source, Source::None { .. })
+        || matches!(look.info().connection, Connection::Down { .. })
+        || Kind::ALL.into_iter().all(|kind| look.status(kind).sync != Sync::Warming)
+}
+
+fn printed(called: &Called, output: Output) -> anyhow::Result<String> {
+    // The text has the members in the order in which the tool wrote them.
+    let members = Node::object(&called.text).or_else(|| {
+        let structured = serde_json::to_string(called.structured.as_ref()?).ok()?;
+        Node::object(&structured)
+    });
+    let Some(members) = members else { return Ok(called.text.clone()) };
+    Ok(match output {
+        Output::Text => render::text(&members, false),
+        Output::Wide => render::text(&members, true),
+        Output::Json => serde_json::to_string_pretty(&Node::Object(members))?,
+        Output::Yaml => serde_saphyr::to_string(&Node::Object(members))?,
+    })
+}
+
+fn listing(tools: &[Value], wide: bool) -> String {
+    let text = |tool: &Value, member: &str| {
+        tool.get(member).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
+    };
+    if !wide {
+        let mut table = Table::new(["TOOL", "WHAT IT ANSWERS"]);
+        for tool in tools {
+            let description = text(tool, "description");
+            let first = description.split_inclusive(". ").next().unwrap_or_default().trim_end().to_owned();
+            table.row([text(tool, "name"), first]);
+        }
+        return table.text();
+    }
+    let mut out = String::new();
+    for tool in tools {
+        out.push_str(&format!("{}\n  {}\n", clean(&text(tool, "name")), clean(&text(tool, "description"))));
+        let schema = tool.get("inputSchema");
+        let required: Vec<&str> = schema
+            .and_then(|schema| schema.get("required")?.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let mut table = Table::new(Vec::<String>::new());
+        let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
+        for (name, property) in properties.into_iter().flatten() {
+            let need = if required.contains(&name.as_str()) { "required" } else { "" };
+            table.row([format!("    {name}="), need.to_owned(), text(property, "description")]);
+        }
+        out.push_str(&table.text());
+        out.push('\n');
+    }
+    out
+}

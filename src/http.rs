@@ -1,0 +1,152 @@
+//! The one listener: what is served at which path, and the order in which a request passes what guards it.
+//!
+//! It decides nothing about clusters and knows no adapter. [`gate`] holds the order; every refusal is written in one
+//! form by [`refusal`].
+
+mod accept;
+mod auth;
+mod bind;
+mod callers;
+mod gate;
+mod health;
+mod probes;
+mod refusal;
+mod request_id;
+mod scrape;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use aiops_engine::Engine;
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::StatusCode,
+    middleware::from_fn_with_state,
+    response::Response,
+    routing::get,
+};
+use tokio::sync::Semaphore;
+
+pub use accept::Open;
+pub use auth::TokenFile;
+pub use bind::{BindError, Listening};
+pub use request_id::RequestId;
+
+use crate::{
+    config,
+    mcp::McpService,
+    mode::{MissingAdapter, Mode},
+    telemetry::Metrics,
+};
+use refusal::Refusal;
+
+/// What the listener tells about the process.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Answers what health and metrics ask.
+    pub engine: Engine,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// The mode.
+    pub mode: Mode,
+    /// Adapters of the mode that this build does not have.
+    pub missing: Vec<MissingAdapter>,
+}
+
+/// What every request passes and what health is made of; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Door(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    about: About,
+    settings: config::Http,
+    callers: callers::Callers,
+    tokens: Option<TokenFile>,
+    ids: request_id::Ids,
+    /// One permit a request; a stream gives its back once it flows.
+    permits: Arc<Semaphore>,
+    is_draining: AtomicBool,
+}
+
+impl Door {
+    /// A door with these guards.
+    pub fn new(about: About, settings: &config::Http, tokens: Option<TokenFile>) -> Self {
+        Self(Arc::new(Inner {
+            about,
+            callers: callers::Callers::new(settings),
+            tokens,
+            ids: request_id::Ids::new(),
+            permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
+            is_draining: AtomicBool::new(false),
+            settings: settings.clone(),
+        }))
+    }
+
+    /// Everything that is served, behind the gate.
+    pub fn router(&self, mcp: McpService) -> Router {
+        let paths = Router::new()
+            .route("/healthz", get(probes::alive))
+            .route("/readyz", get(probes::ready))
+            .route("/health", get(health::health))
+            .route("/metrics", get(scrape::metrics))
+            .route_service("/mcp", mcp.clone())
+            .route_service("/mcp/", mcp);
+        self.behind_gate(paths)
+    }
+
+    /// `/metrics` alone, for a port of its own: without tokens, as scrapers and the Go engine have it.
+    pub fn metrics_router(&self) -> Router {
+        let paths = Router::new().route("/metrics", get(scrape::metrics));
+        paths
+            .fallback(no_such_path)
+            .with_state(self.clone())
+            .layer(from_fn_with_state(self.clone(), gate::tidy))
+    }
+
+    fn behind_gate(&self, paths: Router<Self>) -> Router {
+        paths
+            .fallback(no_such_path)
+            .method_not_allowed_fallback(no_such_method)
+            .with_state(self.clone())
+            .layer(from_fn_with_state(self.clone(), gate::gate))
+    }
+
+    /// From now on not ready: whoever spreads requests sends them elsewhere.
+    pub fn drain(&self) {
+        self.0.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    fn is_draining(&self) -> bool {
+        self.0.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// Waits until no request is being answered; streams that flow do not count.
+    async fn idle(&self) {
+        let all = u32::try_from(self.0.settings.max_concurrent_requests).unwrap_or(u32::MAX);
+        // It fails only when the semaphore is closed, which nobody does.
+        let _ = self.0.permits.acquire_many(all).await;
+    }
+}
+
+async fn no_such_path(State(_): State<Door>, request: Request) -> Response {
+    let path = aiops_engine::text::clean(request.uri().path(), 200).text;
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!("nothing is served at {path}; there are /mcp, /health, /healthz, /readyz and /metrics"),
+    )
+    .into()
+}
+
+async fn no_such_method(request: Request) -> Response {
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} is not answered here; Allow names what is", request.method()),
+    )
+    .into()
+}

@@ -1,0 +1,213 @@
+//! What every request passes, in this order: id, span, host, origin, token, room for one more, body, time, panic.
+//!
+//! Probes pass the first two only: the kubelet calls by address, has no token, and must be answered under load.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::Response,
+};
+use futures::FutureExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde_json::json;
+use tracing::{Instrument as _, Span, field::Empty};
+
+use super::{
+    Door, callers,
+    refusal::Refusal,
+    request_id::{RequestId, X_REQUEST_ID},
+};
+use crate::telemetry::spans;
+
+/// The order.
+pub(super) async fn gate(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let (request, arrived) = Arrived::new(&door, request);
+    let span = arrived.span.clone();
+    async {
+        let mut origin = None;
+        let mut response = match door.0.callers.check_origin(request.headers()) {
+            Err(refusal) => refusal.into(),
+            Ok(allowed) => {
+                origin = allowed;
+                pass(&door, request, next, &arrived, origin.is_some()).await.unwrap_or_else(Response::from)
+            }
+        };
+        if let Some(origin) = origin {
+            callers::expose(&mut response, origin);
+        }
+        arrived.leave(&door, response)
+    }
+    .instrument(span)
+    .await
+}
+
+/// The id and the form of refusals alone.
+pub(super) async fn tidy(State(door): State<Door>, request: Request, next: Next) -> Response {
+    let (request, arrived) = Arrived::new(&door, request);
+    let response = guarded(request, next).await.unwrap_or_else(Response::from);
+    arrived.leave(&door, response)
+}
+
+async fn pass(
+    door: &Door,
+    mut request: Request,
+    next: Next,
+    arrived: &Arrived,
+    has_origin: bool,
+) -> Result<Response, Refusal> {
+    if matches!(arrived.route, "/healthz" | "/readyz") {
+        return guarded(request, next).await;
+    }
+    door.0.callers.check_host(request.uri(), request.headers())?;
+    if has_origin && callers::is_preflight(&request) {
+        return Ok(callers::preflight(&request));
+    }
+    if let Some(tokens) = &door.0.tokens {
+        let principal = tokens.identify(request.headers())?;
+        arrived.span.record("caller", &principal.name);
+        request.extensions_mut().insert(principal);
+    }
+    // The permit is given back with the head of the answer: a stream may then flow for hours.
+    let _permit = door.0.permits.try_acquire().map_err(|_| {
+        Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            format!(
+                "{} requests are being answered, which is the most; ask again in a second",
+                door.0.settings.max_concurrent_requests
+            ),
+        )
+        .header(header::RETRY_AFTER, "1")
+    })?;
+    let limit = door.0.settings.request_timeout;
+    let answered = async {
+        let request = whole(request, door.0.settings.max_body_bytes).await?;
+        guarded(request, next).await
+    };
+    tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
+        Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timeout",
+            format!("the request was not answered within {} s (http.requestTimeout)", limit.as_secs_f32()),
+        )
+        .header(header::RETRY_AFTER, "1"))
+    })
+}
+
+/// Reads the body before anybody works on it, up to the limit.
+async fn whole(request: Request, most: usize) -> Result<Request, Refusal> {
+    let too_long = || {
+        Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body is longer than {most} bytes (http.maxBodyBytes)"),
+        )
+        .details(json!({ "max_body_bytes": most }))
+    };
+    let (head, body) = request.into_parts();
+    if declared(&head.headers).is_some_and(|length| length > most) {
+        return Err(too_long());
+    }
+    let body = match Limited::new(body, most).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(too_long()),
+        Err(_) => {
+            return Err(Refusal::new(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the body broke off before its end",
+            ));
+        }
+    };
+    Ok(Request::from_parts(head, if body.is_empty() { Body::empty() } else { Body::from(body) }))
+}
+
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A panic costs this request and nothing else.
+async fn guarded(request: Request, next: Next) -> Result<Response, Refusal> {
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.map_err(|_| {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "the request failed for a reason inside aiops; report it with the request id",
+        )
+    })
+}
+
+/// A request that came in.
+struct Arrived {
+    at: Instant,
+    id: RequestId,
+    route: &'static str,
+    span: Span,
+}
+
+impl Arrived {
+    fn new(door: &Door, mut request: Request) -> (Request, Self) {
+        let id = door.0.ids.of(request.headers());
+        let route = route(request.uri().path());
+        let span = tracing::info_span!(
+            target: "aiops::http",
+            "http.request",
+            otel.kind = "server",
+            http.request.method = method(request.method()),
+            http.route = route,
+            http.response.status_code = Empty,
+            request.id = id.as_str(),
+            caller = Empty,
+        );
+        let headers = request.headers();
+        spans::adopt(&span, |name| headers.get(name).and_then(|value| value.to_str().ok()));
+        // Whoever is behind the gate sees the id that the answer will carry.
+        request.headers_mut().insert(X_REQUEST_ID, id.value());
+        request.extensions_mut().insert(id.clone());
+        (request, Self { at: Instant::now(), id, route, span })
+    }
+
+    fn leave(self, door: &Door, mut response: Response) -> Response {
+        Refusal::write(&mut response, &self.id);
+        let status = response.status().as_u16();
+        response.headers_mut().insert(X_REQUEST_ID, self.id.value());
+        self.span.record("http.response.status_code", status);
+        door.0.about.metrics.http_request(self.route, status);
+        tracing::debug!(
+            target: "aiops::http",
+            status,
+            duration_ms = self.at.elapsed().as_secs_f64() * 1e3,
+            "answered"
+        );
+        response
+    }
+}
+
+/// The paths we serve, as words of a closed list.
+fn route(path: &str) -> &'static str {
+    match path {
+        "/mcp" | "/mcp/" => "/mcp",
+        "/healthz" => "/healthz",
+        "/readyz" => "/readyz",
+        "/health" => "/health",
+        "/metrics" => "/metrics",
+        _ => "other",
+    }
+}
+
+fn method(method: &axum::http::Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "DELETE" => "DELETE",
+        "PUT" => "PUT",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PATCH" => "PATCH",
+        _ => "_OTHER",
+    }
+}

@@ -1,0 +1,76 @@
+//! A small HTTP client for two callers: spans to a collector, and `aiops call` to a running server.
+//!
+//! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
+//! clusters; their client is made in `cluster/`.
+
+use std::{io, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, ResponseFuture, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+
+/// Sends requests to one place.
+#[derive(Debug)]
+pub(crate) enum Outbound {
+    Plain(Client<HttpConnector, Full<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OutboundError {
+    #[error("no connection, or it broke")]
+    Connection(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
+    #[error("the answer could not be read, or is longer than it may be")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Outbound {
+    /// A client for this URL.
+    ///
+    /// # Errors
+    /// It is https and the system has no root certificates.
+    pub(crate) fn to(url: &Uri) -> io::Result<Self> {
+        let builder = || {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder.pool_max_idle_per_host(1);
+            builder
+        };
+        // Roots are only asked for where they are needed: a minimal image may have none.
+        Ok(if url.scheme_str() == Some("https") {
+            let connector =
+                HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1().build();
+            Self::Tls(builder().build(connector))
+        } else {
+            Self::Plain(builder().build(HttpConnector::new()))
+        })
+    }
+
+    /// Asks, and reads the whole answer.
+    pub(crate) fn send(
+        &self,
+        request: Request<Bytes>,
+        patience: Duration,
+        most: usize,
+    ) -> impl Future<Output = Result<Response<Bytes>, OutboundError>> + Send + use<> {
+        let asked: ResponseFuture = match self {
+            Self::Plain(client) => client.request(request.map(Full::new)),
+            Self::Tls(client) => client.request(request.map(Full::new)),
+        };
+        async move {
+            let whole = async {
+                let (head, body) = asked.await.map_err(|e| OutboundError::Connection(e.into()))?.into_parts();
+                let body = Limited::new(body, most).collect().await.map_err(OutboundError::Body)?;
+                Ok(Response::from_parts(head, body.to_bytes()))
+            };
+            tokio::time::timeout(patience, whole).await.unwrap_or(Err(OutboundError::Timeout(patience)))
+        }
+    }
+}
