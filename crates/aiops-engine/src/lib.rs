@@ -10,17 +10,22 @@
 pub mod answer;
 pub mod budget;
 pub mod detectors;
+pub mod discovery;
 pub mod engine;
 pub mod error;
 pub mod fields;
 pub mod issue;
 pub mod owners;
 pub mod page;
+pub mod placement;
 pub mod ports;
+pub mod projection;
 pub mod redact;
 pub mod requests;
 pub mod rollout;
 pub mod shared;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod text;
 
 pub use engine::Engine;

@@ -41,7 +41,7 @@ const MARK: usize = 5;
 impl Cursor {
     /// The cursor as text: base64url of checksum, question, key and marks.
     pub fn encode(&self, question: u64) -> String {
-        let mut body = question.to_le_bytes().to_vec();
+        let mut body = Vec::new();
         let key = self.after.clone().unwrap_or_else(|| Key::new("", ""));
         for part in [&key.namespace, &key.name] {
             body.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
@@ -50,25 +50,12 @@ impl Cursor {
         for mark in &self.shown {
             body.extend_from_slice(mark.to_le_bytes().get(..MARK).unwrap_or_default());
         }
-        let mut whole = digest([body.as_slice()]).to_le_bytes().to_vec();
-        whole.extend_from_slice(&body);
-        URL_SAFE_NO_PAD.encode(whole)
+        seal(question, &body)
     }
 
     /// Reads a cursor that [`Cursor::encode`] made for the same question.
     pub fn decode(text: &str, question: u64) -> Result<Self, CursorError> {
-        if text.len() > LONGEST {
-            return Err(CursorError::Forged);
-        }
-        let whole = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Forged)?;
-        let (sum, body) = whole.split_first_chunk::<8>().ok_or(CursorError::Forged)?;
-        if u64::from_le_bytes(*sum) != digest([body]) {
-            return Err(CursorError::Forged);
-        }
-        let (asked, rest) = body.split_first_chunk::<8>().ok_or(CursorError::Forged)?;
-        if u64::from_le_bytes(*asked) != question {
-            return Err(CursorError::OtherQuestion);
-        }
+        let rest = &*open(text, question)?;
         let (namespace, rest) = text_of(rest).ok_or(CursorError::Forged)?;
         let (name, rest) = text_of(rest).ok_or(CursorError::Forged)?;
         let after = (!name.is_empty()).then(|| Key::new(namespace, name));
@@ -77,6 +64,32 @@ impl Cursor {
             .map(|bytes| bytes.iter().rev().fold(0_u64, |mark, byte| (mark << 8) | u64::from(*byte)));
         Ok(Self { after, shown: shown.collect() })
     }
+}
+
+/// A place in a question as opaque text: base64url of checksum, question and `body`.
+pub fn seal(question: u64, body: &[u8]) -> String {
+    let mut asked = question.to_le_bytes().to_vec();
+    asked.extend_from_slice(body);
+    let mut whole = digest([asked.as_slice()]).to_le_bytes().to_vec();
+    whole.extend_from_slice(&asked);
+    URL_SAFE_NO_PAD.encode(whole)
+}
+
+/// What [`seal`] was given for the same question.
+pub fn open(text: &str, question: u64) -> Result<Vec<u8>, CursorError> {
+    if text.len() > LONGEST {
+        return Err(CursorError::Forged);
+    }
+    let whole = URL_SAFE_NO_PAD.decode(text).map_err(|_| CursorError::Forged)?;
+    let (sum, body) = whole.split_first_chunk::<8>().ok_or(CursorError::Forged)?;
+    if u64::from_le_bytes(*sum) != digest([body]) {
+        return Err(CursorError::Forged);
+    }
+    let (asked, rest) = body.split_first_chunk::<8>().ok_or(CursorError::Forged)?;
+    if u64::from_le_bytes(*asked) != question {
+        return Err(CursorError::OtherQuestion);
+    }
+    Ok(rest.to_vec())
 }
 
 fn text_of(bytes: &[u8]) -> Option<(&str, &[u8])> {
