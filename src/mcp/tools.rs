@@ -13,10 +13,12 @@ macro_rules! tools {
 
 tools! {
     get_cluster_health::GetClusterHealth,
+    get_resource::GetResource,
     get_workload::GetWorkload,
     list_events::ListEvents,
     list_namespaces::ListNamespaces,
     list_nodes::ListNodes,
     list_pods::ListPods,
+    list_resources::ListResources,
     list_workloads::ListWorkloads,
 }

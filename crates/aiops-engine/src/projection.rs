@@ -100,9 +100,12 @@ impl Path {
         &self.text
     }
 
-    /// Whether the path leads to values below this top-level member.
-    pub fn is_below(&self, member: &str) -> bool {
-        self.steps.len() > 1 && self.steps.first() == Some(&Step::Member(member.to_owned()))
+    /// Whether the path leads to, or into, the entry `key` of the top-level member `member`; not to the whole member.
+    pub fn asks_for(&self, member: &str, key: &str) -> bool {
+        let Some((Step::Member(first), rest)) = self.steps.split_first() else { return false };
+        first == member
+            && (rest.first() == Some(&Step::All)
+                || (1..=rest.len()).any(|count| joined(rest, count).as_deref() == Some(key)))
     }
 
     /// The value at the path; a list of values when the path holds `[*]`. `Err` says what is there instead.
@@ -140,7 +143,14 @@ fn walk(value: &Value, steps: &[Step], at: &str, budget: &mut usize) -> Result<V
     match (first, value) {
         (Step::Member(name), Value::Object(members)) => match members.get(name) {
             Some(member) => walk(member, rest, name, budget),
-            None => Err(format!("{at} has {}", list(members.keys()))),
+            None => {
+                // Keys of labels, annotations and ConfigMaps hold dots that few people escape.
+                let dotted = (2..=steps.len()).find_map(|count| {
+                    let member = members.get(&joined(steps, count)?)?;
+                    Some(walk(member, steps.get(count..)?, name, budget))
+                });
+                dotted.unwrap_or_else(|| Err(format!("{at} has {}", list(members.keys()))))
+            }
         },
         (Step::Index(index), Value::Array(items)) => match items.get(*index) {
             Some(item) => walk(item, rest, at, budget),
@@ -169,6 +179,19 @@ fn every<'a>(
         values.extend(walk(item, rest, at, budget).ok());
     }
     Ok(Value::Array(values))
+}
+
+/// The first `count` steps as one name with dots, when all are members.
+fn joined(steps: &[Step], count: usize) -> Option<String> {
+    let names: Option<Vec<&str>> = steps
+        .get(..count)?
+        .iter()
+        .map(|step| match step {
+            Step::Member(name) => Some(name.as_str()),
+            Step::Index(_) | Step::All => None,
+        })
+        .collect();
+    Some(names?.join("."))
 }
 
 fn type_of(value: &Value) -> &'static str {
@@ -216,6 +239,7 @@ mod tests {
             ("spec.containers[*].ports", json!([[1, 2]])),
             ("spec.containers[*].ports[*]", json!([[1, 2]])),
             (r"metadata.labels.app\.kubernetes\.io/name", json!("web")),
+            ("metadata.labels.app.kubernetes.io/name", json!("web")),
             (r#"metadata.labels["app.kubernetes.io/name"]"#, json!("web")),
             ("metadata.labels['a]b']", json!("x")),
             ("metadata.labels.*", json!(["x", "web"])),
@@ -257,8 +281,14 @@ mod tests {
         ] {
             assert!(Path::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(Path::parse("data.key").unwrap().is_below("data"));
-        assert!(!Path::parse("data").unwrap().is_below("data"));
-        assert!(Path::parse("[\"data\"].x").unwrap().is_below("data"));
+        let asks = |path: &str, key: &str| Path::parse(path).unwrap().asks_for("data", key);
+        assert!(asks("data.key", "key") && asks("[\"data\"].key", "key") && asks("data.*", "key"));
+        assert!(asks("data.app.conf", "app.conf") && asks(r"data.app\.conf", "app.conf"));
+        assert!(
+            !asks("data", "key")
+                && !asks("data.other", "key")
+                && !asks("spec.data", "data")
+                && !asks("*", "key")
+        );
     }
 }

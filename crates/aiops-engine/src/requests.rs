@@ -5,6 +5,7 @@ pub mod health;
 pub mod namespaces;
 pub mod nodes;
 pub mod pods;
+pub mod resources;
 pub mod workload;
 pub mod workloads;
 
