@@ -13,6 +13,7 @@ macro_rules! tools {
 
 tools! {
     get_cluster_health::GetClusterHealth,
+    get_pod_logs::GetPodLogs,
     get_resource::GetResource,
     get_workload::GetWorkload,
     list_events::ListEvents,

@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod health;
+pub mod logs;
 pub mod namespaces;
 pub mod nodes;
 pub mod pods;
