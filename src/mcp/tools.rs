@@ -12,6 +12,8 @@ macro_rules! tools {
 }
 
 tools! {
+    analyze_scaling_impact::AnalyzeScalingImpact,
+    calculate_pod_capacity::CalculatePodCapacity,
     get_cluster_health::GetClusterHealth,
     get_pod_logs::GetPodLogs,
     get_resource::GetResource,

@@ -1,5 +1,6 @@
 //! What the outside may ask; one file a topic, each with its request, its answer and the decision between them.
 
+pub mod capacity;
 pub mod events;
 pub mod health;
 pub mod logs;
@@ -7,6 +8,7 @@ pub mod namespaces;
 pub mod nodes;
 pub mod pods;
 pub mod resources;
+pub mod scaling;
 pub mod workload;
 pub mod workloads;
 

@@ -110,16 +110,31 @@ pub fn api_resource(group: &str, version: &str, kind: &str, plural: &str, namesp
 
 /// An engine over these objects (kind and JSON), at this moment. Every kind counts as synced.
 pub fn engine(objects: &[(Kind, Value)], cluster: Option<Arc<dyn Cluster>>, now: &str) -> Engine {
+    Engine::new(inventory(objects, &[]), cluster, Arc::new(FixedClock(now.parse().unwrap_or_default())))
+}
+
+/// An engine without a cluster which may not see some kinds.
+pub fn engine_lacking(objects: &[(Kind, Value)], forbidden: &[Kind], now: &str) -> Engine {
+    Engine::new(inventory(objects, forbidden), None, Arc::new(FixedClock(now.parse().unwrap_or_default())))
+}
+
+fn inventory(objects: &[(Kind, Value)], forbidden: &[Kind]) -> SharedInventory {
     let mut inventory = Inventory::default();
     for (kind, object) in objects {
-        let json = object.to_string();
-        inventory.apply(*kind, Change::Applied(json.as_bytes())).unwrap_or_default();
+        // An object that cannot be read is counted by the inventory, which a test may want.
+        let _ = inventory.apply(*kind, Change::Applied(object.to_string().as_bytes()));
     }
     for kind in Kind::ALL {
-        inventory.set_sync(kind, if kind.is_optional() { Sync::Absent } else { Sync::Synced });
+        let sync = if forbidden.contains(&kind) {
+            Sync::Forbidden { reason: format!("{kind} may not be listed").into() }
+        } else if kind.is_optional() && inventory.status(kind).rows == 0 {
+            Sync::Absent
+        } else {
+            Sync::Synced
+        };
+        inventory.set_sync(kind, sync);
     }
-    let now = now.parse().unwrap_or_default();
-    Engine::new(SharedInventory::new(inventory), cluster, Arc::new(FixedClock(now)))
+    SharedInventory::new(inventory)
 }
 
 #[async_trait]
