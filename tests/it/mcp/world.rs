@@ -64,7 +64,7 @@ impl Cluster for NoReads {
     async fn logs(
         &self,
         _: &LogRequest,
-        _: &mut (dyn FnMut(&[u8]) -> std::ops::ControlFlow<()> + Send),
+        _: &mut (dyn for<'c> FnMut(&'c [u8]) -> std::ops::ControlFlow<()> + Send),
     ) -> Result<(), PortError> {
         refused()
     }
