@@ -86,6 +86,14 @@ fn plain_type(property: &mut Value) {
             property.insert("type".to_owned(), only);
         }
     }
+    // Choices that are described one by one cost a model more than they tell it; the field's own words must do.
+    if let Some(Value::Array(choices)) = property.get("oneOf")
+        && let Some(words) = choices.iter().map(|c| c.get("const").filter(|c| c.is_string()).cloned()).collect()
+    {
+        property.remove("oneOf");
+        property.insert("type".to_owned(), Value::from("string"));
+        property.insert("enum".to_owned(), Value::Array(words));
+    }
     if let Some(Value::Array(choices)) = property.get_mut("enum") {
         choices.retain(|c| !c.is_null());
     }
