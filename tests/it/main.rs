@@ -10,3 +10,7 @@
 mod boundaries;
 mod catalogue;
 mod mcp;
+    reason = "what a test sets up must work"
+)]
+
+mod cluster;

@@ -39,6 +39,10 @@ const SLACK: Duration = Duration::from_secs(15);
 const GOOD: Duration = Duration::from_secs(5);
 /// A break that is mended within this time is none.
 const MOMENT: Duration = Duration::from_secs(1);
+/// A version that the API server has forgotten is told within this time after a watch was accepted.
+const PROOF: Duration = Duration::from_millis(300);
+/// Why rows are old while a list is read again.
+const FORGOTTEN: &str = "the API server has forgotten the version that was seen last; the list is read again";
 /// When a refused list is tried again.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(55), Duration::from_secs(65));
 
@@ -88,8 +92,9 @@ impl<'s> Watch<'s> {
             tracing::debug!(kind = %self.kind(), namespace = self.namespace(), why = failure.why, "a watch broke");
             match failure.trouble {
                 Trouble::Gone => {
-                    // The rows stay until the new list is complete.
+                    // The rows stay until the new list is complete; they are as old as the watch that ended.
                     self.session.board.set_version(&self.part, None);
+                    self.session.board.broken(&self.part, now(), FORGOTTEN);
                     if tries > 0 {
                         self.settle();
                     }
@@ -182,18 +187,28 @@ impl<'s> Watch<'s> {
         let mut body = session.api.open(&call, within).await?.into_body();
         let begun = Instant::now();
         session.pulse.heard();
-        if version.is_some() {
-            self.report(Sync::Synced);
-        } else {
+        // A watch that is begun again is believed when it has said something, or nothing for a moment: that its version
+        // is forgotten is its first line.
+        let mut is_proven = version.is_none();
+        if version.is_none() {
             session.inventory.change(|inventory| inventory.begin(kind));
         }
         let mut intake = Intake::new(kind, version);
         loop {
-            let quiet = if list.is_some() { LONGEST_PAUSE } else { agreed + SLACK };
+            let quiet = match (&list, is_proven) {
+                (Some(_), _) => LONGEST_PAUSE,
+                (None, false) => PROOF,
+                (None, true) => agreed + SLACK,
+            };
             let frame = match timeout(quiet, body.frame()).await {
                 Ok(Some(Ok(frame))) => frame,
                 Ok(Some(Err(error))) => return Err(connect::failure(session.api.server(), &error)),
                 Ok(None) => break,
+                Err(_) if !is_proven => {
+                    is_proven = true;
+                    self.report(Sync::Synced);
+                    continue;
+                }
                 Err(_) if list.is_some() => {
                     session.board.page(kind);
                     return Err(Failure::new(
@@ -221,6 +236,10 @@ impl<'s> Watch<'s> {
             }
             if let Some(failure) = end {
                 return Err(failure);
+            }
+            if !is_proven {
+                is_proven = true;
+                self.report(Sync::Synced);
             }
         }
         if list.is_some() || begun.elapsed() + SLACK < agreed {
