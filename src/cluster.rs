@@ -67,7 +67,11 @@ pub fn start(
 
 fn shared(loaded: &Loaded, metrics: Arc<Metrics>) -> connect::Shared {
     let cluster = &loaded.config.cluster;
-    connect::Shared { metrics, bucket: Arc::new(Bucket::new(cluster.qps, cluster.burst)) }
+    connect::Shared {
+        metrics,
+        bucket: Arc::new(Bucket::new(cluster.qps, cluster.burst)),
+        busy: Arc::default(),
+    }
 }
 
 /// Now, in the inventory's measure.

@@ -3,13 +3,20 @@
 //! It does not decode objects and does not decide what is asked. Spans and log lines carry the verb and the path, never
 //! a body or a credential.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use super::{
     bucket::Bucket,
@@ -60,6 +67,8 @@ pub(super) struct Api {
     /// Whether compression can pay: on loopback it only costs both sides CPU (48 ms against 54 ms a page of 1,000 pods,
     /// paid again in decoding), over a network a page is 16 times smaller.
     compress: bool,
+    /// How many discovery documents were seen to differ from the one before.
+    discoveries: AtomicU64,
 }
 
 impl std::fmt::Debug for Api {
@@ -89,7 +98,7 @@ impl Api {
         metrics: Arc<Metrics>,
         bucket: Arc<Bucket>,
     ) -> Self {
-        Self { client, server, metrics, bucket, compress }
+        Self { client, server, metrics, bucket, compress, discoveries: AtomicU64::new(0) }
     }
 
     /// The API server's URL.
@@ -97,11 +106,22 @@ impl Api {
         &self.server
     }
 
+    /// Other kinds are served than before: whoever keeps discovery reads it anew.
+    pub(super) fn note_discovery(&self) {
+        self.discoveries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Grows each time other kinds are served than before.
+    pub(super) fn discoveries(&self) -> u64 {
+        self.discoveries.load(Ordering::Relaxed)
+    }
+
     /// Sends once and returns what stands at the beginning of the answer; its body is read by the caller.
     pub(super) async fn open(&self, call: &Call, within: Duration) -> Result<Response<Body>, Failure> {
         let begun = Instant::now();
         let mut count = Count { metrics: &self.metrics, verb: call.verb, outcome: "timeout" };
-        let done = match timeout(within, self.exchange(call)).await {
+        let span = tracing::debug_span!("kubernetes request", verb = call.verb, path = call.path);
+        let done = match timeout(within, self.exchange(call)).instrument(span).await {
             Ok(done) => done,
             Err(_) => Err(Failure::timeout(&self.server, within)),
         };

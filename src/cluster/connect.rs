@@ -2,7 +2,13 @@
 //!
 //! One connection pool serves everything. There is no mutating client here: nothing acts yet.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
@@ -55,6 +61,17 @@ pub(super) struct Fault {
 pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) bucket: Arc<Bucket>,
+    /// Whether a kubeconfig is being read: a plugin that hangs is not started a second time beside itself.
+    pub(super) busy: Arc<AtomicBool>,
+}
+
+/// Says that the kubeconfig is read no more, however that ended.
+struct Busy(Arc<AtomicBool>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// Reads the kubeconfig, runs its credential plugin, and makes a client.
@@ -63,14 +80,21 @@ pub(super) async fn connect(settings: &Settings, shared: &Shared) -> Result<Conn
     let shared = shared.clone();
     let (done, finished) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();
+    let fault = |reason: String| Fault { server: None, reason };
+    if shared.busy.swap(true, Ordering::AcqRel) {
+        return Err(fault(
+            "the credential plugin is still running; run it by hand to see what it waits for".to_owned(),
+        ));
+    }
+    let busy = Busy(Arc::clone(&shared.busy));
     // A thread of its own, not one of the runtime's: a plugin that hangs must not hold up the end of the process.
     let thread = std::thread::Builder::new().name("kubeconfig".to_owned()).spawn(move || {
+        let _busy = busy;
         let _entered = runtime.enter();
         let made = settings.find().map_err(|reason| Fault { server: None, reason });
         // Nobody waits any more when the receiver is gone.
         let _ = done.send(made.and_then(|found| assemble(found, &shared)));
     });
-    let fault = |reason: String| Fault { server: None, reason };
     drop(
         thread
             .map_err(|error| fault(format!("no thread can be started to read the kubeconfig ({error})")))?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use aiops_engine::answer::near;
+use futures::FutureExt as _;
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -277,8 +278,9 @@ impl Plugin {
 }
 
 fn load(merged: Kubeconfig, options: &KubeConfigOptions) -> Result<kube::Config, KubeconfigError> {
-    // kube's loader is async in name only.
-    futures::executor::block_on(kube::Config::from_custom_kubeconfig(merged, options))
+    // kube's loader is async in name only; were it to wait one day, there would be no path to say.
+    let loaded = kube::Config::from_custom_kubeconfig(merged, options).now_or_never();
+    loaded.unwrap_or(Err(KubeconfigError::FindPath))
 }
 
 fn of_file(path: &Path, error: &KubeconfigError) -> String {

@@ -48,6 +48,7 @@ pub struct Live {
 struct Kinds {
     read: Instant,
     server: String,
+    discoveries: u64,
     kinds: Vec<ApiResource>,
 }
 
@@ -119,10 +120,12 @@ impl Cluster for Live {
     async fn resources(&self) -> Result<Vec<ApiResource>, PortError> {
         let what = "discover the kinds of the cluster";
         let connection = self.connection(what)?;
-        let server = connection.api.server();
+        // The feed's heartbeat sees within seconds that a kind has come or gone.
+        let (server, discoveries) = (connection.api.server(), connection.api.discoveries());
         if let Some(known) = &*self.kinds.lock()
             && known.read.elapsed() < FRESH
             && known.server == server
+            && known.discoveries == discoveries
         {
             return Ok(known.kinds.clone());
         }
@@ -130,7 +133,8 @@ impl Cluster for Live {
             Ok(kinds) => kinds,
             Err(failure) => return Err(failure.for_port(what)),
         };
-        let known = Kinds { read: Instant::now(), server: server.to_owned(), kinds: kinds.clone() };
+        let known =
+            Kinds { read: Instant::now(), server: server.to_owned(), discoveries, kinds: kinds.clone() };
         *self.kinds.lock() = Some(known);
         Ok(kinds)
     }

@@ -5,6 +5,7 @@
 mod doctor;
 mod faults;
 mod feed;
+mod kubeconfigs;
 mod live;
 mod objects;
 mod stub;

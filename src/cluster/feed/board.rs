@@ -126,7 +126,7 @@ impl Board {
     pub(super) fn all_broken(&self, since: Seconds, reason: &str) {
         let mut state = self.state.lock();
         let parts: Vec<Part> = if state.parts.is_empty() {
-            Kind::ALL.into_iter().filter(|kind| !kind.is_optional()).map(|kind| (kind, None)).collect()
+            Kind::ALL.into_iter().map(|kind| (kind, None)).collect()
         } else {
             state.parts.keys().cloned().collect()
         };

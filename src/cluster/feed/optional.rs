@@ -4,7 +4,11 @@
 //! long as nothing changed. Where CustomResourceDefinitions may be watched, the question is asked again as soon as one
 //! that matters comes or goes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    time::Duration,
+};
 
 use aiops_engine::SharedInventory;
 use aiops_inventory::Kind;
@@ -41,13 +45,19 @@ pub(super) struct Optional {
     served: watch::Sender<Option<BTreeSet<Kind>>>,
     /// The document that was read last.
     etag: Mutex<Option<String>>,
+    hash: Mutex<Option<u64>>,
     /// Whether definitions are watched.
     told: watch::Sender<bool>,
 }
 
 impl Optional {
     pub(super) fn new() -> Self {
-        Self { served: watch::Sender::new(None), etag: Mutex::default(), told: watch::Sender::new(false) }
+        Self {
+            served: watch::Sender::new(None),
+            etag: Mutex::default(),
+            hash: Mutex::default(),
+            told: watch::Sender::new(false),
+        }
     }
 
     /// How long to wait until the next question.
@@ -84,9 +94,7 @@ impl Optional {
             Ok(response) => response,
             Err(failure) => {
                 if matches!(failure.trouble, Trouble::Denied | Trouble::NotFound) {
-                    // Nobody tells, so that each kind is asked for itself.
-                    let all = Kind::ALL.into_iter().filter(|kind| kind.is_optional()).collect();
-                    self.publish(Some(all));
+                    self.publish_all();
                 }
                 return Err(failure);
             }
@@ -99,7 +107,32 @@ impl Optional {
         let body = response.into_body();
         let whole = tokio::time::timeout(within, api.collect(body, discovery::LARGEST)).await;
         let whole = whole.map_err(|_| Failure::timeout(api.server(), within))??;
-        let groups = discovery::groups(api, &whole, |group| {
+        // Old API servers know no etags, and asking on group by group each time would cost them.
+        let mut hasher = DefaultHasher::new();
+        whole.hash(&mut hasher);
+        let hash = Some(hasher.finish());
+        if *self.hash.lock() == hash {
+            return Ok(());
+        }
+        api.note_discovery();
+        match self.read(api, inventory, &whole).await {
+            Ok(()) => {
+                *self.etag.lock() = etag;
+                *self.hash.lock() = hash;
+            }
+            Err(failure) => {
+                tracing::debug!(
+                    why = failure.why,
+                    "discovery cannot be read; optional kinds are asked for themselves"
+                );
+                self.publish_all();
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&self, api: &Api, inventory: &SharedInventory, document: &[u8]) -> Result<(), Failure> {
+        let groups = discovery::groups(api, document, |group| {
             Kind::ALL.into_iter().any(|kind| kind.is_optional() && kind.resource().group == group)
         })
         .await?;
@@ -117,8 +150,12 @@ impl Optional {
         if inventory.look().info().is_openshift != is_openshift {
             inventory.change(|inventory| inventory.set_info(|info| info.is_openshift = is_openshift));
         }
-        *self.etag.lock() = etag;
         Ok(())
+    }
+
+    /// Nobody tells, so that each kind is asked for itself.
+    fn publish_all(&self) {
+        self.publish(Some(Kind::ALL.into_iter().filter(|kind| kind.is_optional()).collect()));
     }
 
     fn publish(&self, kinds: Option<BTreeSet<Kind>>) {
@@ -168,6 +205,7 @@ impl Optional {
                 Ok(None) | Err(_) => return Ok(()),
             }
             if news {
+                *self.hash.lock() = None;
                 for pause in AGAIN {
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                     pulse.ask();

@@ -17,7 +17,7 @@ use crate::cluster::jitter;
 /// How many groups of watches there are.
 const TIERS: usize = 3;
 /// Longest that one group waits for the one before.
-const LONGEST_WAIT: Duration = Duration::from_millis(1_500);
+const LONGEST_WAIT: Duration = Duration::from_millis(700);
 
 /// The group of a kind.
 pub(super) const fn tier(kind: Kind) -> usize {

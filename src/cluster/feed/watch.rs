@@ -67,7 +67,8 @@ impl<'s> Watch<'s> {
     }
 
     fn settle(&self) {
-        if !self.settled.swap(true, Ordering::Relaxed) {
+        // Nobody waits for kinds that may not exist.
+        if !self.kind().is_optional() && !self.settled.swap(true, Ordering::Relaxed) {
             self.session.order.settled(self.kind());
         }
     }
@@ -210,6 +211,8 @@ impl<'s> Watch<'s> {
                     continue;
                 }
                 Err(_) if list.is_some() => {
+                    // A server that is silent altogether ends the session here instead.
+                    session.pulse.check().await;
                     session.board.page(kind);
                     return Err(Failure::new(
                         Trouble::Server,

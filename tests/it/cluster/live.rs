@@ -29,7 +29,10 @@ fn resource(plural: &str, kind: &str) -> ApiResource {
 
 async fn connected(stub: &Stub) -> Room {
     let room = Room::on(stub);
-    room.until(Duration::from_secs(5), "connected", |rows| rows.info().connection == Connection::Up).await;
+    room.until(Duration::from_secs(5), "connected", |rows| {
+        rows.info().connection == Connection::Up && rows.info().is_openshift.is_some()
+    })
+    .await;
     room
 }
 

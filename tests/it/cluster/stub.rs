@@ -149,6 +149,16 @@ impl Stub {
         }
     }
 
+    /// Sends bytes as they are, each piece apart, on all watches of a collection.
+    pub(super) fn pieces(&self, collection: &str, pieces: &[&str]) {
+        let story = self.story.lock();
+        for (_, lines) in story.watchers.iter().filter(|(of, _)| of == collection) {
+            for piece in pieces {
+                let _ = lines.send(Ok((*piece).to_owned().into()));
+            }
+        }
+    }
+
     /// How many requests came whose path and query hold this.
     pub(super) fn count(&self, part: &str) -> usize {
         self.story.lock().asked.iter().filter(|asked| asked.contains(part)).count()
