@@ -53,6 +53,7 @@ fn generate<T: JsonSchema>(for_output: bool) -> Map<String, Value> {
     schema.insert("type".to_owned(), Value::from("object"));
     let mut whole = Value::Object(schema);
     drop_formats(&mut whole);
+    words(&mut whole);
     match whole {
         Value::Object(schema) => schema,
         _ => Map::new(),
@@ -72,6 +73,29 @@ fn drop_formats(value: &mut Value) {
             object.values_mut().for_each(drop_formats);
         }
         Value::Array(items) => items.iter_mut().for_each(drop_formats),
+        _ => {}
+    }
+}
+
+/// Writes a choice of described words (`oneOf` of `const`) as `enum`: shorter, and clients show it as a choice.
+fn words(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let choices = object.get("oneOf").and_then(Value::as_array);
+            let words: Option<Vec<Value>> = choices.and_then(|choices| {
+                choices
+                    .iter()
+                    .map(|choice| choice.get("const").filter(|word| word.is_string()).cloned())
+                    .collect()
+            });
+            if let Some(words) = words {
+                object.remove("oneOf");
+                object.insert("type".to_owned(), Value::from("string"));
+                object.insert("enum".to_owned(), Value::Array(words));
+            }
+            object.values_mut().for_each(self::words);
+        }
+        Value::Array(items) => items.iter_mut().for_each(words),
         _ => {}
     }
 }
