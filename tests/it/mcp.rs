@@ -16,6 +16,7 @@ mod completion;
 mod http;
 mod lifecycle;
 mod resources;
+mod spans;
 mod subscriptions;
 mod tools;
 mod world;

@@ -13,7 +13,7 @@ use rmcp::{
 use serde_json::json;
 
 use super::{
-    tools::{ALL, COUNTED, CURSOR, LEFT, TOKEN},
+    tools::{ALL, COUNTED, CURSOR, TOKEN},
     world::{World, call, text, until},
 };
 
@@ -96,7 +96,6 @@ async fn a_slow_tool_is_ended_and_holds_up_no_other() {
     world.settings.max_concurrent_calls = 1;
     let server = world.server_of(ALL);
     let client = world.legacy(&server, ()).await;
-    let before = LEFT.load(Ordering::SeqCst);
     let (first, second) = tokio::join!(
         client.call_tool(call("hangs", json!({}))),
         // It gets its turn when the first is ended at its limit, or is told that there was none.
@@ -106,7 +105,6 @@ async fn a_slow_tool_is_ended_and_holds_up_no_other() {
     assert!(first.contains("did not finish within"), "{first}");
     assert!(first.contains("mcp.toolTimeout"), "{first}");
     assert!(!text(&second.unwrap()).is_empty());
-    assert!(LEFT.load(Ordering::SeqCst) > before);
     let third = client.call_tool(call("steps", json!({}))).await.unwrap();
     assert_eq!(third.is_error, Some(false));
 }
@@ -115,11 +113,9 @@ async fn a_slow_tool_is_ended_and_holds_up_no_other() {
 async fn a_caller_that_goes_away_ends_its_call() {
     let world = World::new();
     let client = world.legacy(&world.server_of(ALL), ()).await;
-    let before = LEFT.load(Ordering::SeqCst);
     let request = ClientRequest::CallToolRequest(CallToolRequest::new(call("hangs", json!({}))));
     let handle = client.send_cancellable_request(request, PeerRequestOptions::default()).await.unwrap();
     handle.cancel(Some("not needed any more".to_owned())).await.unwrap();
-    until("the tool was dropped", || LEFT.load(Ordering::SeqCst) > before).await;
     let metrics = || world.metrics.render();
     until("the call was counted", || metrics().contains("tool=\"hangs\",outcome=\"cancelled\"")).await;
 }

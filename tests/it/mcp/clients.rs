@@ -5,6 +5,8 @@
 
 use std::{path::PathBuf, process::Command};
 
+use serde_json::json;
+
 use super::world::World;
 
 fn wanted() -> bool {
@@ -91,4 +93,58 @@ fn the_conformance_suite_of_2026_07_28_passes_with_sessions() {
 #[test]
 fn the_conformance_suite_of_2026_07_28_passes_without_sessions() {
     conformance(false, "2026-07-28");
+}
+
+/// Arguments that have an answer on the small cluster, for every tool that needs some.
+fn arguments(world: &World) -> serde_json::Value {
+    let (namespace, name) = {
+        let inventory = world.inventory.look();
+        let key = inventory.deployments().iter().next().expect("a Deployment").meta.key.clone();
+        (key.namespace.to_string(), key.name.to_string())
+    };
+    let mut tools = serde_json::Map::new();
+    for tool in world.server().tools() {
+        let arguments = match tool.name.as_ref() {
+            "get-workload" => json!({"kind": "Deployment", "namespace": namespace, "name": name}),
+            "list-pods" => json!({"limit": 3}),
+            _ if tool.input_schema.contains_key("required") => continue,
+            _ => json!({}),
+        };
+        tools.insert(tool.name.to_string(), arguments);
+    }
+    json!({"tools": tools, "prompts": {}, "completions": [
+        {"resource": "cluster://namespaces/{namespace}", "argument": {"name": "namespace", "value": ""}, "offers": namespace},
+        {"prompt": "diagnose-cluster-issues", "argument": {"name": "severity", "value": "crit"}, "offers": "critical"},
+    ]})
+}
+
+fn drive(environment: &str, driver: &str) {
+    // The suite's own tools have no arguments here and no output schemas.
+    if !wanted() || cfg!(feature = "conformance-fixtures") {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file for the arguments");
+    std::fs::write(file.path(), arguments(&World::new()).to_string()).expect("the arguments");
+    let python =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".cache/clients").join(environment).join("bin/python");
+    for sessions in [false, true] {
+        against(sessions, |url| {
+            run(Command::new(&python).arg(clients().join(driver)).arg(url).arg(file.path()));
+        });
+    }
+}
+
+#[test]
+fn the_python_client_gets_every_tool_resource_prompt_and_completion() {
+    drive("mcp", "python_mcp.py");
+}
+
+#[test]
+fn langchain_gets_every_tool() {
+    drive("langchain", "langchain_mcp.py");
+}
+
+#[test]
+fn the_inspector_finds_no_fault_in_strict_mode() {
+    drive("mcp", "inspector.py");
 }

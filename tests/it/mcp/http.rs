@@ -1,5 +1,7 @@
 //! Streamable HTTP without sockets: who may speak, how much, how often; both eras on one URL; sessions and their bound.
 
+use std::time::Duration;
+
 use aiops::mcp::McpService;
 use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
@@ -7,7 +9,10 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use super::{tools::ALL, world::World};
+use super::{
+    tools::ALL,
+    world::{World, until},
+};
 
 struct Said {
     status: StatusCode,
@@ -254,5 +259,49 @@ async fn a_failure_is_logged_to_a_client_that_asked_for_log_messages() {
         let said = send(&service, builder.body(body(&message)).unwrap()).await;
         assert_eq!(said.body.contains("notifications/message"), logged, "{level:?}: {}", said.body);
         assert_eq!(said.message()["result"]["isError"], true);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_ends_its_call() {
+    let world = World::new();
+    let service = world.server_of(ALL).http(&world.http);
+    let hangs = message("tools/call", json!({"name": "hangs", "arguments": {}}));
+    let (stateless, builder) = modern(hangs.clone());
+    let requests = [post(&hangs).body(body(&hangs)).unwrap(), builder.body(body(&stateless)).unwrap()];
+    for (times, request) in (1..).zip(requests) {
+        let asked = tokio::time::timeout(Duration::from_millis(200), send(&service, request)).await;
+        assert!(asked.is_err(), "it hangs until its time limit");
+        let counted = format!("tool=\"hangs\",outcome=\"cancelled\"}} {times}");
+        until("the call ended as cancelled", || world.metrics.render().contains(&counted)).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_session_makes_room() {
+    let mut world = World::new();
+    world.settings.sessions = true;
+    world.settings.max_sessions = 1;
+    world.settings.session_idle = Duration::from_millis(200);
+    let service = world.server().http(&world.http);
+    let open = || async { send(&service, post(&initialize()).body(body(&initialize())).unwrap()).await };
+    let first = open().await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while open().await.status != StatusCode::OK {
+        assert!(tokio::time::Instant::now() < deadline, "the idle session stays");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let late = post(&health()).header("mcp-session-id", &first.headers["mcp-session-id"]);
+    assert_eq!(send(&service, late.body(body(&health())).unwrap()).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn subscribing_without_a_session_is_harmless_and_not_promised() {
+    let world = World::new();
+    let service = world.server().http(&world.http);
+    for method in ["resources/subscribe", "resources/unsubscribe", "logging/setLevel"] {
+        let asked = message(method, json!({"uri": "cluster://health", "level": "info"}));
+        let said = send(&service, post(&asked).body(body(&asked)).unwrap()).await;
+        assert_eq!(said.message()["result"], json!({}), "{method}: {}", said.body);
     }
 }
