@@ -322,7 +322,9 @@ impl ServerHandler for Handler {
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         self.core().fixtures.listens(context.sink());
         let uris = context.accepted().resource_subscriptions.clone().unwrap_or_default();
-        let _seat = self.core().hub.join(Listener::Stream(context.sink().clone()), &uris);
+        let listener = Listener::Stream(context.sink().clone());
+        // Others took the last places meanwhile: an end tells the client that it will hear nothing.
+        let Some(_seat) = self.core().hub.join(listener, &uris) else { return Ok(()) };
         let ending: CancellationToken = self.core().tasks.ending();
         tokio::select! {
             () = context.cancelled() => {}

@@ -96,14 +96,17 @@ impl Server {
         self.0.catalogue.listed(live).chain(self.0.fixtures.tools()).cloned().collect()
     }
 
-    /// Calls a tool by the name under which it is listed. Dropping the future, or cancelling `context`, ends the call.
+    /// Calls a tool by the name under which it is listed, or the same without the prefix. Dropping the future, or
+    /// cancelling `context`, ends the call.
     pub async fn call(
         &self,
         name: &str,
         arguments: Map<String, Value>,
         context: CallContext,
     ) -> Result<Answer, Error> {
-        let offer = self.0.catalogue.find(name).ok_or_else(|| self.0.catalogue.unknown(name))?;
+        let catalogue = &self.0.catalogue;
+        let offer = catalogue.find(name).or_else(|| catalogue.find(catalogue.name(name)?));
+        let offer = offer.ok_or_else(|| catalogue.unknown(name))?;
         let context = CallContext { cancelled: context.cancelled.child_token(), ..context };
         // Whatever the tool left running ends with the call.
         let _ended = context.cancelled.clone().drop_guard();

@@ -2,7 +2,7 @@
 //!
 //! How it is run is the call path's; nothing of arguments or answers goes into the span.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aiops_engine::Error;
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a level and are told of failures")]
@@ -25,6 +25,8 @@ use crate::mcp::{
 
 /// Reports of progress that wait for a slow client.
 const WAITING_REPORTS: usize = 8;
+/// How long an answer waits for the reports before it.
+const LAST_REPORTS: Duration = Duration::from_millis(250);
 
 impl Handler {
     /// Calls one of our tools, telling the client how far it is when it wants to know.
@@ -44,15 +46,24 @@ impl Handler {
         };
         let (progress, mut reports) = tokio::sync::mpsc::channel(WAITING_REPORTS);
         let watched = CallContext { cancelled, progress: Some(progress) };
-        let call = self.core().calls.call(offer.tool, arguments, &watched);
-        let mut call = std::pin::pin!(call);
-        loop {
+        let mut tell = std::pin::pin!(async {
+            while let Some(report) = reports.recv().await {
+                tell_progress(context, &token, report).await;
+            }
+        });
+        let result = {
+            let mut call = std::pin::pin!(self.core().calls.call(offer.tool, arguments, &watched));
             tokio::select! {
                 biased;
-                Some(report) = reports.recv() => tell_progress(context, &token, report).await,
-                result = &mut call => return result,
+                // It ends only with the call, whose context holds the sender.
+                () = &mut tell => call.await,
+                result = &mut call => result,
             }
-        }
+        };
+        drop(watched);
+        // What was reported last goes out before the answer, unless the client does not take it.
+        let _ = tokio::time::timeout(LAST_REPORTS, tell).await;
+        result
     }
 
     pub(super) async fn answer(

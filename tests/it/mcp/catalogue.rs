@@ -130,6 +130,11 @@ async fn a_prefix_stands_before_every_name_and_in_every_text() {
     let client = world.legacy(&server, ()).await;
     assert_eq!(client.call_tool(call("k8s_list-pods", json!({}))).await.unwrap().is_error, Some(false));
     assert!(client.call_tool(call("list-pods", json!({}))).await.is_err());
+    let context = aiops::mcp::tool::CallContext::detached();
+    assert!(
+        server.call("list-pods", serde_json::Map::new(), context).await.is_ok(),
+        "a shell may leave it out"
+    );
     assert!(world.metrics.render().contains("tool=\"list-pods\""));
 }
 

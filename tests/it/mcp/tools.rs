@@ -82,7 +82,6 @@ tools! {
     Steps = Meta { needs_live: true, ..meta("steps") }, |_engine, context| {
         for done in 1..=3 {
             context.report(f64::from(done), Some(3.0), format!("step {done}"));
-            tokio::task::yield_now().await;
         }
         Ok(said("done"))
     };
