@@ -128,10 +128,11 @@ impl Hub {
             room.seated.insert(id, Seated { listener, uris: BTreeSet::new() });
         }
         let seat = Seat { hub: Arc::clone(self), id };
+        // The watch begins before the first look, so that no change falls between the two.
+        self.watch();
         for uri in uris {
             seat.subscribe(uri);
         }
-        self.watch();
         Some(seat)
     }
 

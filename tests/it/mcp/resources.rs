@@ -17,6 +17,7 @@ async fn read(client: &RunningService<RoleClient, ()>, uri: &str) -> Result<Valu
         panic!("{:?}", result.contents)
     };
     assert_eq!(named, uri);
+    assert!(!text.contains("[redacted:"), "{text}");
     assert_eq!(mime_type.as_deref(), Some("application/json"));
     Ok(serde_json::from_str(text).expect("JSON"))
 }
