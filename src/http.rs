@@ -107,7 +107,8 @@ impl Door {
             .layer(from_fn_with_state(self.clone(), gate::tidy))
     }
 
-    fn behind_gate(&self, paths: Router<Self>) -> Router {
+    /// These paths, behind the gate.
+    pub fn behind_gate(&self, paths: Router<Self>) -> Router {
         paths
             .fallback(no_such_path)
             .method_not_allowed_fallback(no_such_method)

@@ -108,6 +108,18 @@ fn types(property: &Value) -> Vec<&str> {
     found
 }
 
+/// The words that a property may be, when they are a closed list.
+pub(super) fn words(property: &Value) -> Vec<&str> {
+    let own = property.get("enum").and_then(Value::as_array).into_iter().flatten();
+    let mut found: Vec<&str> = own.filter_map(Value::as_str).collect();
+    found.extend(property.get("const").and_then(Value::as_str));
+    for choice in ["anyOf", "oneOf"] {
+        let choices = property.get(choice).and_then(Value::as_array).into_iter().flatten();
+        found.extend(choices.flat_map(words));
+    }
+    found
+}
+
 fn article(types: &[&str]) -> String {
     let words = types.iter().filter(|kind| **kind != "null").map(|kind| match *kind {
         "integer" => "a whole number",

@@ -233,13 +233,19 @@ fn listing(tools: &[Value], wide: bool) -> String {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        let mut table = Table::new(Vec::<String>::new());
+        let mut table = Table::new(["ARGUMENT", "", "MEANING"]);
         let properties = schema.and_then(|schema| schema.get("properties")?.as_object());
         for (name, property) in properties.into_iter().flatten() {
             let need = if required.contains(&name.as_str()) { "required" } else { "" };
-            table.row([format!("    {name}="), need.to_owned(), text(property, "description")]);
+            let words = arguments::words(property);
+            let words = if words.is_empty() { String::new() } else { format!(" [{}]", words.join("|")) };
+            table.row([format!("{name}="), need.to_owned(), text(property, "description") + &words]);
         }
-        out.push_str(&table.text());
+        if !table.is_empty() {
+            for line in table.text().lines() {
+                out.push_str(&format!("    {line}\n"));
+            }
+        }
         out.push('\n');
     }
     out

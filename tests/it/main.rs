@@ -14,3 +14,14 @@ mod mcp;
 )]
 
 mod cluster;
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test sets up must work"
+)]
+
+mod cli;
+mod http;
+mod process;
+mod stdio;
+mod wire;

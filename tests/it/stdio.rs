@@ -1,0 +1,112 @@
+//! stdio as a desktop client starts it: stdout is JSON-RPC and nothing else, and the end of stdin is the end.
+//!
+//! What tools answer is tested with the tools.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+use super::process::{DEADLINE, Running, aiops};
+
+/// A client on the other end of the pipes.
+struct Client {
+    running: Running,
+    /// Every line that came.
+    seen: Vec<String>,
+    next: u64,
+}
+
+impl Client {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = aiops(arguments);
+        let running = Running::start(command.env("RUST_LOG", "trace").stdin(Stdio::piped()));
+        Self { running, seen: Vec::new(), next: 1 }
+    }
+
+    fn ask(&mut self, method: &str, params: Value) -> Value {
+        let id = self.next;
+        self.next += 1;
+        self.running
+            .write(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string());
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.running.stdout.recv_timeout(left).expect("an answer must come");
+            let message = json_rpc(&line);
+            self.seen.push(line);
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    fn initialize(&mut self) -> Value {
+        let answer = self.ask(
+            "initialize",
+            json!({
+                "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "it", "version": "0" },
+            }),
+        );
+        self.running.write(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string());
+        answer
+    }
+
+    /// Reads what is left and checks it.
+    fn rest_is_json_rpc(&mut self) {
+        for line in self.running.stdout.iter() {
+            json_rpc(&line);
+        }
+    }
+}
+
+#[track_caller]
+fn json_rpc(line: &str) -> Value {
+    let message: Value =
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON on stdout ({error}): {line:?}"));
+    assert_eq!(message["jsonrpc"], "2.0", "{line}");
+    message
+}
+
+#[test]
+fn stdout_is_json_rpc_through_every_tool_and_the_end_of_stdin() {
+    let mut client = Client::start(&["demo", "--stdio"]);
+    assert_eq!(client.initialize()["result"]["serverInfo"]["name"], "aiops");
+    let listed = client.ask("tools/list", json!({}));
+    let tools = listed["result"]["tools"].as_array().unwrap().clone();
+    assert!(!tools.is_empty());
+    for tool in &tools {
+        let answer = client.ask("tools/call", json!({ "name": tool["name"], "arguments": {} }));
+        assert!(answer.get("result").is_some() || answer.get("error").is_some(), "{answer}");
+    }
+    let health = client.ask("tools/call", json!({ "name": "get-cluster-health", "arguments": {} }));
+    assert!(!health["result"]["isError"].as_bool().unwrap_or(false), "{health}");
+    assert!(health["result"]["structuredContent"]["status"].is_string(), "{health}");
+    client.running.close_stdin();
+    assert_eq!(client.running.wait(Duration::from_secs(10)).code(), Some(0));
+    client.rest_is_json_rpc();
+}
+
+#[test]
+fn without_a_cluster_the_handshake_answers_at_once() {
+    let mut client = Client::start(&["serve", "--stdio"]);
+    client.initialize();
+    client.ask("tools/list", json!({}));
+    let answer = client.ask("tools/call", json!({ "name": "list-nodes", "arguments": {} }));
+    assert!(answer.get("result").is_some(), "{answer}");
+    client.running.close_stdin();
+    assert_eq!(client.running.wait(Duration::from_secs(10)).code(), Some(0));
+    client.rest_is_json_rpc();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_though_stdin_stays_open() {
+    let mut client = Client::start(&["demo", "--stdio"]);
+    client.initialize();
+    client.running.signal("TERM");
+    assert_eq!(client.running.wait(Duration::from_secs(10)).code(), Some(0));
+    client.rest_is_json_rpc();
+}
