@@ -22,7 +22,7 @@ pub(super) struct Input {
     namespace: Option<String>,
     /// Default medium.
     pod_profile: Option<Profile>,
-    /// Size of custom, such as 250m and 512Mi.
+    /// Size of custom.
     custom_resources: Option<Custom>,
     /// Percent kept free, default 15.
     #[schemars(range(min = 0, max = 50))]
@@ -36,8 +36,10 @@ pub(super) struct Input {
 #[serde(deny_unknown_fields)]
 #[schemars(inline)]
 pub(super) struct Custom {
+    /// Such as 250m.
     #[schemars(length(max = 40))]
     cpu: String,
+    /// Such as 512Mi.
     #[schemars(length(max = 40))]
     memory: String,
 }

@@ -61,7 +61,7 @@ fn line<'a>(raw: &'a [u8], redactor: &mut LineRedactor) -> Line<'a> {
 
 /// The RFC 3339 timestamp at the beginning of a line, in whole seconds, and what follows it.
 fn timestamp(line: &[u8]) -> (Option<String>, &[u8]) {
-    let end = line.iter().take(40).position(|byte| *byte == b' ').unwrap_or(line.len().min(40));
+    let end = line.iter().take(40).position(|byte| *byte == b' ').unwrap_or_else(|| line.len().min(40));
     let stamp = line.get(..end).and_then(|stamp| std::str::from_utf8(stamp).ok());
     // Only what is long enough to hold date, time and zone is worth parsing.
     let at = stamp.filter(|s| s.len() >= 20 && s.as_bytes().get(10) == Some(&b'T'));

@@ -220,7 +220,7 @@ impl Text<'_> {
             for at in entry.start..entry.start + entry.len {
                 if let Some(found) = grep.find(&self.redacted(at)) {
                     matches += 1;
-                    entry.hit = entry.hit.or(Some((at, found.start())));
+                    entry.hit = entry.hit.or_else(|| Some((at, found.start())));
                 }
             }
         }

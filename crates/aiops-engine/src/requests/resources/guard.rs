@@ -117,7 +117,7 @@ fn clean(value: &mut Value) {
                 *text = cleaned;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| clean(item)),
+        Value::Array(items) => items.iter_mut().for_each(clean),
         Value::Object(members) => {
             let hidden: Vec<String> =
                 members.keys().filter(|key| !crate::text::is_clean(key, usize::MAX)).cloned().collect();
@@ -126,7 +126,7 @@ fn clean(value: &mut Value) {
                     members.insert(crate::text::clean(&key, usize::MAX).text, value);
                 }
             }
-            members.values_mut().for_each(|member| clean(member));
+            members.values_mut().for_each(clean);
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

@@ -134,7 +134,7 @@ fn conditions(object: &Value) -> Option<String> {
     ];
     let conditions = object.pointer("/status/conditions")?.as_array()?;
     let find = |kind: &&str| conditions.iter().find(|c| c.get("type").and_then(Value::as_str) == Some(*kind));
-    let told = TELLING.iter().filter_map(|kind| find(kind)).find(|condition| {
+    let told = TELLING.iter().filter_map(find).find(|condition| {
         let bad = matches!(text(condition, "/type").as_deref(), Some("Failed" | "Degraded"));
         !bad || text(condition, "/status").as_deref() == Some("True")
     })?;
