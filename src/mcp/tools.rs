@@ -14,6 +14,7 @@ macro_rules! tools {
 tools! {
     analyze_scaling_impact::AnalyzeScalingImpact,
     calculate_pod_capacity::CalculatePodCapacity,
+    diagnose_pod::DiagnosePod,
     get_cluster_health::GetClusterHealth,
     get_pod_logs::GetPodLogs,
     get_resource::GetResource,

@@ -11,6 +11,7 @@ pub mod answer;
 pub mod budget;
 pub mod detectors;
 pub mod discovery;
+pub mod diagnose;
 pub mod engine;
 pub mod error;
 pub mod fields;

@@ -2,9 +2,11 @@
 //!
 //! It reads rows only; an owner whose kind has no rows ends the chain.
 
+use std::collections::HashSet;
+
 use aiops_inventory::{
-    Inventory, Row,
-    rows::{Meta, Owner},
+    Inventory, Kind, Name, Row,
+    rows::{Meta, Owner, PodRow},
 };
 
 use crate::issue::Object;
@@ -41,5 +43,39 @@ fn owner_of(inventory: &Inventory, namespace: &str, owner: &Owner) -> Option<std
         "Job" => of(inventory.jobs().get(namespace, name)),
         "CronJob" => of(inventory.cron_jobs().get(namespace, name)),
         _ => None,
+    }
+}
+
+/// Everything that a workload owns: its pods, and every object whose events are its own.
+pub(crate) struct Tree<'a> {
+    /// The pods.
+    pub(crate) pods: Vec<&'a PodRow>,
+    /// Kind and name of each object, the workload included.
+    pub(crate) objects: HashSet<(Name, Name)>,
+}
+
+impl<'a> Tree<'a> {
+    /// The tree under a workload.
+    pub(crate) fn of(inventory: &'a Inventory, kind: Kind, root: &Meta) -> Self {
+        let namespace = &root.key.namespace;
+        let mut uids = HashSet::from([root.uid]);
+        let mut objects = HashSet::from([(Name::from(kind.name()), root.key.name.clone())]);
+        let mut adopt = |kind: &'static str, meta: &Meta, uids: &mut HashSet<u128>| {
+            let owned = meta.owner.as_ref().is_some_and(|owner| owner.uid != 0 && uids.contains(&owner.uid));
+            if owned {
+                uids.insert(meta.uid);
+                objects.insert((Name::from(kind), meta.key.name.clone()));
+            }
+            owned
+        };
+        for row in inventory.replica_sets().in_namespace(namespace) {
+            adopt("ReplicaSet", &row.meta, &mut uids);
+        }
+        for row in inventory.jobs().in_namespace(namespace) {
+            adopt("Job", &row.meta, &mut uids);
+        }
+        let pods = inventory.pods().in_namespace(namespace).filter(|row| adopt("Pod", &row.meta, &mut uids));
+        let pods: Vec<&PodRow> = pods.map(|row| &**row).collect();
+        Self { pods, objects }
     }
 }

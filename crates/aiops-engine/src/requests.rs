@@ -1,6 +1,7 @@
 //! What the outside may ask; one file a topic, each with its request, its answer and the decision between them.
 
 pub mod capacity;
+pub mod diagnosis;
 pub mod events;
 pub mod health;
 pub mod logs;

@@ -4,12 +4,10 @@
 //! Everything but the last change comes from memory. Who changed it stands in `managedFields`, which rows do not keep:
 //! that is read live, and when it cannot be, the answer says why.
 
-use std::collections::HashSet;
-
 use aiops_inventory::{
     Inventory, Kind, Name,
     labels::LabelSet,
-    rows::{ContainerSpec, Meta, PodRow},
+    rows::{ContainerSpec, Meta},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -19,8 +17,9 @@ use serde_json::Value;
 use crate::{
     Engine, Error,
     answer::{Standing, age, near},
-    detectors, owners,
-    ports::ApiResource,
+    detectors,
+    diagnose::gather,
+    owners::{self, Tree},
     requests::{
         events::{self, EventGroup},
         health::Problem,
@@ -218,7 +217,7 @@ impl Engine {
                 .collect(),
             containers: state.containers.iter().map(|c| template(c)).collect(),
             revisions: revisions(&inventory, &state.meta, now),
-            pods: (!standing.lacks(Kind::Pod)).then(|| tree.pods()),
+            pods: (!standing.lacks(Kind::Pod)).then(|| tree_pods(&tree)),
             related: related(
                 &inventory,
                 kind.kind(),
@@ -251,17 +250,7 @@ impl Engine {
 
     async fn last_change(&self, request: &GetWorkload) -> Result<Option<LastChange>, String> {
         let cluster = self.cluster("reading managedFields").map_err(|e| e.to_string())?;
-        let resource = request.kind.kind().resource();
-        let resource = ApiResource {
-            group: resource.group.to_owned(),
-            version: resource.version.to_owned(),
-            kind: resource.kind.to_owned(),
-            plural: resource.plural.to_owned(),
-            singular: String::new(),
-            short_names: Vec::new(),
-            namespaced: resource.namespaced,
-            verbs: Vec::new(),
-        };
+        let resource = gather::resource(request.kind.kind());
         let object = cluster.get(&resource, Some(&request.namespace), &request.name).await;
         object.map(|object| last_change(&object, self.now())).map_err(|e| e.message)
     }
@@ -319,51 +308,21 @@ fn paths(tree: &Value, prefix: String, into: &mut Vec<String>) {
     }
 }
 
-/// A workload's pods, and every object whose events are its own.
-struct Tree<'a> {
-    pods: Vec<&'a PodRow>,
-    objects: HashSet<(Name, Name)>,
-}
-
-impl<'a> Tree<'a> {
-    fn of(inventory: &'a Inventory, kind: Kind, root: &Meta) -> Self {
-        let namespace = &root.key.namespace;
-        let mut uids = HashSet::from([root.uid]);
-        let mut objects = HashSet::from([(Name::from(kind.name()), root.key.name.clone())]);
-        let mut adopt = |kind: &'static str, meta: &Meta, uids: &mut HashSet<u128>| {
-            let owned = meta.owner.as_ref().is_some_and(|owner| owner.uid != 0 && uids.contains(&owner.uid));
-            if owned {
-                uids.insert(meta.uid);
-                objects.insert((Name::from(kind), meta.key.name.clone()));
-            }
-            owned
-        };
-        for row in inventory.replica_sets().in_namespace(namespace) {
-            adopt("ReplicaSet", &row.meta, &mut uids);
+/// The pods of a workload, the unwell first.
+fn tree_pods(tree: &Tree<'_>) -> TreePods {
+    let mut pods = tree.pods.clone();
+    pods.sort_by_key(|pod| (!pod.is_suspect(), pod.ready, pod.meta.key.name.clone()));
+    let shown = pods.iter().take(8).map(|pod| {
+        let (ready, all) = pod.ready_containers();
+        TreePod {
+            name: pod.meta.key.name.to_string(),
+            status: pod.status().to_owned(),
+            ready: format!("{ready}/{all}"),
+            restarts: pod.restarts(),
+            node: pod.node.as_ref().map(ToString::to_string),
         }
-        for row in inventory.jobs().in_namespace(namespace) {
-            adopt("Job", &row.meta, &mut uids);
-        }
-        let pods = inventory.pods().in_namespace(namespace).filter(|row| adopt("Pod", &row.meta, &mut uids));
-        let pods: Vec<&PodRow> = pods.map(|row| &**row).collect();
-        Self { pods, objects }
-    }
-
-    fn pods(&self) -> TreePods {
-        let mut pods = self.pods.clone();
-        pods.sort_by_key(|pod| (!pod.is_suspect(), pod.ready, pod.meta.key.name.clone()));
-        let shown = pods.iter().take(8).map(|pod| {
-            let (ready, all) = pod.ready_containers();
-            TreePod {
-                name: pod.meta.key.name.to_string(),
-                status: pod.status().to_owned(),
-                ready: format!("{ready}/{all}"),
-                restarts: pod.restarts(),
-                node: pod.node.as_ref().map(ToString::to_string),
-            }
-        });
-        TreePods { total: pods.len(), ready: pods.iter().filter(|p| p.ready).count(), shown: shown.collect() }
-    }
+    });
+    TreePods { total: pods.len(), ready: pods.iter().filter(|p| p.ready).count(), shown: shown.collect() }
 }
 
 fn template(spec: &ContainerSpec) -> TemplateContainer {
