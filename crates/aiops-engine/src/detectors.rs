@@ -8,12 +8,16 @@ mod nodes;
 mod openshift;
 mod pods;
 mod policy;
+#[cfg(test)]
+mod tests;
+mod warnings;
 mod workloads;
 
 use std::collections::BTreeMap;
 
 use aiops_inventory::{Inventory, rows::Seconds};
 
+use self::warnings::Warnings;
 use crate::issue::{Issue, Severity};
 
 /// What a detector sees.
@@ -27,20 +31,24 @@ pub struct View<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// One detector.
-#[derive(Debug, Clone, Copy)]
-pub struct Detector {
-    /// Its name, for the documentation.
-    pub name: &'static str,
-    /// Looks, and adds what it finds.
-    pub detect: fn(View<'_>, &mut Vec<Issue>),
+/// What detectors look at: the view, and the warnings behind it when they are needed.
+struct Look<'a> {
+    view: View<'a>,
+    warnings: Warnings<'a>,
+}
+
+/// One detector: its name, for the documentation, and how it looks and adds what it finds.
+struct Detector {
+    name: &'static str,
+    detect: fn(&Look<'_>, &mut Vec<Issue>),
 }
 
 /// All detectors.
-pub const DETECTORS: &[Detector] = &[
+const DETECTORS: &[Detector] = &[
     Detector { name: "pods", detect: pods::detect },
     Detector { name: "nodes", detect: nodes::detect },
     Detector { name: "rollouts", detect: workloads::rollouts },
+    Detector { name: "refusals", detect: workloads::refusals },
     Detector { name: "jobs", detect: workloads::jobs },
     Detector { name: "services", detect: workloads::services },
     Detector { name: "claims", detect: policy::claims },
@@ -54,8 +62,13 @@ pub const DETECTORS: &[Detector] = &[
 /// Everything that is wrong, worst first; issues of one code on one object are one.
 pub fn issues(view: View<'_>) -> Vec<Issue> {
     let mut found = Vec::new();
+    let look = Look { view, warnings: Warnings::default() };
     for detector in DETECTORS {
-        (detector.detect)(view, &mut found);
+        let before = found.len();
+        (detector.detect)(&look, &mut found);
+        if found.len() > before {
+            tracing::trace!(detector = detector.name, issues = found.len() - before, "detector found issues");
+        }
     }
     let mut merged: BTreeMap<(&'static str, crate::issue::Object), Issue> = BTreeMap::new();
     for issue in found {

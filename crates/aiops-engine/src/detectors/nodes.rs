@@ -3,13 +3,14 @@
 
 use aiops_inventory::rows::{NodeRow, Truth};
 
-use super::View;
+use super::{Look, View};
 use crate::issue::{Issue, Object, Severity};
 
 /// A node that joined a moment ago has not reported yet.
 const JOINING_GRACE: i64 = 120;
 
-pub(super) fn detect(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn detect(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     if view.namespace.is_some() {
         return;
     }

@@ -5,13 +5,14 @@ use aiops_inventory::{
     rows::{Condition, Meta, Truth},
 };
 
-use super::View;
+use super::Look;
 use crate::issue::{Issue, Object, Severity};
 
 /// Operators flap for a moment during their own upgrades.
 const OPERATOR_GRACE: i64 = 120;
 
-pub(super) fn detect(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn detect(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     if view.namespace.is_some() {
         return;
     }

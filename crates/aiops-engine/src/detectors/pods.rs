@@ -7,8 +7,9 @@ use aiops_inventory::{
     rows::{ContainerRow, ContainerState, Phase, PodRow, Seconds, Termination},
 };
 
-use super::{View, by_availability};
+use super::{Look, View, by_availability};
 use crate::{
+    diagnose::{image, names_a_command, scheduling::message},
     issue::{Issue, Object, Severity},
     owners,
 };
@@ -19,6 +20,10 @@ const UNSCHEDULED_GRACE: Seconds = 20;
 const CREATING_GRACE: Seconds = 300;
 /// The default progress deadline of a rollout is 600 s; half of it without becoming ready is worth a look.
 const UNREADY_GRACE: Seconds = 300;
+/// The same, when the kubelet says that the readiness probe still fails.
+const PROBED_GRACE: Seconds = 180;
+/// A mount that fails may be a cache that is not filled yet; that takes seconds.
+const FAILING_GRACE: Seconds = 60;
 /// `deletionTimestamp` includes the grace period already; finalizers and detaching volumes get five minutes more.
 const TERMINATING_GRACE: Seconds = 300;
 /// A restart longer ago than this is history.
@@ -28,13 +33,14 @@ const FAILED_KEPT: Seconds = 86_400;
 /// Two restarts happen in normal life (a dependency that starts later); from the third on it is a loop.
 const LOOP_RESTARTS: u32 = 3;
 
-pub(super) fn detect(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn detect(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for key in view.inventory.suspect_pods() {
         if view.namespace.is_some_and(|namespace| key.namespace != namespace) {
             continue;
         }
         if let Some(pod) = view.inventory.pods().get(&key.namespace, &key.name)
-            && let Some(issue) = issue(view, pod)
+            && let Some(issue) = issue(look, pod)
         {
             found.push(issue);
         }
@@ -42,9 +48,9 @@ pub(super) fn detect(view: View<'_>, found: &mut Vec<Issue>) {
 }
 
 /// The one thing that is wrong with a pod; causes come before consequences.
-fn issue(view: View<'_>, pod: &PodRow) -> Option<Issue> {
-    let (code, severity, since, what) = verdict(view, pod)?;
-    let object = owners::top(view.inventory, "Pod", pod.meta());
+fn issue(look: &Look<'_>, pod: &PodRow) -> Option<Issue> {
+    let (code, severity, since, what) = verdict(look, pod)?;
+    let object = owners::top(look.view.inventory, "Pod", pod.meta());
     let mut issue = Issue::new(code, severity, object, since, what);
     if issue.object.kind != "Pod" {
         issue.example = Some(pod.meta.key.name.clone());
@@ -54,7 +60,8 @@ fn issue(view: View<'_>, pod: &PodRow) -> Option<Issue> {
 
 type Verdict = (&'static str, Severity, Option<Seconds>, Cow<'static, str>);
 
-fn verdict(view: View<'_>, pod: &PodRow) -> Option<Verdict> {
+fn verdict(look: &Look<'_>, pod: &PodRow) -> Option<Verdict> {
+    let view = look.view;
     if let Some(deleting) = pod.meta.deleting {
         let stuck = view.now - deleting > TERMINATING_GRACE;
         return stuck.then(|| {
@@ -74,15 +81,19 @@ fn verdict(view: View<'_>, pod: &PodRow) -> Option<Verdict> {
         let late = view.now - unscheduled.since.max(pod.meta.created) >= UNSCHEDULED_GRACE;
         let gated = unscheduled.reason == "SchedulingGated";
         return (late && !gated).then(|| {
-            (
-                "pod_unschedulable",
-                severity,
-                Some(unscheduled.since),
-                quoted("no node fits", &unscheduled.message),
-            )
+            ("pod_unschedulable", severity, Some(unscheduled.since), unplaced(&unscheduled.message))
         });
     }
-    pod.containers.iter().find_map(|c| container(view, pod, c, severity)).or_else(|| slow(view, pod))
+    pod.containers.iter().find_map(|c| container(look, pod, c, severity)).or_else(|| slow(look, pod))
+}
+
+/// The scheduler's words, behind the one of its reasons that decides.
+fn unplaced(message: &str) -> Cow<'static, str> {
+    let reasons = message::reasons(message);
+    match message::deciding(&reasons) {
+        Some(reason) => quoted(&format!("no node fits, {}", reason.code), message),
+        None => quoted("no node fits", message),
+    }
 }
 
 fn failed(view: View<'_>, pod: &PodRow) -> Option<Verdict> {
@@ -111,20 +122,30 @@ fn failed(view: View<'_>, pod: &PodRow) -> Option<Verdict> {
     ))
 }
 
-fn container(view: View<'_>, pod: &PodRow, c: &ContainerRow, severity: Severity) -> Option<Verdict> {
+fn container(look: &Look<'_>, pod: &PodRow, c: &ContainerRow, severity: Severity) -> Option<Verdict> {
+    let view = look.view;
     let name = &c.spec.name;
     let last = c.last.as_deref();
     if let ContainerState::Waiting(waiting) = &c.state {
         let since = last.map(|t| t.finished).filter(|at| *at > 0).or(pod.started);
         match waiting.reason.as_str() {
-            "CrashLoopBackOff" => return Some(crash(name, last, c.restarts, severity, since)),
+            "CrashLoopBackOff" => return Some(crash(look, pod, c, last, severity, since)),
             "ErrImagePull"
             | "ImagePullBackOff"
             | "InvalidImageName"
             | "ErrImageNeverPull"
             | "RegistryUnavailable" => {
-                let what = format!("container {name} cannot pull image {}: {}", c.spec.image, waiting.reason);
+                let (_, meaning, _) = image::classify(&waiting.reason, &waiting.message);
+                let what = format!("container {name} waits for image {}: {meaning}", c.spec.image);
                 return Some(("image_pull", severity, pod.started, what.into()));
+            }
+            "CreateContainerError" | "RunContainerError" if names_a_command(&waiting.message) => {
+                return Some((
+                    "crash_loop",
+                    severity,
+                    since,
+                    never_starts(name, &waiting.message, c.restarts),
+                ));
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
                 let what = quoted(&format!("container {name} cannot be created"), &waiting.message);
@@ -139,50 +160,120 @@ fn container(view: View<'_>, pod: &PodRow, c: &ContainerRow, severity: Severity)
     };
     let ended = now_ended.or(last).filter(|t| view.now - t.finished < RECENT)?;
     if ended.reason == "OOMKilled" {
-        return Some(crash(name, Some(ended), c.restarts, severity, Some(ended.finished)));
+        return Some(crash(look, pod, c, Some(ended), severity, Some(ended.finished)));
     }
     let looping = c.restarts >= LOOP_RESTARTS && ended.exit_code != 0 && view.now - ended.finished < 600;
-    (now_ended.is_some() || looping)
-        .then(|| crash(name, Some(ended), c.restarts, severity, Some(ended.finished)))
+    (now_ended.is_some() || looping).then(|| crash(look, pod, c, Some(ended), severity, Some(ended.finished)))
 }
 
 fn crash(
-    name: &str,
+    look: &Look<'_>,
+    pod: &PodRow,
+    c: &ContainerRow,
     last: Option<&Termination>,
-    restarts: u32,
     severity: Severity,
     since: Option<Seconds>,
 ) -> Verdict {
+    let (name, restarts) = (&c.spec.name, c.restarts);
     let Some(last) = last else {
-        let what = format!("container {name} keeps ending ({restarts} restarts)");
+        let what = format!("crash loop: container {name} keeps ending ({restarts} restarts)");
         return ("crash_loop", severity, since, what.into());
     };
     if last.reason == "OOMKilled" {
-        let what =
-            format!("container {name} was killed for exceeding its memory limit ({restarts} restarts)");
+        let limit =
+            c.spec.limits.memory_bytes.map(|bytes| format!(" of {} MiB", bytes >> 20)).unwrap_or_default();
+        let what = format!(
+            "container {name} was killed for exceeding its memory limit{limit} ({restarts} restarts)"
+        );
         return ("oom_kill", severity, since, what.into());
     }
-    let what = format!("container {name} exits with code {} ({restarts} restarts)", last.exit_code);
+    if last.reason == "StartError" || matches!(last.exit_code, 126..=128) {
+        return ("crash_loop", severity, since, never_starts(name, &last.message, restarts));
+    }
+    if let Some(what) = killed_by_probe(look, pod, c, last) {
+        return ("crash_loop", severity, since, what);
+    }
+    let what = format!(
+        "crash loop: container {name} ends by itself with exit code {} ({restarts} restarts)",
+        last.exit_code
+    );
     ("crash_loop", severity, since, what.into())
 }
 
+fn never_starts(name: &str, message: &str, restarts: u32) -> Cow<'static, str> {
+    let said = message.find("exec:").and_then(|at| message.get(at..)).unwrap_or(message);
+    quoted(
+        &format!("crash loop by its command: container {name} cannot be started ({restarts} restarts)"),
+        said,
+    )
+}
+
+/// A container that has a liveness or startup probe and was ended from outside, with the probe's failure if its event
+/// is still known.
+fn killed_by_probe(
+    look: &Look<'_>,
+    pod: &PodRow,
+    c: &ContainerRow,
+    last: &Termination,
+) -> Option<Cow<'static, str>> {
+    let probed = c.spec.has_liveness || c.spec.has_startup;
+    if !probed || !matches!(last.exit_code, 137 | 143) {
+        return None;
+    }
+    let kind = if c.spec.has_startup && c.started == Some(false) && !c.spec.has_liveness {
+        "startup"
+    } else {
+        "liveness"
+    };
+    let statement = format!(
+        "crash loop by a failing {kind} probe: container {} is killed ({} restarts)",
+        c.spec.name, c.restarts
+    );
+    let key = &pod.meta.key;
+    let told = look.warnings.find(look.view, (&key.namespace, "Pod", &key.name), |e| {
+        e.reason == "Unhealthy" && !e.message.starts_with("Readiness")
+    });
+    Some(quoted(&statement, told.map_or("", |event| &event.message)))
+}
+
 /// Nothing says what is wrong, but it takes too long.
-fn slow(view: View<'_>, pod: &PodRow) -> Option<Verdict> {
+fn slow(look: &Look<'_>, pod: &PodRow) -> Option<Verdict> {
+    let view = look.view;
     let started = pod.started.unwrap_or(pod.meta.created);
     if pod.phase == Phase::Unknown {
         let what = "the node that runs it does not report";
         return Some(("pod_unknown", Severity::High, Some(pod.ready_since), what.into()));
     }
+    let key = &pod.meta.key;
+    let about = (key.namespace.as_str(), "Pod", key.name.as_str());
+    if pod.phase == Phase::Pending && view.now - started > FAILING_GRACE {
+        let told = look.warnings.find(view, about, |e| {
+            matches!(e.reason.as_str(), "FailedMount" | "FailedAttachVolume" | "FailedCreatePodSandBox")
+                && view.now - e.last < CREATING_GRACE
+        });
+        if let Some(event) = told {
+            let what = quoted("its containers are not created", &event.message);
+            return Some(("pod_start_slow", Severity::High, Some(started), what));
+        }
+    }
     if pod.phase == Phase::Pending && view.now - started > CREATING_GRACE {
-        let what = "its containers are not created after five minutes; list-events or diagnose-pod tell why";
+        let what = "its containers are not created after five minutes; diagnose-pod may tell why";
         return Some(("pod_start_slow", Severity::Medium, Some(started), what.into()));
     }
     let unready = pod.ready_since.max(started);
-    if pod.phase == Phase::Running && !pod.ready && view.now - unready > UNREADY_GRACE {
+    if pod.phase == Phase::Running && !pod.ready && view.now - unready > PROBED_GRACE {
+        let told = look.warnings.find(view, about, |e| {
+            e.reason == "Unhealthy"
+                && e.message.starts_with("Readiness probe")
+                && view.now - e.last < UNREADY_GRACE
+        });
         let names: Vec<&str> =
             pod.containers.iter().filter(|c| !c.ready).map(|c| c.spec.name.as_str()).collect();
-        let what = format!("runs but is not ready: {}", names.join(", "));
-        return Some(("pod_not_ready", Severity::High, Some(unready), what.into()));
+        let statement = format!("runs but is not ready: {}", names.join(", "));
+        if told.is_some() || view.now - unready > UNREADY_GRACE {
+            let what = quoted(&statement, told.map_or("", |event| &event.message));
+            return Some(("pod_not_ready", Severity::High, Some(unready), what));
+        }
     }
     None
 }

@@ -2,16 +2,19 @@
 
 use aiops_inventory::{
     Row,
+    labels::Selector,
     rows::{Meta, Seconds, Truth},
 };
 
-use super::View;
+use super::{Look, View};
 use crate::issue::{Issue, Object, Severity};
 
 /// Provisioners take a minute or two.
 const CLAIM_GRACE: Seconds = 120;
 /// Metrics come and go; five minutes without are a fault.
 const AUTOSCALER_GRACE: Seconds = 300;
+/// Pods that start or restart come back within this; longer, and the budget stays blocked.
+const BUDGET_GRACE: Seconds = 300;
 /// Namespaces with many objects take minutes to empty.
 const NAMESPACE_GRACE: Seconds = 600;
 
@@ -20,7 +23,8 @@ fn object(kind: &'static str, meta: &Meta) -> Object {
 }
 
 /// Claims that are lost, or pending although a pod waits for them.
-pub(super) fn claims(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn claims(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.claims().scoped(view.namespace) {
         let object = object("PersistentVolumeClaim", row.meta());
         if row.phase == "Lost" {
@@ -44,7 +48,8 @@ pub(super) fn claims(view: View<'_>, found: &mut Vec<Issue>) {
 }
 
 /// Quotas of which a resource is used up.
-pub(super) fn quotas(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn quotas(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.quotas().scoped(view.namespace) {
         let full: Vec<&str> = row
             .items
@@ -66,7 +71,8 @@ pub(super) fn quotas(view: View<'_>, found: &mut Vec<Issue>) {
 }
 
 /// Budgets that no eviction can ever satisfy: all pods healthy and still none may leave.
-pub(super) fn budgets(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn budgets(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.disruption_budgets().scoped(view.namespace) {
         let observed = row.observed_generation >= row.meta.generation;
         if observed && row.allowed == 0 && row.expected > 0 && row.desired_healthy >= row.expected {
@@ -76,12 +82,33 @@ pub(super) fn budgets(view: View<'_>, found: &mut Vec<Issue>) {
             );
             let object = object("PodDisruptionBudget", row.meta());
             found.push(Issue::new("pdb_deadlock", Severity::Medium, object, None, what));
+        } else if observed && row.allowed == 0 && row.healthy < row.desired_healthy {
+            let unready = unready_for_long(view, &row.meta.key.namespace, &row.selector);
+            if unready > 0 {
+                let what = format!(
+                    "allows no disruption because {unready} of {} pods are not ready ({} healthy, wants {}); drains of their nodes block",
+                    row.expected, row.healthy, row.desired_healthy
+                );
+                let object = object("PodDisruptionBudget", row.meta());
+                found.push(Issue::new("pdb_blocked", Severity::Medium, object, None, what));
+            }
         }
     }
 }
 
+/// Pods behind a selector that are unready for longer than a rollout or a restart takes.
+fn unready_for_long(view: View<'_>, namespace: &str, selector: &Selector) -> usize {
+    let pods = view.inventory.pods().in_namespace(namespace).filter(|pod| selector.matches(&pod.meta.labels));
+    pods.filter(|pod| {
+        let since = pod.ready_since.max(pod.meta.created);
+        !pod.is_terminal() && !pod.ready && pod.meta.deleting.is_none() && view.now - since > BUDGET_GRACE
+    })
+    .count()
+}
+
 /// Autoscalers at their maximum that want more, or that cannot scale.
-pub(super) fn autoscalers(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn autoscalers(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.autoscalers().scoped(view.namespace) {
         let of = |kind: &str| row.conditions.iter().find(|c| c.kind == kind);
         let object = object("HorizontalPodAutoscaler", row.meta());
@@ -110,7 +137,8 @@ pub(super) fn autoscalers(view: View<'_>, found: &mut Vec<Issue>) {
 }
 
 /// Namespaces that hang in deletion.
-pub(super) fn namespaces(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn namespaces(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     if view.namespace.is_some() {
         return;
     }

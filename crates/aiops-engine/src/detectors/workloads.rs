@@ -7,13 +7,20 @@ use aiops_inventory::{
     rows::{Condition, Meta, Seconds, Truth},
 };
 
-use super::{View, by_availability};
-use crate::issue::{Issue, Object, Severity};
+use super::{Look, View, by_availability};
+use crate::{
+    diagnose::admission::classify,
+    issue::{Issue, Object, Severity},
+};
 
 /// The Deployment controller reports Available=False at once when a node dies; pods elsewhere start within this.
 const UNAVAILABLE_GRACE: Seconds = 60;
 /// A failed Job is news for a day.
 const FAILED_KEPT: Seconds = 86_400;
+/// Controllers make pods within seconds; a workload that is new has not tried yet.
+const REFUSAL_GRACE: Seconds = 10;
+/// Controllers try again with growing pauses, at most a quarter of an hour apart.
+const REFUSAL_FRESH: Seconds = 1_200;
 /// Endpoints follow pods by seconds; a restart of the only pod may take a minute.
 const ENDPOINTS_GRACE: Seconds = 120;
 
@@ -26,7 +33,8 @@ fn object(kind: &'static str, meta: &Meta) -> Object {
 }
 
 /// Deployments past their progress deadline, refused by quota or admission, or below their availability.
-pub(super) fn rollouts(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn rollouts(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.deployments().scoped(view.namespace) {
         let severity = by_availability(Some(row.available));
         let numbers = format!("{} of {} available, {} updated", row.available, row.desired, row.updated);
@@ -74,12 +82,45 @@ pub(super) fn rollouts(view: View<'_>, found: &mut Vec<Issue>) {
 
 fn refused(object: Object, severity: Severity, failure: &Condition) -> Issue {
     let message = failure.message.as_deref().unwrap_or(&failure.reason);
-    let code = if message.contains("exceeded quota") { "quota_exceeded" } else { "pod_creation_refused" };
+    let code = classify(message).0;
     Issue::new(code, severity, object, Some(failure.since), format!("pods cannot be created: {message}"))
 }
 
+/// StatefulSets, DaemonSets and Jobs with fewer pods than they want, whose events say that pods are refused. They have
+/// no condition for it, as Deployments and ReplicaSets have.
+pub(super) fn refusals(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
+    let mut see = |kind: &'static str, meta: &Meta, have: i32, want: i32, severity: Severity| {
+        if have >= want || view.now - meta.created < REFUSAL_GRACE {
+            return;
+        }
+        let about = (meta.key.namespace.as_str(), kind, meta.key.name.as_str());
+        let told = look
+            .warnings
+            .find(view, about, |e| e.reason == "FailedCreate" && view.now - e.last < REFUSAL_FRESH);
+        if let Some(event) = told {
+            let what = format!("{have} of {want} pods, more cannot be created: {}", event.message);
+            let code = classify(&event.message).0;
+            found.push(Issue::new(code, severity, object(kind, meta), Some(event.first), what));
+        }
+    };
+    for row in view.inventory.stateful_sets().scoped(view.namespace) {
+        see("StatefulSet", row.meta(), row.replicas, row.desired, by_availability(Some(row.available)));
+    }
+    for row in view.inventory.daemon_sets().scoped(view.namespace) {
+        see("DaemonSet", row.meta(), row.current, row.desired, by_availability(Some(row.available)));
+    }
+    for row in view.inventory.jobs().scoped(view.namespace) {
+        let is_over = row.conditions.iter().any(|c| matches!(c.kind.as_str(), "Complete" | "Failed"));
+        if !row.suspended && !is_over && row.succeeded == 0 && row.failed == 0 {
+            see("Job", row.meta(), row.active, row.parallelism.min(1), Severity::High);
+        }
+    }
+}
+
 /// Jobs that failed within the last day.
-pub(super) fn jobs(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn jobs(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     for row in view.inventory.jobs().scoped(view.namespace) {
         if let Some(failed) = condition(&row.conditions, "Failed")
             && failed.status == Truth::True
@@ -98,7 +139,8 @@ pub(super) fn jobs(view: View<'_>, found: &mut Vec<Issue>) {
 }
 
 /// Services whose endpoints exist and none is ready.
-pub(super) fn services(view: View<'_>, found: &mut Vec<Issue>) {
+pub(super) fn services(look: &Look<'_>, found: &mut Vec<Issue>) {
+    let view = look.view;
     let mut endpoints: HashMap<(&str, &str), (u32, u32)> = HashMap::new();
     for slice in view.inventory.endpoint_slices().scoped(view.namespace).filter(|s| !s.service.is_empty()) {
         let sum = endpoints.entry((&slice.meta.key.namespace, &slice.service)).or_default();

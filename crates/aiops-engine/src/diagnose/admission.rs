@@ -149,6 +149,8 @@ impl Lacking {
             _ => {}
         }
         if let Some(workload) = workload {
+            let failure = workload.condition("ReplicaFailure");
+            cause.evidence.extend(failure.map(|at| workload.cite(&format!("{at}.reason"))));
             let wanted = "spec.replicas";
             cause.evidence.extend((!workload.at(wanted).is_null()).then(|| workload.cite(wanted)));
         }

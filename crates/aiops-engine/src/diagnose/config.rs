@@ -249,7 +249,7 @@ fn missing(case: &Case<'_>, reference: &Reference, only_key: bool) -> Cause {
         ))
     } else {
         let code = if reference.is_secret { "secret_missing" } else { "config_map_missing" };
-        let what = format!("{user} needs {kind} {name}, which does not exist");
+        let what = format!("{user} needs {kind} {name}, which was not found");
         Cause::new(code, stage, Confidence::Certain, what)
             .next(format!("create {kind} {name}, or correct the reference in the workload's template"))
     };

@@ -5,7 +5,7 @@
 use super::{
     Case, Cause, Confidence, Findings, Stage, config,
     container::{self, Container, Ended},
-    document::words,
+    document::{last_words, words},
     image, memory, probes,
 };
 
@@ -147,7 +147,9 @@ fn start_error(case: &Case<'_>, c: &Container<'_>, text: &str, evidence: Vec<sup
         "cannot be started"
     };
     let confidence = if is_command { Confidence::Certain } else { Confidence::Likely };
-    let what = format!("{} never starts: its command {command} {why}{}", c.title(), memory::times(c));
+    let said = text.find("exec:").and_then(|at| text.get(at..)).unwrap_or(text);
+    let said = if is_command { format!(": {}", last_words(said, 120)) } else { String::new() };
+    let what = format!("{} never starts: its command {command} {why}{}{said}", c.title(), memory::times(c));
     let mut cause =
         Cause::new("bad_command", Stage::Start, confidence, what).of(c.name).by(evidence).by(told);
     cause.evidence.extend(command_path(c).map(|path| c.cite_spec(&path)));
@@ -175,7 +177,7 @@ pub(crate) fn names_a_command(text: &str) -> bool {
 fn not_a_command(c: &Container<'_>, ended: &Ended<'_>) -> Cause {
     let why = if ended.exit_code == 127 { "was not found" } else { "could not be executed" };
     let what = format!(
-        "{} exits with {}: a command in it {why}{}{}",
+        "{} ends with exit code {}: a command in it {why}{}{}",
         c.title(),
         ended.exit_code,
         lived(ended),
@@ -229,7 +231,7 @@ fn exit_code(c: &Container<'_>, ended: &Ended<'_>) -> Cause {
     };
     let code = if c.is_init { "init_container_failing" } else { "app_exit" };
     let what = format!(
-        "{} exits by itself with code {}{signal}{when}{}{}",
+        "{} ends by itself with exit code {}{signal}{when}{}{}",
         c.title(),
         ended.exit_code,
         lived(ended),

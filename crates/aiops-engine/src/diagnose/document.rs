@@ -126,6 +126,18 @@ pub(crate) fn words(text: &str, most: usize) -> String {
     text::show(&Redactor, text.trim(), most).text
 }
 
+/// The end of somebody else's words: of a chain of errors the last is the cause.
+pub(crate) fn last_words(text: &str, most: usize) -> String {
+    let length = text.trim().chars().count();
+    if length <= most {
+        return words(text, most * 2);
+    }
+    // Redacted before the cut, which might make a credential unrecognisable.
+    let text = Redactor.redact(text.trim());
+    let tail: String = text.chars().skip(text.chars().count().saturating_sub(most)).collect();
+    format!("…{}", text::clean(&tail, most * 2).text)
+}
+
 /// An RFC 3339 text as seconds.
 pub(crate) fn time(value: &Value) -> Option<i64> {
     value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)

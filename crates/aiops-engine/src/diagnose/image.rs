@@ -3,7 +3,7 @@
 use super::{
     Case, Cause, Confidence, Findings, Stage,
     container::{self, Container},
-    document::{below, words},
+    document::{below, last_words, words},
     reading::Found,
 };
 
@@ -155,7 +155,10 @@ pub(super) fn look(case: &Case<'_>, found: &mut Findings) {
             _ => said,
         };
         let image = words(c.spec_text("image"), 200);
-        let what = format!("{} waits for image {image}: {meaning}", c.title());
+        let text =
+            told.filter(|_| said.0 == "image_pull_failed").map_or(message, super::reading::Told::message);
+        let text = if text.is_empty() { String::new() } else { format!(" ({})", last_words(text, 120)) };
+        let what = format!("{} waits for image {image}: {meaning}{text}", c.title());
         let mut cause = Cause::new(code, Stage::Image, Confidence::Certain, what).of(c.name).next(next);
         cause.evidence.push(c.cite_spec("image"));
         cause.evidence.extend(c.cite_waiting());

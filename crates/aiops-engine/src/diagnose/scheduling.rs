@@ -222,7 +222,9 @@ fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resour
     named
         .into_iter()
         .map(|(code, excluded, _)| {
-            let text = said.iter().find(|r| r.code == code).map(|r| r.text.as_str());
+            let both =
+                |r: &&Reason| r.code == code || (selection.contains(&r.code) && selection.contains(&code));
+            let text = said.iter().find(both).map(|r| r.text.as_str());
             let mut cause = explain::explain(case, code, excluded, text, nodes, asked);
             if !said_so(code) {
                 cause.confidence = Confidence::Likely;

@@ -156,6 +156,8 @@ async fn check_of(held: Held, pod: &str, want: &[&str]) -> Diagnosis {
     for cause in &diagnosis.causes {
         assert!(!cause.evidence.is_empty(), "{} has no evidence", cause.code);
         assert!(!cause.next.is_empty(), "{} says no next step", cause.code);
+        let documented = include_str!("../../../../docs/issues.md").contains(&format!("`{}`", cause.code));
+        assert!(documented, "{} is not in docs/issues.md", cause.code);
         for evidence in &cause.evidence {
             let value = read_again(&objects, &evidence.object, &evidence.path);
             assert!(evidence.inexact || evidence.value == value, "{evidence:?} is {value}");

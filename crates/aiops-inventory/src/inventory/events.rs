@@ -121,6 +121,11 @@ impl EventRing {
         self.rows.iter().map(|ByUid(row)| row)
     }
 
+    /// The warnings, the newest first.
+    pub fn warnings(&self) -> impl Iterator<Item = &Arc<EventRow>> {
+        self.order.iter().rev().map(|ByPlace(row)| row).take_while(|row| row.is_warning)
+    }
+
     /// The event that was last seen most recently, though it may have left the ring.
     pub fn newest(&self) -> Option<&Arc<EventRow>> {
         self.newest.as_ref()
@@ -172,6 +177,7 @@ mod tests {
         ring.insert(event(5, "Warning", 2));
         assert_eq!(held(&ring), [4, 5]);
         assert_eq!(ring.newest().map(|row| row.uid), Some(2));
+        assert_eq!(ring.warnings().map(|row| row.last % 3_600 / 60).collect::<Vec<_>>(), [3, 2]);
     }
 
     #[test]

@@ -52,12 +52,12 @@ pub(super) fn explain(
             (format!("{of} are not ready"), cited(nodes, code), "list-nodes shows why they are not ready")
         }
         "pod_affinity_mismatch" => (
-            format!("{of} do not run the pods that this one must be near (podAffinity)"),
+            format!("{of} do not run the pods that this one must be near (pod affinity)"),
             terms(case, "podAffinity"),
             "correct the labelSelector or topologyKey, or make the rule preferred instead of required",
         ),
         "pod_anti_affinity_conflict" => (
-            format!("{of} run pods that this one must not be near (podAntiAffinity, its own or theirs)"),
+            format!("{of} run pods that this one must not be near (pod anti-affinity, its own or theirs)"),
             terms(case, "podAntiAffinity"),
             "add nodes, lower the number of replicas, or make the rule preferred instead of required",
         ),
@@ -89,6 +89,9 @@ pub(super) fn explain(
             "list-nodes and get-resource of the pod show what the message names",
         ),
     };
+    let said =
+        text.filter(|text| !what.contains(text)).map(|text| format!(" (scheduler: {})", words(text, 100)));
+    let what = what + said.as_deref().unwrap_or_default();
     Cause::new(code, Stage::Placement, Confidence::Certain, what).by(evidence).next(next)
 }
 
@@ -203,7 +206,7 @@ fn selector(case: &Case<'_>, of: &str, nodes: &[Verdict<'_>]) -> (String, Vec<Ev
     }
     let why =
         if unmet.is_empty() { "no node has all the labels together".to_owned() } else { unmet.join(", ") };
-    let what = format!("{of} do not match the pod's nodeSelector: {why}");
+    let what = format!("{of} do not match the pod's node selector: {why}");
     (what, evidence, "correct nodeSelector in the workload's template, or label the nodes that are meant")
 }
 

@@ -25,7 +25,7 @@ async fn the_four_crash_loops_are_told_apart() {
     let found = check(standard([bad]), &["bad_command"]).await;
     assert_eq!(found.causes[0].confidence, Confidence::Certain);
     assert!(
-        found.causes[0].what.contains("\"/bin/nope\" does not exist in the image"),
+        found.causes[0].what.contains("\"/bin/nope\" does not exist in the image (6 restarts): exec: \"/bin/nope\": stat /bin/nope: no such file or directory"),
         "{}",
         found.causes[0].what
     );
