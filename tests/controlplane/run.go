@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -39,5 +40,46 @@ func runCommand() *cobra.Command {
 		},
 	}
 	o.flags(command)
+	return command
+}
+
+func playCommand() *cobra.Command {
+	var kubeconfig string
+	var set map[string]string
+	command := &cobra.Command{
+		Use:   "play SCENARIO…",
+		Short: "Bring a running control plane into the states of scenarios, all at once",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, err := connect(kubeconfig)
+			if err != nil {
+				return err
+			}
+			results := make(chan error, len(args))
+			for _, name := range args {
+				s, err := loadScenario(name)
+				if err != nil {
+					return err
+				}
+				s.set(set)
+				go func() {
+					started := time.Now()
+					if err := s.play(cmd.Context(), cluster); err != nil {
+						results <- fmt.Errorf("scenario %s: %w", s.name, err)
+						return
+					}
+					fmt.Printf("%s reached after %.1f s\n", s.name, time.Since(started).Seconds())
+					results <- nil
+				}()
+			}
+			var failed []error
+			for range args {
+				failed = append(failed, <-results)
+			}
+			return errors.Join(failed...)
+		},
+	}
+	command.Flags().StringToStringVar(&set, "set", nil, "other values of the scenario's variables, such as namespace=payments")
+	kubeconfigFlag(command, &kubeconfig)
 	return command
 }

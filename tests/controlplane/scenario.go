@@ -197,3 +197,12 @@ func pointed(node any, path []string) []string {
 	}
 	return found
 }
+
+// set gives variables other values; {scenario} in a value is the scenario's name.
+func (s *scenario) set(values map[string]string) {
+	for i := range s.Vars {
+		if value, ok := values[s.Vars[i].Name]; ok {
+			s.Vars[i].Value = strings.ReplaceAll(value, "{scenario}", s.name)
+		}
+	}
+}
