@@ -1,0 +1,9 @@
+//! Tests against a real control plane, made by tests/controlplane: etcd, kube-apiserver, controllers, scheduler, KWOK.
+//!
+//! They need Go, so a plain `cargo test` leaves them out; `tests/live/run` (or `cargo test --test live`) runs them. A
+//! missing part fails with what to install; nothing is skipped.
+
+#[cfg(test)]
+mod plane;
+#[cfg(test)]
+mod support;
