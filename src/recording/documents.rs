@@ -180,10 +180,14 @@ impl<'de, T: Deserialize<'de> + Piece> de::Visitor<'de> for Document<'_, T> {
                 }
                 "apiVersion" => head.api_version = map.next_value::<Option<String>>()?.unwrap_or_default(),
                 "kind" => head.kind = map.next_value::<Option<String>>()?.unwrap_or_default(),
-                _ => map
-                    .next_value::<T>()?
-                    .show(&mut |value| Ok(member(&mut members, &key, value.as_str())))
-                    .map_err(custom)?,
+                _ => {
+                    let value = map.next_value::<T>()?;
+                    let added = value.show(&mut |value| {
+                        member(&mut members, &key, value.as_str());
+                        Ok(())
+                    });
+                    added.map_err(custom)?;
+                }
             }
         }
         if head.is_list || head.kind.ends_with("List") {

@@ -100,7 +100,7 @@ fn is_tar(head: &[u8]) -> bool {
 }
 
 /// The first bytes, and a reader that gives them again.
-fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, impl Read + use<R>)> {
     let mut head = Vec::new();
     (&mut reader).take(HEAD as u64).read_to_end(&mut head)?;
     Ok((head.clone(), Cursor::new(head).chain(reader)))
@@ -114,7 +114,7 @@ fn archive(reader: &mut dyn Read, load: &mut Load) -> anyhow::Result<()> {
             Ok(entry) => entry,
             Err(error) => {
                 load.check()?;
-                load.note(format!("the archive is broken and was read up to there only: {error}"));
+                load.cut(&error.to_string());
                 return Ok(());
             }
         };

@@ -82,7 +82,8 @@ pub(super) fn stem(path: &str) -> &str {
 pub(super) fn gathered_namespace(path: &str) -> Option<&str> {
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
-        if part == "namespaces" {
+        // Older must-gathers nest: namespaces/all/namespaces/NS.
+        if part == "namespaces" && parts.peek() != Some(&"all") {
             let namespace = parts.next()?;
             return parts.peek().is_some().then_some(namespace);
         }

@@ -3,9 +3,10 @@
 //! A broken file costs itself and nothing else. Data of Secrets is dropped before anything is kept. It asks nothing of a
 //! clock: the recording's time is told by the recording.
 
+mod objects;
+
 use std::{
-    borrow::Cow,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read},
     path::PathBuf,
     sync::{
@@ -17,7 +18,7 @@ use std::{
 
 use aiops_engine::SharedInventory;
 use aiops_inventory::{
-    Change, Kind, Sync,
+    Kind, Sync,
     inventory::{Connection, Scope, Source},
 };
 use anyhow::bail;
@@ -27,14 +28,15 @@ use serde::Deserialize;
 
 use super::{
     Limits, Opened,
-    catalog::{Catalog, Stored},
-    documents::{self, Head, Text},
-    kinds,
+    catalog::Catalog,
+    documents, kinds,
     layout::{self, Role},
     reads::Recorded,
     spool::{Place, Spool},
 };
 
+/// Largest JSON file: its largest object must stand in memory while it is read.
+const LARGEST_JSON: u64 = 512 << 20;
 /// Largest YAML file: it must stand in memory while it is read.
 const LARGEST_YAML: u64 = 128 << 20;
 /// Notes kept; what comes after them is counted.
@@ -84,8 +86,11 @@ pub(super) struct Load {
     gathered: BTreeSet<String>,
     uid: String,
     version: String,
-    /// The file that is being read.
+    /// Kinds of which something could not be read, and why.
+    broken: BTreeMap<Kind, String>,
+    /// The file that is being read, and the kinds that were found in it.
     path: String,
+    kinds: BTreeSet<Kind>,
 }
 
 impl Load {
@@ -108,7 +113,9 @@ impl Load {
             gathered: BTreeSet::new(),
             uid: String::new(),
             version: String::new(),
+            broken: BTreeMap::new(),
             path: String::new(),
+            kinds: BTreeSet::new(),
         }
     }
 
@@ -133,6 +140,11 @@ impl Load {
         if self.read.load(Ordering::Relaxed) > bytes {
             bail!("it holds more than {} MiB unpacked; leave logs and audit files out", bytes >> 20);
         }
+        if let Some(why) = self.spool.failure() {
+            bail!(
+                "its text cannot be put aside in the temporary folder: {why}; make room there or set TMPDIR"
+            );
+        }
         if self.files > files {
             bail!("it holds more than {files} files; name the folder of one cluster");
         }
@@ -149,6 +161,7 @@ impl Load {
         self.files += 1;
         self.check()?;
         path.clone_into(&mut self.path);
+        self.kinds.clear();
         let role = layout::role(path);
         // The bytes of an archive are counted where they are unpacked, except those that are packed again inside.
         let packed = matches!(role, Role::Json { gz: true } | Role::Yaml { gz: true });
@@ -158,15 +171,14 @@ impl Load {
             (None, false) => Box::new(reader),
         };
         let done = match role {
-            Role::Json { .. } => documents::json(reader, self),
+            Role::Json { .. } => self.json(&mut *reader),
             Role::Yaml { .. } => self.yaml(&mut *reader),
             Role::Log { namespace, pod, container, previous } => {
-                let place = match disk {
-                    Some(path) => Place::Disk(path),
-                    None => self.spool.put(&mut *reader)?,
-                };
-                self.log(&namespace, &pod, container.as_deref(), previous, place);
-                Ok(())
+                let place =
+                    disk.map_or_else(|| self.spool.put_log(&mut *reader), |path| Ok(Place::Disk(path)));
+                place
+                    .map(|place| self.log(&namespace, &pod, container.as_deref(), previous, place))
+                    .map_err(Into::into)
             }
             Role::About => self.about(&mut *reader),
             Role::Timestamp => self.timestamp(&mut *reader),
@@ -174,9 +186,25 @@ impl Load {
         };
         self.check()?;
         if let Err(error) = done {
-            self.note(format!("{path} was read in part or not at all: {error:#}"));
+            let why = format!("{path} was read in part or not at all: {error:#}");
+            // What such a file is named after is not known completely either.
+            let named =
+                kinds::of_word(layout::stem(path)).and_then(|(api, kind)| Kind::of_manifest(&api, kind));
+            for kind in std::mem::take(&mut self.kinds).into_iter().chain(named) {
+                self.broken.entry(kind).or_insert_with(|| why.clone());
+            }
+            self.note(why);
         }
         Ok(())
+    }
+
+    /// The archive ends early: of no kind it is known whether there would have been more.
+    pub(super) fn cut(&mut self, why: &str) {
+        let why = format!("the archive is broken and was read up to there only: {why}");
+        for kind in Kind::ALL {
+            self.broken.entry(kind).or_insert_with(|| why.clone());
+        }
+        self.note(why);
     }
 
     /// Takes a file in that is embedded in the binary.
@@ -197,6 +225,15 @@ impl Load {
         let logs = self.catalog.logs.entry(key).or_default();
         let slot = if previous { &mut logs.previous } else { &mut logs.current };
         *slot = Some(place);
+    }
+
+    fn json(&mut self, reader: &mut dyn Read) -> anyhow::Result<()> {
+        let mut reader = reader.take(LARGEST_JSON);
+        let done = documents::json(&mut reader, self);
+        if reader.limit() == 0 {
+            bail!("it is larger than {} MiB; record one kind or one namespace a file", LARGEST_JSON >> 20);
+        }
+        done
     }
 
     fn yaml(&mut self, reader: &mut dyn Read) -> anyhow::Result<()> {
@@ -249,21 +286,7 @@ impl Load {
         self.inventory.change(|inventory| {
             for kind in Kind::ALL {
                 inventory.complete(kind, None);
-                let resource = kind.resource();
-                inventory.set_sync(
-                    kind,
-                    if self.catalog.has(resource.group, resource.kind) {
-                        Sync::Synced
-                    } else if kind.is_optional() && !is_openshift {
-                        Sync::Absent
-                    } else {
-                        let plural = resource.plural;
-                        let reason = format!(
-                            "the recording has no {plural}; add what `kubectl get {plural} -A -o json` prints"
-                        );
-                        Sync::Failing { reason: reason.as_str().into() }
-                    },
-                );
+                inventory.set_sync(kind, self.sync(kind, at, is_openshift));
             }
             inventory.set_info(|info| {
                 info.source = Source::Recorded { at: at.as_second(), name: name.as_str().into() };
@@ -279,6 +302,25 @@ impl Load {
         }
         let cluster = Recorded::new(name, at, self.catalog, self.spool);
         Ok(Opened { cluster: Arc::new(cluster), at, notes: self.notes })
+    }
+
+    /// How far a kind is known.
+    fn sync(&self, kind: Kind, at: Timestamp, is_openshift: bool) -> Sync {
+        let resource = kind.resource();
+        let has = self.catalog.has(resource.group, resource.kind);
+        match self.broken.get(&kind) {
+            Some(why) if has => Sync::Stale { since: at.as_second(), reason: why.as_str().into() },
+            _ if has => Sync::Synced,
+            _ if kind.is_optional() && !is_openshift => Sync::Absent,
+            Some(why) => Sync::Failing { reason: why.as_str().into() },
+            None => {
+                let plural = resource.plural;
+                let reason = format!(
+                    "the recording has no {plural}; add what `kubectl get {plural} -A -o json` prints"
+                );
+                Sync::Failing { reason: reason.as_str().into() }
+            }
+        }
     }
 
     /// When the recording was made: as it says itself, else when the newest thing in it happened.
@@ -301,144 +343,4 @@ impl Load {
         let modified = self.modified.unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Timestamp::try_from(modified)?)
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Manifest<'a> {
-    #[serde(borrow)]
-    api_version: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    metadata: Option<Meta<'a>>,
-    #[serde(borrow)]
-    server_version: Option<Version<'a>>,
-    #[serde(borrow)]
-    git_version: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Meta<'a> {
-    #[serde(borrow)]
-    namespace: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    uid: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    resource_version: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    creation_timestamp: Option<Cow<'a, str>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Version<'a> {
-    #[serde(borrow)]
-    git_version: Option<Cow<'a, str>>,
-}
-
-impl documents::Sink for Load {
-    fn object(&mut self, text: Text<'_>, head: &Head) -> anyhow::Result<()> {
-        let read: Manifest<'_> = match serde_json::from_str(text.as_str()) {
-            Ok(read) => read,
-            Err(error) => {
-                self.note(format!("{}: an object cannot be read: {error}", self.path));
-                return Ok(());
-            }
-        };
-        let version = read.server_version.and_then(|version| version.git_version).or(read.git_version);
-        if let Some(version) = version {
-            self.version = version.into_owned();
-            return Ok(());
-        }
-        let meta = read.metadata.unwrap_or_default();
-        let name = meta.name.unwrap_or_default();
-        let told = (read.api_version.unwrap_or_default(), read.kind.unwrap_or_default());
-        let of_list = head.kind.strip_suffix("List").filter(|kind| head.is_list && !kind.is_empty());
-        let (api_version, kind) = match (told, of_list) {
-            (told, _) if !told.1.is_empty() => (told.0.into_owned(), told.1.into_owned()),
-            (_, Some(kind)) => (head.api_version.clone(), kind.to_owned()),
-            _ => kinds::of_word(layout::stem(&self.path)).map(|(v, k)| (v, k.to_owned())).unwrap_or_default(),
-        };
-        if name.is_empty() || kind.is_empty() {
-            self.note(format!(
-                "{}: something is no Kubernetes object (it has no kind or no name)",
-                self.path
-            ));
-            return Ok(());
-        }
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
-        // Events have two groups and are one kind.
-        let group = if kind == "Event" { "" } else { group };
-        let namespace = meta.namespace.unwrap_or_default();
-        let key = (Box::from(&*namespace), Box::from(&*name));
-        let resource_version = meta.resource_version.and_then(|version| version.parse().ok()).unwrap_or(0);
-        if !self.catalog.wants(group, &kind, &key, resource_version) {
-            return Ok(());
-        }
-        let kept = kept(text.as_str(), &api_version, &kind)?;
-        let whole = kept.as_deref().unwrap_or_else(|| text.as_str());
-        if let Some(row) = Kind::of_manifest(&api_version, &kind) {
-            let applied =
-                self.inventory.change(|inventory| inventory.apply(row, Change::Applied(whole.as_bytes())));
-            if let Err(error) = applied {
-                let error = anyhow::Error::from(error);
-                self.note(format!("{}: {kind} {namespace}/{name} has no row: {error:#}", self.path));
-            }
-        }
-        if kind == "Namespace" && name == "kube-system" {
-            self.uid = meta.uid.unwrap_or_default().into_owned();
-        }
-        if kind == "CustomResourceDefinition" {
-            kinds::defined(whole).into_iter().for_each(|resource| self.catalog.define(resource));
-        }
-        if let Some(gathered) = layout::gathered_namespace(&self.path) {
-            self.gathered.insert(gathered.to_owned());
-        }
-        self.newest = self.newest.max(meta.creation_timestamp.and_then(|at| at.parse().ok()));
-        let place = match (&text, &kept) {
-            (Text::Fixed(text), None) => Place::Embedded(text.as_bytes()),
-            _ => self.spool.put(&mut whole.as_bytes())?,
-        };
-        self.catalog.insert(group, version, &kind, key, Stored { place, version: resource_version });
-        Ok(())
-    }
-
-    fn list(&mut self, head: &Head) {
-        let of_list = head.kind.strip_suffix("List").filter(|kind| !kind.is_empty());
-        let of_file = || kinds::of_word(layout::stem(&self.path));
-        let (api_version, kind) = match (of_list, of_file()) {
-            (Some(kind), _) => (head.api_version.clone(), kind),
-            (None, Some((api_version, kind))) => (api_version, kind),
-            (None, None) => return,
-        };
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", &api_version));
-        self.catalog.touch(if kind == "Event" { "" } else { group }, version, kind);
-    }
-}
-
-/// The text to keep when it is not the text that was read: with the kind that only the list told, or without the data
-/// of a Secret.
-fn kept(text: &str, api_version: &str, kind: &str) -> anyhow::Result<Option<String>> {
-    let is_secret = kind == "Secret" && !api_version.contains('/');
-    let told: Manifest<'_> = serde_json::from_str(text)?;
-    if !is_secret && told.kind.is_some_and(|kind| !kind.is_empty()) {
-        return Ok(None);
-    }
-    let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-    object.insert("apiVersion".to_owned(), api_version.into());
-    object.insert("kind".to_owned(), kind.into());
-    if is_secret {
-        object.remove("data");
-        object.remove("stringData");
-        // It repeats the data.
-        let annotations = object.get_mut("metadata").and_then(|meta| meta.get_mut("annotations"));
-        if let Some(annotations) = annotations.and_then(serde_json::Value::as_object_mut) {
-            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        }
-    }
-    Ok(Some(serde_json::Value::Object(object).to_string()))
 }

@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module a topic.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
@@ -9,19 +10,11 @@
 
 mod boundaries;
 mod catalogue;
-mod mcp;
-    reason = "what a test sets up must work"
-)]
-
-mod cluster;
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "what a test sets up must work"
-)]
-
 mod cli;
+mod cluster;
 mod http;
+mod mcp;
 mod process;
+mod recording;
 mod stdio;
 mod wire;

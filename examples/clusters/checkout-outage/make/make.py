@@ -5,7 +5,7 @@
     make.py KUBECONFIG export exports only
     make.py KUBECONFIG finish writes the logs and the list of embedded files only
 
-Needs python3, kubectl, `kwok` on PATH and an empty control plane (`make cluster SCENARIO=none`). What is not as the
+Needs python3, kubectl, `kwok` on PATH and a control plane that runs nothing yet, such as that of tests/controlplane. What is not as the
 API server served it: the parts of the cluster that are older than the outage are moved into the past as whole groups
 (a shop is not twenty minutes old), events from before the outage are left out as an API server would have forgotten
 them, messages and sources of the kubelet's events get their names filled in, the labels and annotations that steer
@@ -63,12 +63,11 @@ def play():
         marks.append((time.time(), days * DAY))
         time.sleep(2)
 
-    config = HERE / "stages.yaml"
+    config = STATE.with_suffix(".stages.yaml")
     config.write_text("\n---\n".join(map(json.dumps, stages.STAGES)))
     kwok = subprocess.Popen(["kwok", f"--kubeconfig={KUBECONFIG}", "--manage-all-nodes=true", f"--config={config}", "--cidr=10.24.0.0/16"],
                             stdout=open(STATE.with_suffix(".kwok.log"), "w"), stderr=subprocess.STDOUT)
     try:
-        kubectl("create", "namespace", "default", check=False)
         past(97, *story.nodes(), *story.system())
         past(62, *story.monitoring())
         past(23, *story.shop())
@@ -128,7 +127,6 @@ def export():
         "events": lambda e: when(e) >= begin and e["reason"] not in ("RegisteredNode", "Starting"),
         "configmaps": lambda c: c["metadata"]["namespace"] in ("shop", "payments", "marketing") and c["metadata"]["name"] != "kube-root-ca.crt",
         "apiservices.apiregistration.k8s.io": lambda a: a["spec"].get("service"),
-        "services": lambda s: True,
     }
     for file in OUT.glob("*.json"):
         file.unlink()
