@@ -171,16 +171,15 @@ def tidy(kind, item, pods):
         if kept:
             meta[member] = kept
     if kind == "events" and item.get("source", {}).get("component") == "kwok_controller":
-        pod = pods.get(item["involvedObject"].get("uid"))
-        if pod:
-            box = pod["spec"]["containers"][0]
-            words = {"pod": pod["metadata"]["name"], "namespace": pod["metadata"]["namespace"], "uid": pod["metadata"]["uid"],
-                     "container": box["name"], "image": box["image"]}
-            item["message"] = re.sub(r"\{(\w+)\}", lambda m: words[m[1]], item["message"])
-            item["involvedObject"].update(apiVersion="v1", fieldPath=f"spec.containers{{{box['name']}}}")
+        about = item["involvedObject"]
+        # A pod that is gone had the containers of its siblings.
+        pod = pods.get(about["uid"]) or max(pods.values(), key=lambda p: len(os.path.commonprefix([p["metadata"]["name"], about["name"]])))
+        box = pod["spec"]["containers"][0]
+        words = {"pod": about["name"], "namespace": about["namespace"], "uid": about["uid"], "container": box["name"], "image": box["image"]}
+        item["message"] = re.sub(r"\{(\w+)\}", lambda m: words[m[1]], item["message"])
+        about.update(apiVersion="v1", fieldPath=f"spec.containers{{{box['name']}}}")
+        if about["uid"] in pods:
             item["source"]["host"] = pod["spec"]["nodeName"]
-        else:
-            item["message"] = re.sub(r"\{(\w+)\}", lambda m: {"pod": item["involvedObject"]["name"]}.get(m[1], "container"), item["message"])
         item["source"]["component"] = item["reportingComponent"] = "kubelet"
     return item
 
