@@ -111,7 +111,7 @@ pub(super) async fn connect(settings: &Settings, shared: &Shared) -> Result<Conn
 
 fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
     let Found { config, context, plugin, login } = found;
-    let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+    let server = shown(&config.cluster_url);
     let namespace = config.default_namespace.clone();
     let compress = !config.disable_compression && !is_loopback(&config.cluster_url);
     let client = client(config).map_err(|error| Fault {
@@ -122,7 +122,15 @@ fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
     Ok(Connection { api: Arc::new(api), context, namespace, has_plugin: plugin.is_some(), login })
 }
 
-fn is_loopback(server: &http::Uri) -> bool {
+/// The server's URL as it may be shown: without what stands before an `@`.
+fn shown(server: &http::Uri) -> String {
+    let place = server.authority().map_or("", |authority| authority.as_str());
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    format!("{}://{place}{}", server.scheme_str().unwrap_or("https"), server.path().trim_end_matches('/'))
+}
+
+/// Whether the server is on this machine.
+pub(super) fn is_loopback(server: &http::Uri) -> bool {
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

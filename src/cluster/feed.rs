@@ -39,8 +39,10 @@ use super::{
 
 /// Between two tries while the API server is down.
 const RETRY: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(1_200));
-/// Longest for one of the first requests.
-const FIRST: Duration = Duration::from_secs(3);
+/// How long the API server is given for a small request, at first and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
+/// A server that answers within this time is not slow.
+const PROMPT: Duration = Duration::from_secs(1);
 /// How soon a program that hands out credentials is started again, at most and at least.
 const PLUGIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
 
@@ -56,6 +58,8 @@ pub(super) struct Feed {
     /// No watch has run yet.
     is_first: bool,
     version: String,
+    /// How long the API server is given for a small request: it grows while it turns out to be slow.
+    patience: Duration,
 }
 
 /// What an API server says of itself.
@@ -82,7 +86,17 @@ impl Feed {
         hub: Arc<Hub>,
     ) -> Self {
         let board = Arc::new(Board::new(inventory.clone()));
-        Self { settings, namespaces, shared, inventory, hub, board, is_first: true, version: String::new() }
+        Self {
+            settings,
+            namespaces,
+            shared,
+            inventory,
+            hub,
+            board,
+            is_first: true,
+            version: String::new(),
+            patience: PATIENCE.0,
+        }
     }
 
     /// Runs for ever; ends by being dropped.
@@ -176,7 +190,16 @@ impl Feed {
                 });
             }
         });
-        let facts = self.facts(connection).await.map_err(|failure| pulse::Lost { since: begun, failure })?;
+        let asked = Instant::now();
+        let facts = self.facts(connection).await.map_err(|failure| {
+            if failure.trouble == Trouble::Timeout {
+                self.patience = (self.patience * 2).min(PATIENCE.1);
+            }
+            pulse::Lost { since: begun, failure }
+        })?;
+        if asked.elapsed() < PROMPT {
+            self.patience = PATIENCE.0;
+        }
         // From now on this cluster is meant, wherever the kubeconfig's current context goes.
         if !connection.context.is_empty() {
             self.settings.context = Some(connection.context.clone());
@@ -189,6 +212,7 @@ impl Feed {
             Arc::clone(&self.board),
             facts.reach,
             std::mem::take(&mut self.is_first),
+            self.patience,
         );
         let end = Box::pin(session.run(&self.namespaces, &connection.namespace)).await;
         match end {
@@ -232,8 +256,9 @@ impl Feed {
     async fn facts(&self, connection: &Connection) -> Result<Facts, Failure> {
         let api = &connection.api;
         // Alone and first: while the API server is down this is the one request that it gets.
-        let version = version(api, FIRST).await?;
-        let (uid, reach) = tokio::join!(uid(api), reach::reach(api, &self.namespaces, &connection.namespace));
+        let version = version(api, self.patience).await?;
+        let (uid, reach) =
+            tokio::join!(uid(api, self.patience), reach::reach(api, &self.namespaces, &connection.namespace));
         let reach = match reach {
             Ok(reach) => reach,
             Err(failure) if failure.trouble == Trouble::Unauthorized => return Err(failure),
@@ -289,8 +314,8 @@ struct IdentifiedMeta {
 }
 
 /// The uid of `kube-system`, which names a cluster; `None` when it may not be read.
-async fn uid(api: &Api) -> Option<String> {
+async fn uid(api: &Api, within: Duration) -> Option<String> {
     let call = Call::read("get", "/api/v1/namespaces/kube-system".to_owned());
-    let body = api.read(&call, 1024 * 1024, FIRST).await.ok()?;
+    let body = api.read(&call, 1024 * 1024, within).await.ok()?;
     serde_json::from_slice::<Identified>(&body).ok().map(|object| object.metadata.uid)
 }

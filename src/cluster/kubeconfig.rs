@@ -11,7 +11,10 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::config::{AuthInfo, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 
-use super::failure::{chain, clean};
+use super::{
+    connect::is_loopback,
+    failure::{chain, clean},
+};
 use crate::config::{Environment, Loaded};
 
 /// What is looked for, and where.
@@ -230,8 +233,12 @@ impl Settings {
         config
     }
 
-    /// The environment's proxy for this server; NO_PROXY is asked for the server, not for the proxy.
+    /// The environment's proxy for this server, by the rules of kubectl: NO_PROXY is asked for the server, and what is
+    /// on this machine needs no proxy.
     fn proxy(&self, server: &Uri) -> Option<Uri> {
+        if is_loopback(server) {
+            return None;
+        }
         let variable = |upper: &str, lower: &str| {
             self.environment
                 .text(upper)
@@ -239,16 +246,15 @@ impl Settings {
                 .unwrap_or_default()
                 .to_owned()
         };
-        let matcher = Matcher::builder()
-            .https(variable("HTTPS_PROXY", "https_proxy"))
-            .http(variable("HTTP_PROXY", "http_proxy"))
-            .no(variable("NO_PROXY", "no_proxy"))
-            .build();
-        let intercepted = matcher.intercept(server)?;
-        // The user and password of the variable are not part of the matcher's URI: kube reads them from there.
-        let text = variable("HTTPS_PROXY", "https_proxy");
-        let whole = text.parse::<Uri>().ok().filter(|uri| uri.host() == intercepted.uri().host());
-        whole.or_else(|| Some(intercepted.uri().clone()))
+        let (https, http) = (variable("HTTPS_PROXY", "https_proxy"), variable("HTTP_PROXY", "http_proxy"));
+        let no = variable("NO_PROXY", "no_proxy");
+        let matcher = Matcher::builder().https(https.as_str()).http(http.as_str()).no(no).build();
+        let found = matcher.intercept(server)?;
+        // The matcher's URI is without user and password, which kube reads from it.
+        let text = if server.scheme_str() == Some("http") { http } else { https };
+        let whole =
+            text.parse::<Uri>().ok().filter(|uri| uri.scheme().is_some() && uri.host() == found.uri().host());
+        whole.or_else(|| Some(found.uri().clone()))
     }
 
     fn sentence(&self, error: &KubeconfigError) -> String {

@@ -51,7 +51,7 @@ impl Intake {
         let mut news = News::default();
         // Reading a version costs a walk through the object, so it is read of the chunk's last object only.
         let mut last: Option<String> = None;
-        let mut line = |line: &[u8], is_last: bool| {
+        let line = |line: &[u8], is_last: bool| {
             if news.end.is_some() || line.is_empty() {
                 return;
             }
@@ -87,12 +87,7 @@ impl Intake {
                 last = decode::resource_version(object).map(std::borrow::Cow::into_owned);
             }
         };
-        let ends = chunk.iter().filter(|byte| **byte == b'\n').count();
-        let mut seen = 0;
-        let cut = lines.push(chunk, |text| {
-            seen += 1;
-            line(text, seen == ends);
-        });
+        let cut = lines.push(chunk, line);
         inventory.heard(*kind, now);
         if let Some(last) = last.filter(|last| !last.is_empty()) {
             *version = last;

@@ -196,7 +196,7 @@ impl Optional {
             match tokio::time::timeout(agreed + Duration::from_secs(15), body.frame()).await {
                 Ok(Some(Ok(frame))) => {
                     let Some(chunk) = frame.data_ref() else { continue };
-                    let cut = lines.push(chunk, |line| news |= self.is_news(line));
+                    let cut = lines.push(chunk, |line, _| news |= self.is_news(line));
                     if cut.is_err() {
                         return Err(Failure::new(Trouble::Server, "a definition is too large"));
                     }

@@ -15,9 +15,6 @@ use crate::cluster::{
     now,
 };
 
-/// Longest that the small request may take.
-const PATIENCE: Duration = Duration::from_secs(3);
-
 /// The beat of one connection.
 #[derive(Debug)]
 pub(super) struct Pulse {
@@ -25,6 +22,8 @@ pub(super) struct Pulse {
     beats: watch::Sender<u64>,
     /// When anything last came from the API server.
     heard: AtomicI64,
+    /// Longest that the small request may take.
+    patience: Duration,
 }
 
 /// The API server does not answer any more.
@@ -35,8 +34,8 @@ pub(super) struct Lost {
 }
 
 impl Pulse {
-    pub(super) fn new() -> Self {
-        Self { wanted: Notify::new(), beats: watch::Sender::new(0), heard: AtomicI64::new(now()) }
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { patience, wanted: Notify::new(), beats: watch::Sender::new(0), heard: AtomicI64::new(now()) }
     }
 
     /// Something came in.
@@ -68,7 +67,7 @@ impl Pulse {
             let mut failed: Option<(Seconds, Failure)> = None;
             loop {
                 let begun = now();
-                match question(PATIENCE).await {
+                match question(self.patience).await {
                     // It refuses the question, which is an answer.
                     Ok(()) => break,
                     Err(failure) if !is_lost(&failure) => break,

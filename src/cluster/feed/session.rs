@@ -58,6 +58,7 @@ impl Session {
         board: Arc<Board>,
         reach: Reach,
         is_first: bool,
+        patience: Duration,
     ) -> Self {
         let parts = reach.parts();
         // Kinds that may not exist hold up nobody.
@@ -67,7 +68,7 @@ impl Session {
             api,
             inventory,
             board,
-            pulse: Pulse::new(),
+            pulse: Pulse::new(patience),
             order,
             pages: Semaphore::new(2),
             optional: Optional::new(),

@@ -27,10 +27,10 @@ use crate::cluster::{
     path::{Query, collection},
 };
 
-/// Longest until a watch is accepted.
-const ACCEPT: Duration = Duration::from_secs(5);
-/// Longest until a list begins to stream: the API server may first bring its cache up to date.
-const ACCEPT_LIST: Duration = Duration::from_secs(10);
+/// Longest until a watch is accepted, or a list begins to stream: the API server may first bring its cache up to date.
+const ACCEPT: Duration = Duration::from_secs(12);
+/// Why rows are old while a watch is not accepted.
+const SLOW: &str = "the API server is slow to accept the watch";
 /// A streaming list that pauses for so long will not be ended by its bookmark: the server does not know of it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A watch may end this much before or after the time that was agreed.
@@ -184,8 +184,18 @@ impl<'s> Watch<'s> {
             None => Some(session.list_lock(kind).await),
             Some(_) => None,
         };
-        let within = if version.is_some() { ACCEPT } else { ACCEPT_LIST };
-        let mut body = session.api.open(&call, within).await?.into_body();
+        let opening = session.api.open(&call, ACCEPT);
+        tokio::pin!(opening);
+        let opened = match timeout(MOMENT, &mut opening).await {
+            Ok(opened) => opened,
+            Err(_) => {
+                if version.is_some() {
+                    session.board.broken(&self.part, now(), SLOW);
+                }
+                opening.await
+            }
+        };
+        let mut body = opened?.into_body();
         let begun = Instant::now();
         session.pulse.heard();
         // A watch that is begun again is believed when it has said something, or nothing for a moment: that its version

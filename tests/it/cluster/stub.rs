@@ -299,8 +299,8 @@ fn refusal(story: &Story, path: &str) -> Option<Response> {
         return Some(reply(404, "404 page not found"));
     }
     (!may(story, &plural, namespace.as_deref().unwrap_or_default())).then(|| {
-        let scope =
-            namespace.map_or("at the cluster scope".to_owned(), |n| format!("in the namespace \"{n}\""));
+        let scope = namespace
+            .map_or_else(|| "at the cluster scope".to_owned(), |n| format!("in the namespace \"{n}\""));
         status(
             403,
             "Forbidden",
