@@ -270,11 +270,15 @@ async fn rights(connection: &Connection, namespaces: &[String]) -> Vec<Check> {
     }
     for (group, resource, verbs) in &missing {
         let name = if group.is_empty() { (*resource).to_owned() } else { format!("{resource}.{group}") };
-        let verbs = verbs.join(",");
+        let granted: Vec<&str> = ["get", "list", "watch"]
+            .into_iter()
+            .filter(|verb| *verb == "get" || verbs.contains(verb))
+            .collect();
+        let granted = granted.join(",");
         let detail =
-            format!("may not {} {name}; what rests on it is answered as unknown", verbs.replace(',', " or "));
+            format!("may not {} {name}; what rests on it is answered as unknown", verbs.join(" or "));
         let fix = format!(
-            "kubectl create clusterrole aiops-{} --verb=get,{verbs} --resource={name}, and bind it to who runs aiops",
+            "kubectl create clusterrole aiops-{} --verb={granted} --resource={name}, and bind it to who runs aiops",
             resource.replace('/', "-")
         );
         checks.push(Check::new("rights", Verdict::Warn, detail, Some(fix)));

@@ -84,8 +84,8 @@ impl Failure {
     /// Nothing came back within `limit`.
     pub(super) fn timeout(server: &str, limit: Duration) -> Self {
         let why = format!(
-            "{server} did not answer within {} s; the network drops packets, a proxy is in the way, or the API \
-             server is overloaded",
+            "{server} did not answer within {} s; check the network, the VPN and the proxy on the way, and how busy \
+             the API server is",
             limit.as_secs_f32()
         );
         Self { trouble: Trouble::Timeout, why, after: Some(limit) }

@@ -46,6 +46,14 @@ const FORGOTTEN: &str = "the API server has forgotten the version that was seen 
 /// When a refused list is tried again.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(55), Duration::from_secs(65));
 
+/// What a turn was.
+enum Done {
+    /// All pages of a list.
+    Listed,
+    /// A watch, for as long as was agreed.
+    Watched,
+}
+
 /// One watch.
 pub(super) struct Watch<'s> {
     session: &'s Session,
@@ -83,9 +91,14 @@ impl<'s> Watch<'s> {
         let mut tries = 0_u32;
         loop {
             let begun = Instant::now();
-            let Err(failure) = self.turn().await else {
-                tries = 0;
-                continue;
+            let failure = match self.turn().await {
+                Ok(Done::Watched) => {
+                    tries = 0;
+                    continue;
+                }
+                // What comes of it is seen by the watch that follows.
+                Ok(Done::Listed) => continue,
+                Err(failure) => failure,
             };
             if begun.elapsed() > GOOD {
                 tries = 0;
@@ -163,15 +176,15 @@ impl<'s> Watch<'s> {
     }
 
     /// One list or one watch. `Ok` when it ended as agreed.
-    async fn turn(&self) -> Result<(), Failure> {
+    async fn turn(&self) -> Result<Done, Failure> {
         let Session { board, .. } = self.session;
         match board.version(&self.part) {
             None if board.is_paged(self.kind()) => {
                 let version = pages::list(self.session, &self.part).await?;
                 board.set_version(&self.part, Some(&version));
-                Ok(())
+                Ok(Done::Listed)
             }
-            version => self.stream(version.as_deref()).await,
+            version => self.stream(version.as_deref()).await.map(|()| Done::Watched),
         }
     }
 

@@ -231,7 +231,10 @@ async fn another_cluster_behind_the_same_address_empties_the_rows() {
         story.uid = "00000000-0000-0000-0000-000000000002".into();
         story.broken = false;
     }
-    room.until(RETURN, "all kinds synced and empty", |rows| all_synced(rows) && rows.pods().is_empty()).await;
+    room.until(RETURN, "pods synced and none there", |rows| {
+        is_synced(rows, Kind::Pod) && rows.pods().is_empty()
+    })
+    .await;
     assert_eq!(&*room.inventory.look().info().uid, "00000000-0000-0000-0000-000000000002");
 }
 
