@@ -1,6 +1,7 @@
 //! The command line: what `call`, `tools`, `doctor` and `completions` print and how they end.
 //!
 //! What the tools answer is tested with the tools.
+#![expect(clippy::unwrap_used, reason = "what a test sets up must work")]
 
 use std::{
     process::Output,

@@ -1,6 +1,7 @@
 //! The listener: probes, refusals, callers, limits, tokens and its end, over real sockets.
 //!
 //! What MCP answers is tested with MCP.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test sets up must work")]
 
 use std::{
     net::TcpListener,

@@ -1,6 +1,12 @@
 //! Runs the binary as a child: with a bare environment, a deadline for everything, and an end whatever happens.
 //!
 //! It asserts nothing about what the binary says.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what a test sets up must work"
+)]
 
 use std::{
     io::{BufRead as _, BufReader, Read, Write as _},

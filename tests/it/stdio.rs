@@ -1,6 +1,12 @@
 //! stdio as a desktop client starts it: stdout is JSON-RPC and nothing else, and the end of stdin is the end.
 //!
 //! What tools answer is tested with the tools.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test sets up must work"
+)]
 
 use std::{
     process::Stdio,

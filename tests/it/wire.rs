@@ -1,6 +1,13 @@
 //! HTTP by hand over a socket: tests see bytes and not what a client makes of them.
 //!
 //! It follows nothing and repeats nothing.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what a test sets up must work"
+)]
 
 use std::time::Duration;
 
