@@ -211,7 +211,12 @@ impl Ground {
         let by_quota = quotas.most(demand).map(|(most, line)| (most, line.factor.as_str(), line.name()));
         let by_nodes = self.rooms.as_ref().map(|rooms| {
             let factor = rooms.limiting(size).as_str();
-            (rooms.fit(size), factor, format!("{factor} on the nodes"))
+            let by = if rooms.rooms.is_empty() {
+                "no node that takes ordinary pods".to_owned()
+            } else {
+                format!("{factor} on the nodes")
+            };
+            (rooms.fit(size), factor, by)
         });
         by_quota.into_iter().chain(by_nodes).min_by_key(|(most, ..)| *most)
     }

@@ -24,7 +24,7 @@ use crate::{
     answer::{Standing, near},
     discovery,
     error::{PortError, PortErrorKind},
-    ports::LogRequest,
+    ports::{Cluster, LogRequest},
 };
 
 /// Which log, and what of it.
@@ -73,11 +73,6 @@ pub struct LogAnswer {
     /// Why there is no log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
-    /// What was read; null when there is no log.
-    pub window: Option<Window>,
-    /// What lies outside of what was read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
     /// The first line (or trace) that looks like an error; null when none does.
     pub first_error: Option<LogEntry>,
     /// Lines that match grep.
@@ -85,6 +80,11 @@ pub struct LogAnswer {
     pub matches: Option<usize>,
     /// Lines in their order, repetitions folded.
     pub lines: Vec<LogEntry>,
+    /// What was read; null when there is no log.
+    pub window: Option<Window>,
+    /// What lies outside of what was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Most bytes read at once.
@@ -149,7 +149,7 @@ impl Engine {
             timestamps: true,
             limit_bytes: i64::try_from(MOST_BYTES).ok(),
         };
-        let (log, whole) = match self.read_log(log_request).await {
+        let (log, whole) = match Self::read_log(self.cluster("reading a log")?, log_request).await {
             Ok(read) => read,
             Err(error) if is_no_log(&error) => {
                 answer.unavailable = Some(error.message);
@@ -178,10 +178,7 @@ impl Engine {
 
     /// The bytes of the log, and whether they are all that was asked for. Lines too long for the budget push the newest
     /// out: then fewer of them are asked for, once.
-    async fn read_log(&self, mut request: LogRequest) -> Result<(Vec<u8>, bool), PortError> {
-        let cluster = self
-            .cluster("reading a log")
-            .map_err(|e| PortError::new(PortErrorKind::Unavailable, e.to_string()))?;
+    async fn read_log(cluster: &dyn Cluster, mut request: LogRequest) -> Result<(Vec<u8>, bool), PortError> {
         for again in [true, false] {
             let mut log = Vec::new();
             let mut whole = true;

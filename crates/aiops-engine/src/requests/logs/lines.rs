@@ -55,6 +55,8 @@ fn line<'a>(raw: &'a [u8], redactor: &mut LineRedactor) -> Line<'a> {
     let end = end.strip_suffix(b"\r").unwrap_or(end);
     let (at, rest) = timestamp(end);
     let text = plain(String::from_utf8_lossy(rest));
+    // A tab would be shown as an escape; what it indents matters more than how far.
+    let text = if text.contains('\t') { Cow::Owned(text.replace('\t', "  ")) } else { text };
     let state = redactor.observe(&text);
     Line { at, text, bytes: raw.len(), state }
 }

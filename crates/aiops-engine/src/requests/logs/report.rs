@@ -208,9 +208,9 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn redacted(&self, at: usize) -> Cow<'_, str> {
-        let redact =
-            |line: &'_ Line<'_>| LineRedactor::redact(&Redactor::new(), &line.text, line.state).into_owned();
-        self.lines.get(at).map(redact).map(Cow::Owned).unwrap_or_default()
+        self.lines
+            .get(at)
+            .map_or_else(Cow::default, |line| LineRedactor::redact(&Redactor::new(), &line.text, line.state))
     }
 
     /// Marks the entries that match and counts the lines that do.
@@ -227,8 +227,10 @@ impl Text<'_> {
         matches
     }
 
+    /// Whether every line of the entry stands in the answer already.
     fn is_shown(&self, entry: &Entry) -> bool {
-        self.fate.get(entry.start) == Some(&Fate::Shown)
+        let lines = self.fate.get(entry.start..entry.start + entry.len);
+        lines.is_some_and(|lines| lines.iter().all(|fate| *fate == Fate::Shown))
     }
 
     fn mark(&mut self, at: usize, fate: Fate) {

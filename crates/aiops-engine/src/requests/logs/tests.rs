@@ -115,6 +115,16 @@ fn the_first_error_comes_with_its_trace_and_surroundings() {
 }
 
 #[test]
+fn what_the_surroundings_cut_off_is_still_shown() {
+    let log = "ERROR bad flag\nUsage:\n  -a int\n  -b int\n  -c int\n  -d int\n\t-e int\n";
+    let report = checked(log.as_bytes(), &search(None, 0, true));
+    let first = report.first_error.as_ref().unwrap();
+    assert_eq!((first.text.as_str(), first.after.len()), ("ERROR bad flag", 4));
+    assert_eq!(texts(&report), ["Usage:\n  -a int\n  -b int\n  -c int\n  -d int\n  -e int"]);
+    assert_eq!((report.window.shown, report.window.skipped), (7, 0));
+}
+
+#[test]
 fn a_weak_sign_is_the_first_error_only_when_there_is_no_strong_one() {
     let report = plain("could not open cache\nERROR disk gone\n");
     assert_eq!(report.first_error.unwrap().text, "ERROR disk gone");
@@ -146,16 +156,16 @@ fn hostile_logs_cost_little_and_hide_nothing() {
         Vec::new(),
         b"\n".to_vec(),
         vec![b'a'; 1_000_000],
-        vec![b'\n'; 300_000],
+        vec![b'\n'; 100_000],
         vec![0xff; 100_000],
         vec![0; 50_000],
         binary,
         "\u{1b}[2J\u{1b}]0;title\u{7}\u{202e}ERROR \u{200b}x\r\n".repeat(2_000).into_bytes(),
         (0..100_000).map(|i| format!("{i:x} w{}\n", i % 977)).collect::<String>().into_bytes(),
-        " \tindented\n".repeat(100_000).into_bytes(),
-        "panic: x\n".repeat(50_000).into_bytes(),
-        "Traceback (most recent call last):\n".repeat(50_000).into_bytes(),
-        (0..20_000)
+        " \tindented\n".repeat(20_000).into_bytes(),
+        "panic: x\n".repeat(20_000).into_bytes(),
+        "Traceback (most recent call last):\n".repeat(20_000).into_bytes(),
+        (0..5_000)
             .map(|i| format!("ERROR {}\n", ["a", "b", "c"][i % 3].repeat(i % 200)))
             .collect::<String>()
             .into_bytes(),

@@ -82,7 +82,9 @@ fn withhold(members: &mut Map<String, Value>) -> Withheld {
             bytes = Some(bytes.unwrap_or(0) + total);
         }
     }
-    Withheld { keys, bytes, why: "data of Secrets is never shown" }
+    let why =
+        if keys.is_some() { "data of Secrets is never shown" } else { "data of Secrets is not even read" };
+    Withheld { keys, bytes, why }
 }
 
 /// How many bytes a base64 text stands for.
