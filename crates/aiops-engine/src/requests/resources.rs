@@ -73,8 +73,10 @@ pub struct ResourceAnswer {
     pub withheld: Option<Withheld>,
 }
 
-/// Bytes of an object in a default answer.
-const OBJECT: usize = budget::DEFAULT - 400;
+/// Bytes of an object in a default answer, and what is tried where its text costs more tokens a byte than most.
+const OBJECT: [usize; 4] = [budget::DEFAULT - 400, 3_000, 2_300, 1_700];
+/// Tokens of an object in a default answer.
+const TOKENS: usize = 1_600;
 /// Bytes of fields that were asked for by name.
 const FIELDS: usize = 16_000;
 /// Most field paths in a question.
@@ -126,7 +128,8 @@ impl Engine {
         };
         if fields.is_empty() {
             slim(&mut object);
-            answer.cut = excerpt::cut(&mut object, OBJECT);
+            let (object, cut) = in_budget(object);
+            answer.cut = cut;
             answer.object = members(object);
         } else {
             let Projected { values, absent } = project(&object, fields);
@@ -262,6 +265,21 @@ fn project(object: &Value, fields: &[Path]) -> Projected {
         projected.values.insert(path.text().to_owned(), value);
     }
     projected
+}
+
+/// The object cut to the budget of a default answer, and the paths that were cut. Digests and ids cost twice the tokens
+/// of words.
+fn in_budget(object: Value) -> (Value, Vec<String>) {
+    let mut cut = (Value::Null, Vec::new());
+    for bytes in OBJECT {
+        let mut shorter = object.clone();
+        let paths = excerpt::cut(&mut shorter, bytes);
+        cut = (shorter, paths);
+        if crate::text::estimate_tokens(&cut.0.to_string()) <= TOKENS {
+            break;
+        }
+    }
+    cut
 }
 
 fn members(value: Value) -> Option<Map<String, Value>> {

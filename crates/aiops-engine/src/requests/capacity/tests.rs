@@ -224,3 +224,48 @@ fn numbers_read_as_before_but_are_not_rounded_away() {
         assert_eq!(memory_text(bytes), want);
     }
 }
+
+#[test]
+fn the_estimate_equals_admission_and_placement_one_by_one() {
+    let mut seed = 3_u64;
+    let mut roll = |sides: i64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from(seed >> 33).unwrap() % sides
+    };
+    for _ in 0..40 {
+        let mut objects = vec![namespace("shop")];
+        let mut nodes: Vec<[i64; 3]> = Vec::new();
+        for n in 0..roll(5) {
+            let (cpu, memory, pods) = (roll(4_000), roll(4_000), roll(12));
+            let (cpu_text, memory_text) = (format!("{cpu}m"), format!("{memory}Mi"));
+            objects.push(node(&format!("n{n}"), &cpu_text, &memory_text, &pods.to_string(), json!({})));
+            nodes.push([cpu, memory, pods]);
+        }
+        let mut quotas: Vec<[i64; 3]> = Vec::new();
+        for q in 0..roll(3) {
+            let hard = [roll(6_000), roll(6_000), roll(25)];
+            let used = [hard[0] / 3, hard[1] / 4, hard[2] / 5];
+            let of = |a: [i64; 3]| json!({"limits.cpu": format!("{}m", a[0]), "requests.memory": format!("{}Mi", a[1]), "pods": a[2].to_string()});
+            objects.push(quota(&format!("q{q}"), of(hard), of(used)));
+            quotas.push([hard[0] - used[0], hard[1] - used[1], hard[2] - used[2]]);
+        }
+        let answer = engine(&objects, None, NOW).pod_capacity(&ask("shop")).unwrap();
+        for (profile, size) in [("small", [100, 64, 1]), ("medium", [200, 128, 1]), ("large", [400, 256, 1])]
+        {
+            let (mut nodes, mut quotas, mut placed) = (nodes.clone(), quotas.clone(), 0);
+            let fits = |left: &[i64; 3]| left.iter().zip(size).all(|(left, need)| *left >= need);
+            while quotas.iter().all(fits) {
+                let Some(room) = nodes.iter_mut().find(|room| fits(room)) else { break };
+                for left in std::iter::once(room).chain(&mut quotas) {
+                    left.iter_mut().zip(size).for_each(|(left, need)| *left -= need);
+                }
+                placed += 1;
+            }
+            assert_eq!(
+                answer.pod_estimates[profile].max_pods,
+                Some(placed),
+                "{profile} {nodes:?} {quotas:?}"
+            );
+        }
+    }
+}

@@ -84,6 +84,18 @@ fn withhold(members: &mut Map<String, Value>) -> Withheld {
     }
     let why =
         if keys.is_some() { "data of Secrets is never shown" } else { "data of Secrets is not even read" };
+    // Tools keep copies in annotations under names of their own.
+    if let Some(Value::Object(metadata)) = members.get_mut("metadata")
+        && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
+    {
+        for value in annotations.values_mut() {
+            let bytes = value.as_str().map_or(0, str::len);
+            let copy = value.as_str().is_some_and(|text| text.contains(['{', '\n']));
+            if bytes > 200 || copy {
+                *value = Value::from(format!("[withheld: {bytes} bytes]"));
+            }
+        }
+    }
     Withheld { keys, bytes, why }
 }
 

@@ -93,7 +93,7 @@ const DEFAULT_LIMIT: u32 = 40;
 /// Most rows of an answer.
 const MOST: u32 = 500;
 /// Objects read at once: they are held as JSON until they are rows.
-const CHUNK: u32 = 50;
+const CHUNK: u32 = 25;
 /// Bytes of the fields of one row.
 const ROW: usize = 1_500;
 
@@ -133,6 +133,11 @@ struct Rows {
     absent: Vec<String>,
     cut: bool,
     bytes: usize,
+}
+
+/// What a row takes of the budget: its bytes, or as many as its tokens commonly have when it is full of digests.
+fn cost(json: &str) -> usize {
+    (json.len() + 1).max(crate::text::estimate_tokens(json) * 5 / 2)
 }
 
 /// One row, and what is to be said about it.
@@ -252,7 +257,7 @@ impl Engine {
             status: if fields.is_none() { summary::of(&resource.kind, &object) } else { None },
             fields,
         };
-        let bytes = serde_json::to_vec(&row).map_or(0, |json| json.len() + 1);
+        let bytes = serde_json::to_string(&row).map_or(0, |json| cost(&json));
         Made { row, bytes, absent, cut }
     }
 

@@ -46,6 +46,7 @@ fn secret() -> Value {
             "annotations": {
                 "kubectl.kubernetes.io/last-applied-configuration": copy,
                 "objectset.rio.cattle.io/applied": copy,
+                "backup.example.com/what-was": format!("backup of {copy}"),
             },
             "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:data": {"f:Y2FuYXJ5": {}}}}],
         },
@@ -144,6 +145,26 @@ async fn a_large_object_fits_the_budget_and_says_what_was_cut() {
         json!({"spec.steps[399].name": "step-399", "spec.replica": null})
     );
     assert_eq!(answer.absent, ["spec.replica: spec has only replicas, steps"]);
+}
+
+#[tokio::test]
+async fn digests_are_cut_to_fewer_bytes_than_words() {
+    let digest =
+        |i: u64| format!("registry/x@sha256:{:016x}{:016x}{:016x}", i * 0x9e37_79b9_7f4a, i * 31, !i);
+    let images: Vec<String> = (0..400_u64).map(digest).collect();
+    let widget = json!({"metadata": {"name": "w", "namespace": "shop"}, "status": {"images": images}});
+    let (engine, _) = with(|c| c.put("widgets", widget));
+    let answer = engine.get_resource(&get("widgets", "w", "shop", &[])).await.unwrap();
+    let tokens = estimate_tokens(&serde_json::to_string(&answer).unwrap());
+    assert!((800..2_000).contains(&tokens), "{tokens}");
+    let request = ListResources {
+        kind: "widgets".to_owned(),
+        fields: vec!["status.images".to_owned()],
+        ..ListResources::default()
+    };
+    let tokens =
+        estimate_tokens(&serde_json::to_string(&engine.list_resources(&request).await.unwrap()).unwrap());
+    assert!(tokens < 2_000, "{tokens}");
 }
 
 #[tokio::test]
