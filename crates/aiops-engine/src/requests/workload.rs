@@ -4,21 +4,23 @@
 //! Everything but the last change comes from memory. Who changed it stands in `managedFields`, which rows do not keep:
 //! that is read live, and when it cannot be, the answer says why.
 
+mod change;
+
 use aiops_inventory::{
     Inventory, Kind, Name,
     labels::LabelSet,
-    rows::{ContainerSpec, Meta},
+    rows::{ContainerSpec, Meta, ReplicaSetRow},
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
+pub use self::change::LastChange;
 use crate::{
     Engine, Error,
     answer::{Standing, age, near},
     detectors,
-    diagnose::gather,
+    diagnose::{Found, gather},
     owners::{self, Tree},
     requests::{
         events::{self, EventGroup},
@@ -28,6 +30,9 @@ use crate::{
     },
     rollout::{self, Counts},
 };
+
+/// Tokens that a whole answer takes at most, by our own estimate.
+const LONGEST: usize = 1_800;
 
 /// Which workload.
 #[derive(Debug, Clone)]
@@ -68,6 +73,12 @@ pub struct WorkloadAnswer {
     pub owned_by: Vec<String>,
     /// Containers of the template.
     pub containers: Vec<TemplateContainer>,
+    /// Containers left out for want of room.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub containers_omitted: usize,
+    /// What the newest revision changed against the one before: images, requests, limits, probes, containers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub template_change: Vec<String>,
     /// Revisions, newest first, at most five.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
@@ -83,6 +94,9 @@ pub struct WorkloadAnswer {
     pub conditions: Vec<ConditionItem>,
     /// Events of the whole tree, warnings first, at most six groups.
     pub events: Vec<EventGroup>,
+    /// The tool that claims it by its marks, such as Helm release shop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed_by: Option<String>,
     /// Who changed the object last and what; null when it could not be read.
     pub last_change: Option<LastChange>,
     /// Why `last_change` is null.
@@ -155,33 +169,12 @@ pub struct TreePod {
     pub node: Option<String>,
 }
 
-/// The newest entry of `managedFields` that is not about status.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[schemars(inline)]
-pub struct LastChange {
-    /// Who, as the client named itself.
-    pub manager: String,
-    /// Apply or Update.
-    pub operation: String,
-    /// When.
-    pub at: String,
-    /// How long ago.
-    pub age: String,
-    /// Paths that this writer owns, at most eight.
-    pub fields: Vec<String>,
-}
-
 impl Engine {
     /// One workload in full.
     pub async fn get_workload(&self, request: &GetWorkload) -> Result<WorkloadAnswer, Error> {
         let mut answer = self.workload_from_rows(request)?;
-        match self.last_change(request).await {
-            Ok(change) => answer.last_change = change,
-            Err(why) => answer.last_change_unknown = Some(why),
-        }
-        if answer.last_change.is_none() && answer.last_change_unknown.is_none() {
-            answer.last_change_unknown = Some("the object carries no managedFields of a writer".to_owned());
-        }
+        self.read_writers(request, &mut answer).await;
+        fit(&mut answer);
         Ok(answer)
     }
 
@@ -197,9 +190,17 @@ impl Engine {
         let tree = Tree::of(&inventory, kind.kind(), &state.meta);
         let view =
             detectors::View { inventory: &inventory, now: now.as_second(), namespace: Some(namespace) };
+        let top = owners::top(&inventory, kind.kind().name(), &state.meta);
         let problems = detectors::issues(view)
             .iter()
-            .filter(|i| i.object.kind == kind.kind().name() && i.object.name == *name)
+            .filter(|i| {
+                let of_itself = i.object.kind == kind.kind().name() && i.object.name == *name;
+                // Issues stand under the top of the owner chain; a Job of a CronJob is asked about by itself.
+                let of_its_own = top.kind != kind.kind().name()
+                    && i.object == top
+                    && i.example.as_ref().is_some_and(|name| tree.objects.iter().any(|(_, own)| own == name));
+                of_itself || of_its_own
+            })
             .map(|issue| Problem::new(issue, now, 200))
             .collect();
         Ok(WorkloadAnswer {
@@ -227,6 +228,9 @@ impl Engine {
             problems,
             conditions: state.conditions.iter().map(|c| condition(c, now)).collect(),
             events: events::about(&inventory, namespace, &tree.objects, now, 6),
+            template_change: template_change(&inventory, &state.meta),
+            containers_omitted: 0,
+            managed_by: None,
             last_change: None,
             last_change_unknown: None,
             standing,
@@ -248,63 +252,26 @@ impl Engine {
         Error::NotFound { what, hint }
     }
 
-    async fn last_change(&self, request: &GetWorkload) -> Result<Option<LastChange>, String> {
-        let cluster = self.cluster("reading managedFields").map_err(|e| e.to_string())?;
-        let resource = gather::resource(request.kind.kind());
-        let object = cluster.get(&resource, Some(&request.namespace), &request.name).await;
-        object.map(|object| last_change(&object, self.now())).map_err(|e| e.message)
-    }
-}
-
-/// The newest writer of anything but status.
-pub(crate) fn last_change(object: &Value, now: Timestamp) -> Option<LastChange> {
-    let entries = object.pointer("/metadata/managedFields")?.as_array()?;
-    let text =
-        |entry: &Value, key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let newest = entries
-        .iter()
-        .filter(|entry| text(entry, "subresource").is_empty() || text(entry, "subresource") == "scale")
-        .filter(|entry| {
-            entry.pointer("/fieldsV1/f:spec").is_some() || entry.pointer("/fieldsV1/f:metadata").is_some()
-        })
-        .max_by_key(|entry| text(entry, "time"))?;
-    let at: Timestamp = text(newest, "time").parse().ok()?;
-    let mut fields = Vec::new();
-    paths(newest.get("fieldsV1")?, String::new(), &mut fields);
-    fields.truncate(8);
-    Some(LastChange {
-        manager: text(newest, "manager"),
-        operation: text(newest, "operation"),
-        at: crate::answer::time(at),
-        age: age(now, at.as_second()),
-        fields,
-    })
-}
-
-/// Paths of a `fieldsV1` tree, four levels deep below a list of containers: deep enough to tell an image from a replica
-/// count.
-fn paths(tree: &Value, prefix: String, into: &mut Vec<String>) {
-    let Some(object) = tree.as_object() else { return };
-    let children: Vec<(&String, &Value)> = object.iter().filter(|(key, _)| *key != ".").collect();
-    if (children.is_empty() || prefix.matches('.').count() >= 6) && !prefix.is_empty() {
-        into.push(prefix);
-        return;
-    }
-    for (key, child) in children {
-        let name = match key.split_once(':') {
-            Some(("f", field)) => field.to_owned(),
-            Some(("k", by)) => {
-                let name = serde_json::from_str::<Value>(by).ok();
-                let name = name.as_ref().and_then(|v| v.get("name").or_else(|| v.get("containerPort")));
-                name.map_or_else(
-                    || "*".to_owned(),
-                    |n| n.as_str().map_or_else(|| n.to_string(), str::to_owned),
-                )
+    /// Reads the object for what rows do not keep: who wrote it last, and which tool claims it.
+    async fn read_writers(&self, request: &GetWorkload, answer: &mut WorkloadAnswer) {
+        let found = match self.cluster("reading managedFields") {
+            Ok(cluster) => {
+                gather::document(cluster, request.kind.kind(), &request.namespace, &request.name).await
             }
-            _ => continue,
+            Err(error) => Found::Unknown(error.to_string()),
         };
-        let path = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
-        paths(child, path, into);
+        answer.last_change_unknown = match found {
+            Found::Yes(object) => {
+                answer.last_change = change::last_change(&object.value, self.now());
+                answer.managed_by = change::managed_by(&object.value);
+                answer
+                    .last_change
+                    .is_none()
+                    .then(|| "the object carries no managedFields of a writer".to_owned())
+            }
+            Found::Missing => Some("the object was deleted while this was answered".to_owned()),
+            Found::Unknown(why) => Some(why),
+        };
     }
 }
 
@@ -325,6 +292,37 @@ fn tree_pods(tree: &Tree<'_>) -> TreePods {
     TreePods { total: pods.len(), ready: pods.iter().filter(|p| p.ready).count(), shown: shown.collect() }
 }
 
+const fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+/// Shortens what is least needed until the answer is short enough.
+fn fit(answer: &mut WorkloadAnswer) {
+    answer.related.truncate(10);
+    for step in 0..6 {
+        let tokens = serde_json::to_string(answer).map_or(0, |json| crate::text::estimate_tokens(&json));
+        if tokens <= LONGEST {
+            return;
+        }
+        match step {
+            0 => answer.revisions.truncate(3),
+            1 => answer.events.truncate(4),
+            2 => answer.pods.iter_mut().for_each(|pods| pods.shown.truncate(4)),
+            3 => answer.conditions.truncate(3),
+            4 => {
+                answer.containers_omitted = answer.containers.len().saturating_sub(5);
+                answer.containers.truncate(5);
+            }
+            _ => {
+                answer.events.truncate(2);
+                answer.problems.truncate(3);
+                answer.related.truncate(4);
+                answer.last_change.iter_mut().for_each(|change| change.fields.truncate(3));
+            }
+        }
+    }
+}
+
 fn template(spec: &ContainerSpec) -> TemplateContainer {
     TemplateContainer {
         name: spec.name.to_string(),
@@ -336,14 +334,27 @@ fn template(spec: &ContainerSpec) -> TemplateContainer {
     }
 }
 
-fn revisions(inventory: &Inventory, root: &Meta, now: Timestamp) -> Vec<Revision> {
+/// The ReplicaSets of a Deployment, the newest revision first.
+fn replica_sets<'a>(inventory: &'a Inventory, root: &Meta) -> Vec<&'a std::sync::Arc<ReplicaSetRow>> {
     let mut sets: Vec<_> = inventory
         .replica_sets()
         .in_namespace(&root.key.namespace)
         .filter(|set| set.meta.owner.as_ref().is_some_and(|owner| owner.uid == root.uid && owner.uid != 0))
         .collect();
-    sets.sort_by_key(|set| -set.revision);
-    let revision = |set: &&std::sync::Arc<aiops_inventory::rows::ReplicaSetRow>| Revision {
+    sets.sort_by_key(|set| (-set.revision, -set.meta.created));
+    sets
+}
+
+fn template_change(inventory: &Inventory, root: &Meta) -> Vec<String> {
+    match replica_sets(inventory, root).as_slice() {
+        [newer, older, ..] => change::template_change(newer, older),
+        _ => Vec::new(),
+    }
+}
+
+fn revisions(inventory: &Inventory, root: &Meta, now: Timestamp) -> Vec<Revision> {
+    let sets = replica_sets(inventory, root);
+    let revision = |set: &&std::sync::Arc<ReplicaSetRow>| Revision {
         revision: set.revision,
         replica_set: set.meta.key.name.to_string(),
         replicas: set.replicas,
