@@ -42,7 +42,7 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), runCommand(), playCommand(), applyCommand(), exportCommand(), crdsCommand(), removeCRDsCommand())
+	root.AddCommand(upCommand(), runCommand(), playCommand(), applyCommand(), churnCommand(), exportCommand(), crdsCommand(), removeCRDsCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "controlplane:", err)
 		os.Exit(1)

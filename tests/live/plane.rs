@@ -19,6 +19,7 @@ async fn reach(name: &str) -> (Plane, Scenario) {
     let scenario = Scenario::load(name, &mut Dice::new());
     scenario.play(&plane).await;
     evidence::holds(&plane, &scenario).await;
+    assert_eq!(plane.broken_stages(), Vec::<String>::new());
     (plane, scenario)
 }
 

@@ -285,6 +285,12 @@ impl Plane {
         file
     }
 
+    /// What KWOK could not do because a Stage of ours is wrong.
+    pub(crate) fn broken_stages(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.facts().audit_log.with_file_name("kwok.log")).unwrap();
+        log.lines().filter(|line| line.contains("failed to compute")).map(str::to_owned).collect()
+    }
+
     /// Where the audit log ends now.
     pub(crate) fn audit_end(&self) -> u64 {
         audit::end(&self.facts().audit_log)
