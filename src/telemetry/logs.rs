@@ -14,7 +14,10 @@ use crate::config::{Environment, LogFormat, LogLevel};
 pub(super) fn filter(level: LogLevel, rust_log: Option<&str>) -> (EnvFilter, Option<String>) {
     let ours = match level {
         LogLevel::Error => "error".to_owned(),
-        level => format!("warn,aiops={0},aiops_engine={0},aiops_inventory={0}", level.as_str()),
+        // kube warns at each connection of a certificate that is not verified, and whoever set that knows it.
+        level => {
+            format!("warn,kube_client=error,aiops={0},aiops_engine={0},aiops_inventory={0}", level.as_str())
+        }
     };
     match rust_log.map(|text| EnvFilter::builder().parse(text)) {
         Some(Ok(filter)) => (filter, None),
