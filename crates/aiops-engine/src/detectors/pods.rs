@@ -87,13 +87,17 @@ fn verdict(look: &Look<'_>, pod: &PodRow) -> Option<Verdict> {
     pod.containers.iter().find_map(|c| container(look, pod, c, severity)).or_else(|| slow(look, pod))
 }
 
-/// The scheduler's words, behind the one of its reasons that decides.
+/// The scheduler's words, behind the codes of its reasons, the one that decides first.
 fn unplaced(message: &str) -> Cow<'static, str> {
     let reasons = message::reasons(message);
-    match message::deciding(&reasons) {
-        Some(reason) => quoted(&format!("no node fits, {}", reason.code), message),
-        None => quoted("no node fits", message),
+    let Some(first) = message::deciding(&reasons) else { return quoted("no node fits", message) };
+    let mut codes = vec![first.code];
+    for reason in reasons.iter().filter(|reason| !reason.is_control_plane) {
+        if !codes.contains(&reason.code) {
+            codes.push(reason.code);
+        }
     }
+    quoted(&format!("no node fits ({})", codes.join(", ")), message)
 }
 
 fn failed(view: View<'_>, pod: &PodRow) -> Option<Verdict> {

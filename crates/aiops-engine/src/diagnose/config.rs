@@ -137,7 +137,7 @@ pub(super) fn look(case: &Case<'_>, found: &mut Findings) {
     }
     let containers = container::all(pod);
     let started = containers.iter().any(|c| c.is_running() || c.ended().is_some());
-    let (mut config_maps, mut secrets) = (0, 0);
+    let (mut config_maps, mut secrets, mut not_read) = (0, 0, 0);
     for reference in references(pod) {
         let blocked = match &reference.container {
             Some(name) => containers.iter().any(|c| c.name == name && !c.is_running() && !is_done(c)),
@@ -151,6 +151,7 @@ pub(super) fn look(case: &Case<'_>, found: &mut Findings) {
                 let name = words(&reference.name, 120);
                 found.unchecked(format!("{} {}/{name}", reference.kind(), pod.object.namespace), why);
             }
+            State::NotRead => not_read += 1,
             State::NoObject | State::NoKey if reference.optional => {}
             gone if blocked => found.add(missing(case, &reference, matches!(gone, State::NoKey))),
             _ => {}
@@ -163,6 +164,12 @@ pub(super) fn look(case: &Case<'_>, found: &mut Findings) {
         if count > 0 {
             found.fine(format!("{count} {what}"));
         }
+    }
+    if not_read > 0 && !(case.read.config_maps.is_empty() && case.read.secrets.is_empty()) {
+        found.unchecked(
+            format!("{not_read} more references to ConfigMaps and Secrets"),
+            "the pod names too many",
+        );
     }
     account(case, started, found);
     for c in &containers {
@@ -201,6 +208,8 @@ enum State {
     NoObject,
     NoKey,
     Unknown(String),
+    /// It was not asked for: the pod is well, or it names too many.
+    NotRead,
 }
 
 fn state(case: &Case<'_>, reference: &Reference) -> State {
@@ -209,7 +218,7 @@ fn state(case: &Case<'_>, reference: &Reference) -> State {
             Some(Found::Yes(())) => State::There,
             Some(Found::Missing) => State::NoObject,
             Some(Found::Unknown(why)) => State::Unknown(why.clone()),
-            None => State::Unknown("it was not read".to_owned()),
+            None => State::NotRead,
         };
     }
     match (case.read.config_maps.get(&reference.name), &reference.key) {
@@ -217,7 +226,7 @@ fn state(case: &Case<'_>, reference: &Reference) -> State {
         (Some(Found::Yes(_)), _) => State::There,
         (Some(Found::Missing), _) => State::NoObject,
         (Some(Found::Unknown(why)), _) => State::Unknown(why.clone()),
-        (None, _) => State::Unknown("it was not read".to_owned()),
+        (None, _) => State::NotRead,
     }
 }
 

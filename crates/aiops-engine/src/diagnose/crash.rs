@@ -231,10 +231,10 @@ fn exit_code(c: &Container<'_>, ended: &Ended<'_>) -> Cause {
     };
     let code = if c.is_init { "init_container_failing" } else { "app_exit" };
     let what = format!(
-        "{} ends by itself with exit code {}{signal}{when}{}{}",
+        "{} ends by itself with exit code {}{signal}{}{}",
         c.title(),
         ended.exit_code,
-        lived(ended),
+        if when.is_empty() { lived(ended) } else { when.to_owned() },
         memory::times(c)
     );
     let mut evidence = c.cite_ended(ended, &["exitCode", "reason", "message"]);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{issue::Object, redact::Redactor, text};
 
 /// Longest text cited, in bytes. Nearly all messages of the kubelet and the scheduler are shorter.
-const LONGEST: usize = 360;
+const LONGEST: usize = 700;
 
 /// A value of an object of the cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]

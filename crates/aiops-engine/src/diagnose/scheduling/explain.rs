@@ -204,8 +204,13 @@ fn selector(case: &Case<'_>, of: &str, nodes: &[Verdict<'_>]) -> (String, Vec<Ev
         }
         evidence.push(pod.cite(&below("spec.nodeSelector", key)));
     }
-    let why =
-        if unmet.is_empty() { "no node has all the labels together".to_owned() } else { unmet.join(", ") };
+    let matching =
+        nodes.iter().filter(|v| !v.obstacles.iter().any(|o| o.code == "node_selector_mismatch")).count();
+    let why = match (unmet.is_empty(), matching) {
+        (false, _) => unmet.join(", "),
+        (true, 0) => "no node has all the labels together".to_owned(),
+        (true, n) => format!("it leaves {n} to the pod"),
+    };
     let what = format!("{of} do not match the pod's node selector: {why}");
     (what, evidence, "correct nodeSelector in the workload's template, or label the nodes that are meant")
 }
