@@ -71,8 +71,7 @@ test-rust: ## What needs Rust only (the inner loop)
 
 .PHONY: test-live
 test-live: ## On a real control plane (needs Go)
-	tests/controlplane/build
-	$(CARGO) test --locked --test live
+	tests/live/run --locked
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)

@@ -1,4 +1,4 @@
-//! The MCP door: in-process clients of both eras, HTTP without sockets, and other people's clients.
+//! The MCP door: in-process clients of both eras, and HTTP without sockets.
 
 #![expect(
     clippy::expect_used,
@@ -11,7 +11,6 @@
 
 mod calls;
 mod catalogue;
-mod clients;
 mod completion;
 mod http;
 mod lifecycle;
