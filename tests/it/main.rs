@@ -16,5 +16,6 @@ mod http;
 mod mcp;
 mod process;
 mod recording;
+mod spans;
 mod stdio;
 mod wire;
