@@ -159,9 +159,9 @@ impl Engine {
             |key| pod(key).map(|pod| item(pod, now, in_full)),
         );
         Ok(PodList {
-            standing,
             count: pods.len(),
-            page,
+            page: page.known(summary.is_some()),
+            standing,
             namespace: namespace.map(str::to_owned),
             filters: Filters {
                 label_selector: request.label_selector.clone(),
