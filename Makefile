@@ -30,12 +30,12 @@ fmt:
 
 .PHONY: clippy
 clippy:
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) clippy --all-targets --locked --features conformance-fixtures -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --test live --test clients --locked -- -D warnings
+	$(CARGO) clippy --lib --bins --locked --features conformance-fixtures -- -D warnings
 
 .PHONY: doc
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 
 .PHONY: deny
 deny: $(DENY)
