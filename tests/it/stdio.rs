@@ -100,8 +100,28 @@ fn without_a_cluster_the_handshake_answers_at_once() {
     let mut client = Client::start(&["serve", "--stdio"]);
     client.initialize();
     client.ask("tools/list", json!({}));
-    let answer = client.ask("tools/call", json!({ "name": "list-nodes", "arguments": {} }));
-    assert!(answer.get("result").is_some(), "{answer}");
+    let listed = client.ask("tools/list", json!({}));
+    let names =
+        listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap());
+    let lists: Vec<&str> =
+        names.filter(|name| name.starts_with("list-") && *name != "list-resources").collect();
+    assert_eq!(lists.len(), 5, "{lists:?}");
+    for name in lists {
+        let answer = client.ask("tools/call", json!({ "name": name, "arguments": {} }));
+        let list = &answer["result"]["structuredContent"];
+        assert_eq!(
+            (&list["total"], &list["omitted"]),
+            (&Value::Null, &Value::Null),
+            "{name} counts nothing: {answer}"
+        );
+        assert!(!list["missing"][0]["reason"].as_str().unwrap().is_empty(), "{name} says why: {answer}");
+    }
+    let health = client.ask("tools/call", json!({ "name": "get-cluster-health", "arguments": {} }));
+    let health = &health["result"]["structuredContent"];
+    assert_eq!(health["status"], "unknown", "{health}");
+    for counts in ["nodes", "pods"] {
+        assert_eq!(health[counts], Value::Null, "{health}");
+    }
     client.running.close_stdin();
     assert_eq!(client.running.wait(Duration::from_secs(10)).code(), Some(0));
     client.rest_is_json_rpc();

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use aiops_inventory::{Inventory, Kind, inventory::PodCounts};
+use aiops_inventory::{Inventory, Kind, Scope, inventory::PodCounts};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +13,8 @@ use serde::Serialize;
 use crate::{
     Engine, Error,
     answer::{Standing, age},
-    budget, detectors,
+    budget,
+    detectors::{self, Finding},
     issue::{Issue, Severity},
 };
 
@@ -156,7 +157,7 @@ pub struct IssueCounts {
     pub medium: usize,
     /// Low ones.
     pub low: usize,
-    /// Issues that `problems` leaves out; raise limit or name a namespace to see them.
+    /// Issues that `problems` names neither as a row nor in `also`; raise limit or name a namespace to see them.
     pub omitted: usize,
 }
 
@@ -178,6 +179,9 @@ pub struct Problem {
     /// One affected pod, to hand to diagnose-pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
+    /// What follows from it for the same object, such as `deployment_unavailable`; counted in `issues` too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<&'static str>,
     /// What was observed; may quote texts of the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
@@ -189,11 +193,21 @@ impl Problem {
         Self {
             severity: issue.severity,
             code: issue.code.into(),
+            also: Vec::new(),
             object: issue.object.to_string(),
             count: issue.count,
             age: issue.since.map(|since| age(now, since)),
             pod: issue.example.as_ref().map(ToString::to_string),
             what: (longest > 0).then(|| shorten(&issue.what, longest)),
+        }
+    }
+
+    /// An issue with what follows from it.
+    fn of(finding: &Finding, now: Timestamp, longest: usize) -> Self {
+        Self {
+            severity: finding.severity,
+            also: finding.also.clone(),
+            ..Self::new(&finding.issue, now, longest)
         }
     }
 }
@@ -213,9 +227,9 @@ impl Engine {
         let now = self.now();
         let namespace = request.namespace.as_deref().filter(|ns| !ns.is_empty());
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
-        let mut standing = self.standing(&inventory, &HEALTH_KINDS);
+        let mut standing = self.standing_in(&inventory, &HEALTH_KINDS, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
         let nodes = (!standing.lacks(Kind::Node) && namespace.is_none()).then(|| node_counts(&inventory));
         let counts = match namespace {
@@ -228,8 +242,10 @@ impl Engine {
         drop(inventory);
         let mut issues = count(&found);
         let limit = usize::try_from(request.limit.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let problems = fit(&found, now, limit, budget::of(request.limit).min(20_000) - 900);
-        issues.omitted = issues.total - problems.len();
+        let findings = detectors::fold(found);
+        let problems = fit(&findings, now, limit, budget::of(request.limit).min(20_000) - 900);
+        let named: usize = problems.iter().map(|problem| 1 + problem.also.len()).sum();
+        issues.omitted = issues.total - named;
         let status = status(nodes, pods, &issues, namespace.is_some());
         Ok(HealthAnswer {
             message: message(&status, nodes, pods, &issues),
@@ -242,6 +258,24 @@ impl Engine {
             issues,
             problems,
         })
+    }
+
+    /// Refuses a namespace that does not exist or of which the rows hold nothing because it may not be seen: that must
+    /// not read as if nothing were there.
+    pub(crate) fn seen_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
+        self.known_namespace(inventory, namespace)?;
+        let Scope::Namespaces(seen) = &inventory.info().scope else { return Ok(()) };
+        if seen.iter().any(|name| name == namespace) {
+            return Ok(());
+        }
+        let shown: String = namespace.chars().take(80).collect();
+        let names: Vec<&str> = seen.iter().take(10).map(|name| name.as_str()).collect();
+        let more = if seen.len() > 10 { " and more" } else { "" };
+        let why = format!(
+            "only {}{more} may be seen; grant list and watch there, or name it in cluster.namespaces",
+            names.join(", ")
+        );
+        Err(Error::Forbidden { what: format!("looking into namespace {shown:?}"), why })
     }
 
     /// Refuses a namespace that does not exist, naming near ones; lets it pass while namespaces are not known.
@@ -286,25 +320,27 @@ fn count(found: &[Issue]) -> IssueCounts {
     counts
 }
 
-/// As many issues as fit. Every critical one must stand in the answer: when they are many, their sentences shrink.
-fn fit(found: &[Issue], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
-    let critical = found.iter().filter(|issue| issue.severity == Severity::Critical).count();
-    for longest in [140, 80, 40, 0] {
+/// As many findings as fit. Their sentences shrink a little when that lets all of them in, and as far as needed for
+/// every critical one to stand in the answer.
+fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
+    let wanted = found.len().min(limit);
+    let critical = found.iter().filter(|finding| finding.severity == Severity::Critical).count().min(limit);
+    let cut = |longest| {
         let mut used = 0;
         let mut problems = Vec::new();
-        for issue in found.iter().take(limit) {
-            let problem = Problem::new(issue, now, longest);
+        for finding in found.iter().take(limit) {
+            let problem = Problem::of(finding, now, longest);
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
             }
             problems.push(problem);
         }
-        if problems.len() >= critical.min(limit) || longest == 0 {
-            return problems;
-        }
-    }
-    Vec::new()
+        problems
+    };
+    let all = [160, 120, 80].into_iter().map(cut).find(|problems| problems.len() == wanted);
+    let worst = || [160, 80, 40].into_iter().map(cut).find(|problems| problems.len() >= critical);
+    all.or_else(worst).unwrap_or_else(|| cut(0))
 }
 
 fn status(
