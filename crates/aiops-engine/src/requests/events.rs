@@ -24,6 +24,7 @@ use crate::{
     issue::Object,
     owners,
     page::{Listing, Page},
+    text,
 };
 
 /// Which events.
@@ -235,7 +236,7 @@ fn wire(group: &Group, now: Timestamp) -> EventGroup {
         objects: group.about.len(),
         last_seen: age(now, newest.last),
         first_seen: age(now, group.first),
-        message: newest.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(240).collect(),
+        message: text::line(&newest.message, 240),
         example: (!itself).then(|| format!("{} {}", newest.kind, newest.object)),
     }
 }
