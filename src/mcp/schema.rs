@@ -112,7 +112,8 @@ fn plain_type(property: &mut Value) {
     }
     // Choices that are described one by one cost a model more than they tell it; the field's own words must do.
     if let Some(Value::Array(choices)) = property.get("oneOf")
-        && let Some(words) = choices.iter().map(|c| c.get("const").filter(|c| c.is_string()).cloned()).collect()
+        && let Some(words) =
+            choices.iter().map(|c| c.get("const").filter(|c| c.is_string()).cloned()).collect()
     {
         property.remove("oneOf");
         property.insert("type".to_owned(), Value::from("string"));

@@ -12,6 +12,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var o options
+	var repeat int
 	command := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Start a control plane, bring it into the state of a scenario, print its KUBECONFIG and stay",
@@ -26,6 +27,10 @@ func runCommand() *cobra.Command {
 				o.nodes = *s.Nodes
 			}
 			o.quiet = o.quiet || s.Quiet
+			if repeat > 0 && s.Repeat > 0 {
+				s.Within = max(s.Within, s.Within*repeat/s.Repeat)
+				s.Repeat = repeat
+			}
 			begun := time.Now()
 			return withPlane(o, func(ctx context.Context, p *plane) error {
 				fmt.Printf("# control plane ready after %.1f s; scenario %s: %s\n", time.Since(begun).Seconds(), s.name, s.Title)
@@ -40,6 +45,7 @@ func runCommand() *cobra.Command {
 		},
 	}
 	o.flags(command)
+	command.Flags().IntVar(&repeat, "repeat", 0, "how often the repeated part of a generated scenario is made, such as 398 for 100,000 pods (with --nodes 1000)")
 	return command
 }
 

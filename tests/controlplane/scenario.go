@@ -37,12 +37,14 @@ type variable struct {
 	Value string `json:"value"`
 }
 
-// check is satisfied when at least AtLeast of the objects at Get have a text at Where that contains Is.
+// check is satisfied when at least AtLeast (1) of the objects at Get have a text at Where that contains Is.
 type check struct {
 	Get     string `json:"get"`
 	Where   string `json:"where"`
 	Is      string `json:"is"`
 	AtLeast *int   `json:"atLeast"`
+	// As many for each repetition; instead of AtLeast.
+	PerRepeat int `json:"perRepeat"`
 }
 
 func scenarioNames() []string {
@@ -144,6 +146,8 @@ func (s *scenario) await(ctx context.Context, cluster *cluster, what string, wit
 			want := 1
 			if check.AtLeast != nil {
 				want = *check.AtLeast
+			} else if check.PerRepeat > 0 {
+				want = check.PerRepeat * s.Repeat
 			}
 			if got := check.count(raw, s.fill(check.Is)); got < want {
 				return false, fmt.Errorf("%s has %d of %d with %s %q", s.fill(check.Get), got, want, check.Where, s.fill(check.Is))

@@ -10,8 +10,8 @@
 pub mod answer;
 pub mod budget;
 pub mod detectors;
-pub mod discovery;
 pub mod diagnose;
+pub mod discovery;
 pub mod engine;
 pub mod error;
 pub mod fields;

@@ -266,15 +266,14 @@ fn slow(look: &Look<'_>, pod: &PodRow) -> Option<Verdict> {
     }
     let unready = pod.ready_since.max(started);
     if pod.phase == Phase::Running && !pod.ready && view.now - unready > PROBED_GRACE {
-        let told = look.warnings.find(view, about, |e| {
-            e.reason == "Unhealthy"
-                && e.message.starts_with("Readiness probe")
-                && view.now - e.last < UNREADY_GRACE
-        });
+        let told = look
+            .warnings
+            .find(view, about, |e| e.reason == "Unhealthy" && e.message.starts_with("Readiness probe"));
         let names: Vec<&str> =
             pod.containers.iter().filter(|c| !c.ready).map(|c| c.spec.name.as_str()).collect();
         let statement = format!("runs but is not ready: {}", names.join(", "));
-        if told.is_some() || view.now - unready > UNREADY_GRACE {
+        let still_fails = told.is_some_and(|event| view.now - event.last < UNREADY_GRACE);
+        if still_fails || view.now - unready > UNREADY_GRACE {
             let what = quoted(&statement, told.map_or("", |event| &event.message));
             return Some(("pod_not_ready", Severity::High, Some(unready), what));
         }

@@ -21,10 +21,19 @@ pub struct Evidence {
     /// Where in the object, such as `status.containerStatuses[0].lastState.terminated.exitCode`.
     pub path: String,
     /// The value there; null when nothing is there.
+    #[schemars(schema_with = "any_value")]
     pub value: Value,
     /// The value was cut, redacted or escaped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub inexact: bool,
+}
+
+/// Any JSON value, spelt out: clients take a schema that says nothing for a mistake.
+fn any_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"anyOf": [
+        {"type": "string"}, {"type": "number"}, {"type": "boolean"},
+        {"type": "object", "additionalProperties": true}, {"type": "array"}, {"type": "null"}
+    ]})
 }
 
 /// An object.

@@ -3,18 +3,14 @@
 //! Of ConfigMaps it keeps the names of keys, of Secrets whether they exist, of logs one line. Everything else of them
 //! is dropped here and goes no further.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    future::Future,
-    ops::ControlFlow,
-    pin::Pin,
-    task::Poll,
-    time::Duration,
-};
+mod rows;
+
+use std::{collections::BTreeSet, future::Future, ops::ControlFlow, pin::Pin, task::Poll, time::Duration};
 
 use aiops_inventory::{Inventory, Kind};
 use serde_json::Value;
 
+pub(crate) use self::rows::from_rows;
 use super::{
     config, container,
     document::{Document, words},
@@ -354,47 +350,6 @@ fn telling(log: &str) -> Option<String> {
         last = Some(shown.into_owned());
     }
     first.or_else(|| last.map(|line| words(&line, 240)))
-}
-
-/// What rows know when nothing can be read live.
-pub(crate) fn from_rows(inventory: &Inventory, reading: &mut Reading) {
-    let mut claims: BTreeMap<String, Found<Document>> = BTreeMap::new();
-    let namespace = &reading.pod.object.namespace;
-    for (name, _) in volumes::claims(&reading.pod) {
-        let row = inventory.claims().get(namespace, &name);
-        let known = inventory.status(Kind::PersistentVolumeClaim).sync.is_known();
-        let found = match row {
-            Some(row) => {
-                let value = serde_json::json!({
-                    "metadata": {"name": row.meta.key.name.as_str(), "namespace": namespace.as_str(),
-                        "creationTimestamp": crate::answer::seconds(row.meta.created)},
-                    "spec": {"storageClassName": row.storage_class.as_deref(), "volumeName": row.volume.as_str()},
-                    "status": {"phase": row.phase.as_str()},
-                });
-                Found::Yes(Document { from_row: true, ..Document::new("PersistentVolumeClaim", value) })
-            }
-            None if known => Found::Missing,
-            None => Found::Unknown("claims are not known here".to_owned()),
-        };
-        reading.claim_events.extend(events_of_ring(inventory, "PersistentVolumeClaim", namespace, &name));
-        claims.insert(name, found);
-    }
-    reading.claims = claims;
-    let node = reading.pod.text("spec.nodeName").to_owned();
-    if let Some(row) = inventory.nodes().get("", &node) {
-        let conditions: Vec<Value> = row
-            .conditions
-            .iter()
-            .map(|c| {
-                serde_json::json!({"type": c.kind.as_str(), "status": c.status.as_str(), "reason": c.reason.as_str(),
-                    "message": c.message.as_deref(), "lastTransitionTime": crate::answer::seconds(c.since)})
-            })
-            .collect();
-        let value = serde_json::json!({"metadata": {"name": node}, "status": {"conditions": conditions,
-            "nodeInfo": {"architecture": row.architecture.as_str()}}});
-        let document = Document { from_row: true, ..Document::new("Node", value) };
-        reading.node = Some((node, Found::Yes(document)));
-    }
 }
 
 #[cfg(test)]

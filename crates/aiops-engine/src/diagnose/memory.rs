@@ -10,17 +10,17 @@ use super::{
 /// The cause of an end with the reason `OOMKilled`.
 pub(super) fn oom(case: &Case<'_>, c: &Container<'_>, ended: &Ended<'_>) -> Cause {
     let evidence = c.cite_ended(ended, &["reason", "exitCode", "finishedAt"]);
-    let limit = ["resources.limits.memory"].into_iter().find(|member| c.spec(member).is_string());
+    let own_limit = "resources.limits.memory";
     let pod_limit = "spec.resources.limits.memory";
     let times = times(c);
     let lived = lived(ended);
-    if let Some(member) = limit {
-        let limit = words(c.spec_text(member), 40);
+    if c.spec(own_limit).is_string() {
+        let limit = words(c.spec_text(own_limit), 40);
         let what = format!("{} was killed for reaching its memory limit of {limit}{lived}{times}", c.title());
         return Cause::new("oom_kill", Stage::Run, Confidence::Certain, what)
             .of(c.name)
             .by(evidence)
-            .by([c.cite_spec(member)])
+            .by([c.cite_spec(own_limit)])
             .next("raise resources.limits.memory or lower what the process uses; a leak comes back after either");
     }
     let pod = &case.read.pod;
@@ -48,7 +48,7 @@ pub(super) fn oom(case: &Case<'_>, c: &Container<'_>, ended: &Ended<'_>) -> Caus
     Cause::new("node_out_of_memory", Stage::Run, Confidence::Likely, what)
         .of(c.name)
         .by(evidence)
-        .by([c.cite_spec("resources.limits.memory")])
+        .by([c.cite_spec(own_limit)])
         .next("set requests and limits so that the node is not overcommitted; list-nodes shows its pressure")
 }
 

@@ -5,15 +5,12 @@
 
 mod target;
 
-use aiops_inventory::{
-    Inventory, Kind,
-    rows::{PodRow, Seconds},
-};
+use aiops_inventory::{Inventory, Kind, rows::PodRow};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use self::target::{Target, Workload, is_name, no_pod, target, workload};
+use self::target::{Target, Workload, lacking, no_pod, target, workload};
 use crate::{
     Engine, Error,
     answer::{Standing, near},
@@ -102,7 +99,7 @@ impl Engine {
         let standing = {
             let inventory = self.look();
             self.known_namespace(&inventory, namespace)?;
-            self.standing(&inventory, &[Kind::Pod, Kind::Node])
+            self.standing_in(&inventory, &[Kind::Pod, Kind::Node], Some(namespace))
         };
         let cluster = self.cluster("reading the pod").map_err(|e| e.to_string());
         match target {
@@ -320,7 +317,7 @@ impl Engine {
         name: &str,
     ) -> Error {
         if standing.lacks(Kind::Pod) || !inventory.status(kind).sync.is_known() {
-            let standing = self.standing(inventory, &[kind]);
+            let standing = self.standing_in(inventory, &[kind], Some(namespace));
             return super::unknown(&standing, kind, "looking for the workload");
         }
         let names: Vec<String> = match kind {
@@ -336,43 +333,6 @@ impl Engine {
         let hint = near(name, names.iter().map(String::as_str));
         Error::NotFound { what: format!("{kind} {:?} in namespace {namespace}", words(name, 80)), hint }
     }
-}
-
-/// Reads a workload that lacks pods, and what makes its pods.
-async fn lacking(cluster: &dyn Cluster, namespace: &str, workload: &Workload) -> admission::Lacking {
-    let maker_events = async {
-        match &workload.maker {
-            Some((_, name)) => gather::events(cluster, namespace, name).await,
-            None => Ok(Vec::new()),
-        }
-    };
-    let maker = async {
-        match &workload.maker {
-            Some((kind, name)) => Some(gather::document(cluster, *kind, namespace, name).await),
-            None => None,
-        }
-    };
-    let (document, maker, own, of_maker) = tokio::join!(
-        gather::document(cluster, workload.kind, namespace, &workload.name),
-        maker,
-        gather::events(cluster, namespace, &workload.name),
-        maker_events,
-    );
-    let mut events = own.unwrap_or_default();
-    events.extend(of_maker.unwrap_or_default());
-    // A pod that was made after a refusal shows that the refusal is over.
-    events.retain(|e| workload.newest.is_none_or(|newest| e.last >= newest));
-    events.sort_by_key(|e| std::cmp::Reverse(e.last));
-    let mut lacking =
-        admission::Lacking { workload: document, maker, events, quota: None, lacks: workload.lacks };
-    let refusal =
-        lacking.events.iter().map(|e| e.message().to_owned()).find(|m| admission::quota_of(m).is_some());
-    let condition = lacking.refusal(Seconds::MAX).map(|(message, _)| message);
-    let quota = condition.or(refusal).and_then(|message| admission::quota_of(&message).map(str::to_owned));
-    if let Some(quota) = quota.filter(|name| is_name(name)) {
-        lacking.quota = Some(gather::document(cluster, Kind::ResourceQuota, namespace, &quota).await);
-    }
-    lacking
 }
 
 fn owner(inventory: &Inventory, row: &PodRow) -> Option<String> {

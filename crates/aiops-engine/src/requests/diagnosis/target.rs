@@ -6,7 +6,14 @@ use aiops_inventory::{
 };
 
 use super::{DiagnosePod, PodTally};
-use crate::{Error, answer::near, owners::Tree, requests::workloads::WorkloadKind};
+use crate::{
+    Error,
+    answer::near,
+    diagnose::{admission, gather},
+    owners::Tree,
+    ports::Cluster,
+    requests::workloads::WorkloadKind,
+};
 
 /// What was asked for, as the rows know it.
 pub(super) enum Target {
@@ -168,4 +175,45 @@ fn rank(pod: &PodRow) -> u8 {
         Phase::Running if pod.is_suspect() => 4,
         Phase::Running => 5,
     }
+}
+
+/// Reads a workload that lacks pods, and what makes its pods.
+pub(super) async fn lacking(
+    cluster: &dyn Cluster,
+    namespace: &str,
+    workload: &Workload,
+) -> admission::Lacking {
+    let maker_events = async {
+        match &workload.maker {
+            Some((_, name)) => gather::events(cluster, namespace, name).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let maker = async {
+        match &workload.maker {
+            Some((kind, name)) => Some(gather::document(cluster, *kind, namespace, name).await),
+            None => None,
+        }
+    };
+    let (document, maker, own, of_maker) = tokio::join!(
+        gather::document(cluster, workload.kind, namespace, &workload.name),
+        maker,
+        gather::events(cluster, namespace, &workload.name),
+        maker_events,
+    );
+    let mut events = own.unwrap_or_default();
+    events.extend(of_maker.unwrap_or_default());
+    // A pod that was made after a refusal shows that the refusal is over.
+    events.retain(|e| workload.newest.is_none_or(|newest| e.last >= newest));
+    events.sort_by_key(|e| std::cmp::Reverse(e.last));
+    let mut lacking =
+        admission::Lacking { workload: document, maker, events, quota: None, lacks: workload.lacks };
+    let refusal =
+        lacking.events.iter().map(|e| e.message().to_owned()).find(|m| admission::quota_of(m).is_some());
+    let condition = lacking.refusal(Seconds::MAX).map(|(message, _)| message);
+    let quota = condition.or(refusal).and_then(|message| admission::quota_of(&message).map(str::to_owned));
+    if let Some(quota) = quota.filter(|name| is_name(name)) {
+        lacking.quota = Some(gather::document(cluster, Kind::ResourceQuota, namespace, &quota).await);
+    }
+    lacking
 }
