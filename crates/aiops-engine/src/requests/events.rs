@@ -25,6 +25,7 @@ use crate::{
     owners,
     page::{Listing, Page},
     requests::workloads::WorkloadKind,
+    text,
 };
 
 /// Which events.
@@ -254,7 +255,7 @@ fn wire(group: &Group, now: Timestamp) -> EventGroup {
         objects: group.about.len(),
         last_seen: age(now, newest.last),
         first_seen: age(now, group.first),
-        message: newest.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(240).collect(),
+        message: text::line(&newest.message, 240),
         example: (!itself).then(|| format!("{} {}", newest.kind, newest.object)),
     }
 }

@@ -198,7 +198,7 @@ impl Problem {
             count: issue.count,
             age: issue.since.map(|since| age(now, since)),
             pod: issue.example.as_ref().map(ToString::to_string),
-            what: (longest > 0).then(|| shorten(&issue.what, longest)),
+            what: (longest > 0).then(|| crate::text::line(&issue.what, longest)),
         }
     }
 
@@ -209,14 +209,6 @@ impl Problem {
             also: finding.also.clone(),
             ..Self::new(&finding.issue, now, longest)
         }
-    }
-}
-
-fn shorten(text: &str, longest: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match clean.char_indices().nth(longest) {
-        Some((at, _)) => format!("{}…", clean.get(..at).unwrap_or_default()),
-        None => clean,
     }
 }
 

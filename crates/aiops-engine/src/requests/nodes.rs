@@ -235,7 +235,7 @@ fn troubles(row: &NodeRow) -> Vec<String> {
     });
     wrong
         .map(|c| {
-            let message: String = c.message.as_deref().unwrap_or(&c.reason).chars().take(120).collect();
+            let message = crate::text::line(c.message.as_deref().unwrap_or(&c.reason), 120);
             format!("{}={}: {message}", c.kind, c.status.as_str())
         })
         .collect()

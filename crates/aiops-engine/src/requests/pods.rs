@@ -271,5 +271,5 @@ fn trouble(pod: &PodRow) -> Option<String> {
     });
     let unscheduled = pod.unscheduled.as_ref().map(|u| &*u.message);
     let text = unscheduled.or(waiting).or(pod.message.as_deref())?;
-    Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect())
+    Some(crate::text::line(text, 160))
 }

@@ -39,3 +39,15 @@ fn cleaning_twice_changes_nothing() {
     let once = clean("a\u{1b}b\u{2066}c\nd", 100).text;
     assert_eq!(clean(&once, 100).text, once);
 }
+
+#[test]
+fn a_line_is_redacted_before_it_is_cut() {
+    let secret = ["hun", "ter2hun", "ter2"].concat();
+    let text = format!("cannot dial postgres://app:{secret}@db:5432/shop\n\u{1b}[32mpassword\u{1b}[0m={secret}");
+    for most in 0..120 {
+        let line = line(&text, most);
+        assert!(!line.contains("hunter2"), "{line}");
+        assert!(line.chars().count() <= most + 1 && !line.contains('\n'), "{line}");
+    }
+    assert_eq!(line(" short ", 80), "short");
+}
