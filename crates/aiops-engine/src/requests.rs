@@ -8,6 +8,7 @@ pub mod logs;
 pub mod namespaces;
 pub mod nodes;
 pub mod pods;
+pub mod pools;
 pub mod resources;
 pub mod scaling;
 #[cfg(test)]
