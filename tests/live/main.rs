@@ -6,7 +6,13 @@
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod diagnosis;
+#[cfg(test)]
+mod openshift;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]
