@@ -51,6 +51,29 @@ async fn half_of_the_kinds() {
         let told = open.call(tool, &json!({})).await;
         assert!(told.facts[total].as_i64().is_some_and(|total| total > 0), "{tool}: {}", told.facts);
     }
+    for row in open.call("list-namespaces", &json!({})).await.facts["namespaces"].as_array().unwrap() {
+        assert_eq!(row["workloads"], Value::Null, "three of the five kinds are not known: {row}");
+    }
+    let workload = json!({"namespace": namespace, "kind": "Deployment", "name": "web"});
+    let told = open.call("get-workload", &workload).await;
+    assert_eq!(told.facts["pods"], Value::Null, "which pods are its own is not known: {}", told.facts);
+    assert_eq!(forbidden(&told), ["Event", "ReplicaSet"], "{}", told.facts);
+    let told = open.call("calculate-pod-capacity", &json!({"namespace": namespace})).await;
+    assert_eq!(forbidden(&told), ["LimitRange"], "{}", told.facts);
+    assert!(
+        told.facts["pod_estimates"]["small"]["max_pods"].as_i64().is_some_and(|fit| fit > 0),
+        "{}",
+        told.facts
+    );
+    let is_one = |told: &Told| told.facts["total"] == 1;
+    let (pods, _) = open.until("list-pods", &mine, "seen", SOON, is_one).await;
+    let pod = json!({"namespace": namespace, "pod": pods.facts["pods"][0]["name"]});
+    let told = open.call("diagnose-pod", &pod).await;
+    assert!(
+        !told.is_error && told.facts["unchecked"].to_string().contains("events is forbidden"),
+        "{}",
+        told.facts
+    );
     let refused = open
         .call("get-resource", &json!({"kind": "StatefulSet", "namespace": namespace, "name": "db"}))
         .await;
@@ -107,6 +130,22 @@ async fn sees_only(plane: &Plane, served: &Served, seen: &[String], hidden: &str
     for namespace in seen {
         assert!(rows.contains(&&json!(namespace)), "{}", namespaces.facts);
     }
+    let mine = json!({"namespace": seen[0], "kind": "Deployment", "name": "web"});
+    let told = open.call("get-workload", &mine).await;
+    assert_eq!((&told.facts["pods"]["total"], told.missing().len()), (&json!(1), 0), "{}", told.facts);
+    let told = open.call("calculate-pod-capacity", &json!({"namespace": seen[0]})).await;
+    assert_eq!(told.facts["pod_estimates"]["small"]["max_pods"], Value::Null, "{}", told.facts);
+    for tool in ["list-workloads", "list-events", "calculate-pod-capacity"] {
+        let told = open.call(tool, &json!({"namespace": hidden})).await;
+        assert!(told.is_error && told.text.contains(&seen[0]), "{tool}: {}", told.text);
+    }
+    let told =
+        open.call("get-workload", &json!({"namespace": hidden, "kind": "Deployment", "name": "web"})).await;
+    assert!(told.is_error && told.text.contains("not allowed"), "{}", told.text);
+    let all = open.call("list-resources", &json!({"kind": "ConfigMap"})).await;
+    assert!(all.is_error && all.text.contains(&seen[0]), "it says where it may: {}", all.text);
+    let one = open.call("list-resources", &json!({"kind": "ConfigMap", "namespace": seen[0]})).await;
+    assert!(!one.is_error, "{}", one.text);
     let other = open.call("list-pods", &json!({"namespace": hidden})).await;
     let said = format!("{} {}", other.text, other.facts);
     assert!(
