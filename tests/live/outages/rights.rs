@@ -131,7 +131,8 @@ async fn sees_only(plane: &Plane, served: &Served, seen: &[String], hidden: &str
         assert!(rows.contains(&&json!(namespace)), "{}", namespaces.facts);
     }
     let mine = json!({"namespace": seen[0], "kind": "Deployment", "name": "web"});
-    let told = open.call("get-workload", &mine).await;
+    // Events come in last.
+    let (told, _) = open.until("get-workload", &mine, "fresh", SOON, Told::is_fresh).await;
     assert_eq!((&told.facts["pods"]["total"], told.missing().len()), (&json!(1), 0), "{}", told.facts);
     let told = open.call("calculate-pod-capacity", &json!({"namespace": seen[0]})).await;
     assert_eq!(told.facts["pod_estimates"]["small"]["max_pods"], Value::Null, "{}", told.facts);
