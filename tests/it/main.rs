@@ -14,6 +14,7 @@ mod cluster;
 mod http;
 mod mcp;
 mod process;
+mod readme;
 mod recording;
 mod spans;
 mod stdio;
