@@ -220,7 +220,7 @@ impl Engine {
         drop(inventory);
         let mut issues = count(&found);
         let limit = usize::try_from(request.limit.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let problems = fit(&found, now, limit, budget::of(request.limit).min(20_000) - 900);
+        let problems = fit(&found, now, limit, budget::of(request.limit).min(20_000) - 300);
         issues.omitted = issues.total - problems.len();
         let status = status(nodes, pods, &issues, namespace.is_some());
         Ok(HealthAnswer {
@@ -296,25 +296,28 @@ fn count(found: &[Issue]) -> IssueCounts {
     counts
 }
 
-/// As many issues as fit. Every critical one must stand in the answer: when they are many, their sentences shrink.
+/// As many issues as fit. Every critical one must stand in the answer: when they are many, their sentences shrink, and
+/// then their pods go, which diagnose-pod finds by the workload.
 fn fit(found: &[Issue], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
     let critical = found.iter().filter(|issue| issue.severity == Severity::Critical).count();
-    for longest in [140, 80, 40, 0] {
+    let mut problems = Vec::new();
+    for (longest, with_pod) in [(140, true), (80, true), (40, true), (0, true), (0, false)] {
         let mut used = 0;
-        let mut problems = Vec::new();
+        problems.clear();
         for issue in found.iter().take(limit) {
-            let problem = Problem::new(issue, now, longest);
+            let mut problem = Problem::new(issue, now, longest);
+            problem.pod = problem.pod.filter(|_| with_pod);
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
             }
             problems.push(problem);
         }
-        if problems.len() >= critical.min(limit) || longest == 0 {
-            return problems;
+        if problems.len() >= critical.min(limit) {
+            break;
         }
     }
-    Vec::new()
+    problems
 }
 
 fn status(

@@ -1,6 +1,6 @@
 //! Events, in the words of `core/v1` or of `events.k8s.io/v1`.
 
-use super::json::{Int, Text, sentence, slim, uid};
+use super::json::{Int, Text, cut, sentence, slim, uid};
 use crate::{Interner, Name, page::digest, rows::EventRow};
 
 slim! {
