@@ -7,6 +7,7 @@
     reason = "what a test sets up must work"
 )]
 
+mod answers;
 mod boundaries;
 mod catalogue;
 mod cli;

@@ -43,7 +43,8 @@ fn cleaning_twice_changes_nothing() {
 #[test]
 fn a_line_is_redacted_before_it_is_cut() {
     let secret = ["hun", "ter2hun", "ter2"].concat();
-    let text = format!("cannot dial postgres://app:{secret}@db:5432/shop\n\u{1b}[32mpassword\u{1b}[0m={secret}");
+    let text =
+        format!("cannot dial postgres://app:{secret}@db:5432/shop\n\u{1b}[32mpassword\u{1b}[0m={secret}");
     for most in 0..120 {
         let line = line(&text, most);
         assert!(!line.contains("hunter2"), "{line}");
