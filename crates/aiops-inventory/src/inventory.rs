@@ -96,8 +96,8 @@ macro_rules! tables {
                 })
             }
 
-            fn drop_unseen(&mut self, kind: Kind, namespace: Option<&str>) {
-                let epoch = self.epoch(kind);
+            /// Drops the rows that no list since `epoch` has named.
+            fn drop_older(&mut self, kind: Kind, epoch: u32, namespace: Option<&str>) {
                 self.unreadable.retain(|(of, key), seen| {
                     *of != kind || *seen >= epoch || namespace.is_some_and(|ns| key.namespace != ns)
                 });
@@ -203,7 +203,7 @@ impl Inventory {
 
     /// The list is complete (of one namespace, when the feed may see only some).
     pub fn complete(&mut self, kind: Kind, namespace: Option<&str>) {
-        self.drop_unseen(kind, namespace);
+        self.drop_older(kind, self.epoch(kind), namespace);
         if namespace.is_none() {
             self.interner.sweep();
             self.shared.sweep();
@@ -212,12 +212,19 @@ impl Inventory {
         self.recount(kind);
     }
 
+    /// What was known of a kind in one namespace is not known any more. A list of another namespace that is coming in
+    /// meanwhile is not disturbed.
+    pub fn withdraw(&mut self, kind: Kind, namespace: &str) {
+        self.drop_older(kind, u32::MAX, Some(namespace));
+        self.generation += 1;
+        self.recount(kind);
+    }
+
     /// Says how fresh a kind is. `Sync::Absent` and `Sync::Forbidden` drop its rows: what may not be seen any more is
     /// not known any more.
     pub fn set_sync(&mut self, kind: Kind, sync: Sync) {
         if matches!(sync, Sync::Absent | Sync::Forbidden { .. }) {
-            self.begin(kind);
-            self.drop_unseen(kind, None);
+            self.drop_older(kind, u32::MAX, None);
             if kind == Kind::Event {
                 self.events.clear();
             }
@@ -294,11 +301,15 @@ impl Inventory {
         self.totals.suspects()
     }
 
-    /// Names of the namespaces that exist, or of those in which something was seen when namespaces may not be listed.
+    /// Names of the namespaces that exist, or of those that may be looked into when namespaces may not be listed.
     pub fn namespace_names(&self) -> Vec<Name> {
         if self.namespaces.is_empty() {
             let mut seen: Vec<Name> = self.totals.by_namespace().map(|(name, _)| name.clone()).collect();
+            if let Scope::Namespaces(names) = &self.info.scope {
+                seen.extend(names.iter().cloned());
+            }
             seen.sort();
+            seen.dedup();
             return seen;
         }
         self.namespaces.iter().map(|row| row.meta.key.name.clone()).collect()

@@ -154,14 +154,23 @@ fn requirement(part: &str) -> Result<Requirement, String> {
 fn key_of(text: &str) -> Result<Name, String> {
     let text = text.trim();
     let (prefix, name) = text.split_once('/').map_or((None, text), |(p, n)| (Some(p), n));
-    let prefix_ok = prefix.is_none_or(|p| {
-        (1..=253).contains(&p.len()) && p.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
-    });
-    if prefix_ok && is_label_name(name) && !name.is_empty() {
+    if prefix.is_none_or(is_domain) && is_label_name(name) && !name.is_empty() {
         Ok(Name::from(text))
     } else {
         Err(format!("{:?} is not a label key", text.chars().take(80).collect::<String>()))
     }
+}
+
+/// A DNS subdomain, as the part before the slash of a key is one.
+fn is_domain(text: &str) -> bool {
+    let is_inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    text.len() <= 253
+        && text.split('.').all(|label| {
+            !label.is_empty()
+                && label.chars().all(is_inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
 }
 
 fn value_of(text: &str) -> Result<Name, String> {
@@ -213,9 +222,23 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_the_part_at_fault() {
-        for text in
-            ["=web", "app in web", "app in (a", "a,,b", "app=we b", "-a", "a=b)", "((", "a=\u{0}", "x(y)"]
-        {
+        for text in [
+            "=web",
+            "app in web",
+            "app in (a",
+            "a,,b",
+            "app=we b",
+            "-a",
+            "a=b)",
+            "((",
+            "a=\u{0}",
+            "x(y)",
+            "../x",
+            "/x",
+            "a..b/x=1",
+            "-a/x",
+            "A.b/x",
+        ] {
             assert!(Selector::parse(text).is_err(), "{text:?}");
         }
         assert!(Selector::parse("app=../x").unwrap_err().to_string().contains("not a label value"));

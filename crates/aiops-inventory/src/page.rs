@@ -33,8 +33,8 @@ pub enum CursorError {
     OtherQuestion,
 }
 
-/// Longest cursor read: 200 marks and two names fit well.
-const LONGEST: usize = 3_000;
+/// Longest cursor read: 500 marks, which is the largest limit of a list, and two names fit.
+const LONGEST: usize = 4_096;
 /// Bytes of a mark on the wire.
 const MARK: usize = 5;
 
@@ -44,8 +44,10 @@ impl Cursor {
         let mut body = Vec::new();
         let key = self.after.clone().unwrap_or_else(|| Key::new("", ""));
         for part in [&key.namespace, &key.name] {
-            body.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
-            body.extend_from_slice(part.as_bytes().get(..part.len().min(255)).unwrap_or_default());
+            // A row's key may be longer than a name: a kind, a name and a reason. Cut, it would name another place.
+            let length = u16::try_from(part.len()).unwrap_or(u16::MAX);
+            body.extend_from_slice(&length.to_le_bytes());
+            body.extend_from_slice(part.as_bytes().get(..usize::from(length)).unwrap_or_default());
         }
         for mark in &self.shown {
             body.extend_from_slice(mark.to_le_bytes().get(..MARK).unwrap_or_default());
@@ -93,8 +95,8 @@ pub fn open(text: &str, question: u64) -> Result<Vec<u8>, CursorError> {
 }
 
 fn text_of(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let (length, rest) = bytes.split_first()?;
-    let (text, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (text, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 
@@ -131,5 +133,14 @@ mod tests {
         for forged in ["", "x", "../..", cut, &flipped, &"0".repeat(7_000), "é"] {
             assert_eq!(Cursor::decode(forged, 7), Err(CursorError::Forged), "{forged}");
         }
+    }
+
+    #[test]
+    fn the_longest_key_and_the_most_rows_come_back() {
+        let key = Key::new("n".repeat(63), format!("Deployment/{} {}", "ü".repeat(126), "r".repeat(256)));
+        let cursor = Cursor { after: Some(key), shown: (0..480).collect() };
+        assert_eq!(Cursor::decode(&cursor.encode(7), 7), Ok(cursor));
+        let first = Cursor { after: None, shown: (0..500).collect() };
+        assert_eq!(Cursor::decode(&first.encode(7), 7), Ok(first));
     }
 }

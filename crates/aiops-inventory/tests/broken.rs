@@ -194,3 +194,57 @@ fn damaged_objects_never_panic() {
         }
     }
 }
+
+/// Whoever may create pods and events chooses these texts; thousands of them must not fill the memory.
+#[test]
+fn texts_that_the_api_server_does_not_bound_are_cut() {
+    let long = "x".repeat(200_000);
+    let mut inventory = Inventory::default();
+    let pod = format!(
+        r#"{{"metadata":{{"name":"a","namespace":"n","ownerReferences":[{{"kind":"{long}","name":"{long}","uid":"1"}}]}},
+        "spec":{{"containers":[{{"name":"c","image":"{long}"}}]}}}}"#
+    );
+    inventory.apply(Kind::Pod, Change::Applied(pod.as_bytes())).expect("a pod");
+    let row = inventory.pods().get("n", "a").expect("its row");
+    let owner = row.meta.owner.as_ref().expect("an owner");
+    for (what, text) in [
+        ("image", &row.containers.first().expect("a container").spec.image),
+        ("owner's kind", &owner.kind),
+        ("owner", &owner.name),
+    ] {
+        assert!(text.len() <= 512 && text.ends_with('…'), "{what}: {} bytes", text.len());
+    }
+    let event = format!(
+        r#"{{"metadata":{{"name":"e","namespace":"n","uid":"2"}},"involvedObject":{{"kind":"Pod","name":"{long}"}}}}"#
+    );
+    inventory.apply(Kind::Event, Change::Applied(event.as_bytes())).expect("an event");
+    let object = &inventory.events().iter().next().expect("its row").object;
+    assert!(object.len() <= 253, "{} bytes", object.len());
+}
+
+/// Rights in one namespace end while the list of another comes in.
+#[test]
+fn what_is_withdrawn_in_one_namespace_disturbs_no_list_of_another() {
+    let mut inventory = Inventory::default();
+    let pod = |namespace: &str, name: &str| {
+        format!(r#"{{"metadata":{{"name":"{name}","namespace":"{namespace}"}}}}"#)
+    };
+    let put = |inventory: &mut Inventory, namespace: &str, name: &str| {
+        let json = pod(namespace, name);
+        inventory.apply(Kind::Pod, Change::Applied(json.as_bytes())).expect("a pod");
+    };
+    put(&mut inventory, "a", "old");
+    put(&mut inventory, "b", "gone");
+    inventory.begin(Kind::Pod);
+    put(&mut inventory, "b", "first");
+    inventory.withdraw(Kind::Pod, "a");
+    put(&mut inventory, "b", "second");
+    inventory.complete(Kind::Pod, Some("b"));
+    let names: Vec<String> = inventory
+        .pods()
+        .iter()
+        .map(|row| format!("{}/{}", row.meta.key.namespace, row.meta.key.name))
+        .collect();
+    assert_eq!(names, ["b/first", "b/second"]);
+    assert_eq!(inventory.pod_totals().counts.total(), 2);
+}

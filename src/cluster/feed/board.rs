@@ -158,8 +158,7 @@ impl Board {
         self.inventory.change(|inventory| {
             // What may not be seen any more in one namespace is not known any more; elsewhere it stays.
             if let (Some(namespace), Some(Sync::Forbidden { .. })) = (&part.1, state.parts.get(part)) {
-                inventory.begin(kind);
-                inventory.complete(kind, Some(namespace));
+                inventory.withdraw(kind, namespace);
             }
             inventory.set_kind_scope(kind, if is_whole { Scope::Cluster } else { Scope::Namespaces(seen) });
             inventory.set_sync(kind, overall);

@@ -36,6 +36,8 @@ slim! {
     SeriesJson<'a> { count "count": Int, last_observed_time "lastObservedTime": Text<'a> }
 }
 
+/// Longest name of an object. The API server lets whoever writes an event put any text there.
+const LONGEST_NAME: usize = 253;
 /// Longest message kept, in bytes.
 const LONGEST_MESSAGE: usize = 512;
 
@@ -75,7 +77,7 @@ pub(super) fn event(json: &[u8], interner: &mut Interner) -> Result<EventRow, se
         name: Name::from(&*meta.name),
         namespace: interner.name(&meta.namespace),
         kind: about.kind.word(interner),
-        object: interner.name(&about.name),
+        object: interner.name(&cut(&about.name, LONGEST_NAME)),
         object_uid: uid(&about.uid),
         reason: event.reason.word(interner),
         is_warning: &*event.r#type == "Warning",

@@ -8,7 +8,7 @@ use serde::de::Error as _;
 
 use super::{
     Shared,
-    json::{Int, Pairs, Text, slim},
+    json::{Int, Pairs, Text, cut, slim},
 };
 use crate::{
     Interner, Key, Name,
@@ -60,6 +60,8 @@ slim! {
     IdentityJson<'a> { name "name": Text<'a>, namespace "namespace": Text<'a>, uid "uid": Text<'a> }
 }
 
+/// Longest name, image or label kept, in bytes: a reference to an image with its digest is the longest of them.
+const LONGEST_NAME: usize = 512;
 /// Longest message kept of a condition or a container, in bytes.
 pub(super) const LONGEST_MESSAGE: usize = 512;
 
@@ -92,7 +94,8 @@ pub(super) struct Keep<'k> {
 
 impl Keep<'_> {
     pub(super) fn name(&mut self, text: &str) -> Name {
-        self.interner.name(text)
+        // Not every name is checked by the API server: an image or an owner may be a megabyte long.
+        self.interner.name(&cut(text, LONGEST_NAME))
     }
 
     pub(super) fn word(&mut self, text: &Text<'_>) -> Name {
