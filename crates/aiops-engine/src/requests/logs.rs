@@ -95,6 +95,8 @@ const TAIL: u32 = 200;
 const LONG_TAIL: u32 = 5_000;
 /// Most lines read.
 const MOST_TAIL: u32 = 20_000;
+/// How far a caller's clock may go ahead of ours, in seconds.
+const SKEW: i64 = 120;
 /// Tokens of entries in an answer.
 const TOKENS: usize = 1_450;
 
@@ -200,7 +202,7 @@ impl Engine {
 
     fn choose(&self, request: &PodLogs) -> Result<(Standing, Choice), Error> {
         let inventory = self.look();
-        let standing = self.standing(&inventory, &[Kind::Pod]);
+        let standing = self.standing_in(&inventory, &[Kind::Pod], Some(&request.namespace));
         let Some(pod) = inventory.pods().get(&request.namespace, &request.pod) else {
             if standing.lacks(Kind::Pod) {
                 // What the rows do not know yet the API server may.
@@ -287,6 +289,11 @@ fn since_seconds(text: &str, now: Timestamp) -> Result<i64, Error> {
         Error::invalid("argument \"since\"", why)
     };
     if let Ok(at) = text.parse::<Timestamp>() {
+        if at.as_second() > now.as_second() + SKEW {
+            // It would be answered by the lines of the last second, which nobody asked for.
+            let why = format!("{at} is later than now, which is {}", crate::answer::time(now));
+            return Err(Error::invalid("argument \"since\"", why));
+        }
         return Ok(now.as_second().saturating_sub(at.as_second()).max(1));
     }
     let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(fail)?;
