@@ -1,7 +1,7 @@
 //! What all answers have in common: how fresh they are, what is missing from them, and how much was left out.
 
 use aiops_inventory::{
-    ClusterInfo, Kind, Sync,
+    ClusterInfo, Inventory, Kind, KindStatus, Sync,
     inventory::{Scope, Source},
     rows::Seconds,
 };
@@ -39,7 +39,7 @@ pub struct Standing {
 pub struct Missing {
     /// The kind, such as `Pod`.
     pub kind: String,
-    /// `warming`, `stale`, `failing`, `forbidden` or `absent`.
+    /// `warming`, `stale`, `failing`, `forbidden`, `absent`, or `partial`: known but for what the reason says.
     pub state: String,
     /// Why, and what to do.
     pub reason: String,
@@ -48,6 +48,50 @@ pub struct Missing {
 impl Missing {
     pub(crate) fn new(kind: Kind, state: &str, reason: &str) -> Self {
         Self { kind: kind.name().to_owned(), state: state.to_owned(), reason: reason.to_owned() }
+    }
+
+    /// What a kind that is known lacks nevertheless: namespaces in which it is refused, objects that cannot be read.
+    pub(crate) fn in_part(
+        kind: Kind,
+        status: &KindStatus,
+        scope: &Scope,
+        namespace: Option<&str>,
+    ) -> impl Iterator<Item = Self> + use<> {
+        let refused: Vec<&str> = match (scope, &status.scope) {
+            (Scope::Namespaces(all), Scope::Namespaces(seen)) if kind.resource().namespaced => {
+                match namespace {
+                    Some(asked) if seen.iter().any(|name| name == asked) => Vec::new(),
+                    Some(asked) => vec![asked],
+                    None => {
+                        all.iter().filter(|name| !seen.contains(name)).map(|name| name.as_str()).collect()
+                    }
+                }
+            }
+            _ => Vec::new(),
+        };
+        let unseen = (!refused.is_empty()).then(|| {
+            // Of the one namespace that was asked about nothing is known.
+            let state = if namespace.is_some() { "forbidden" } else { "partial" };
+            let plural = kind.resource().plural;
+            let more = match refused.len() {
+                0..=5 => String::new(),
+                many => format!(" and {} more", many - 5),
+            };
+            let named: Vec<&str> = refused.into_iter().take(5).collect();
+            let reason = format!(
+                "{plural} may not be listed in {}{more}; grant list and watch on {plural} there",
+                named.join(", ")
+            );
+            Self::new(kind, state, &reason)
+        });
+        let unread = (status.unreadable > 0).then(|| {
+            let reason = format!(
+                "{} of them exist and could not be read; they are left out, or shown as they were before",
+                status.unreadable
+            );
+            Self::new(kind, "partial", &reason)
+        });
+        unseen.into_iter().chain(unread)
     }
 
     pub(crate) fn reason(sync: &Sync) -> &str {
@@ -80,10 +124,24 @@ impl Standing {
         }
     }
 
+    /// Says that sums over the pods of a node are not known, where only some namespaces may be seen.
+    pub(crate) fn note_unseen_pods(&mut self, inventory: &Inventory) {
+        if inventory.status(Kind::Pod).sync.is_known() && !sees_all_pods(inventory) {
+            let reason = "only pods of some namespaces may be seen, so what nodes have left is not known";
+            self.missing.push(Missing::new(Kind::Pod, "partial", reason));
+        }
+    }
+
     /// Whether this kind could not be counted at all.
     pub fn lacks(&self, kind: Kind) -> bool {
-        self.missing.iter().any(|m| m.state != "stale" && m.kind == kind.name())
+        self.missing.iter().any(|m| !matches!(&*m.state, "stale" | "partial") && m.kind == kind.name())
     }
+}
+
+/// Whether every pod of the cluster is in the rows. Only then is what is left on a node known.
+pub(crate) fn sees_all_pods(inventory: &Inventory) -> bool {
+    let status = inventory.status(Kind::Pod);
+    status.sync.is_known() && status.scope == Scope::Cluster
 }
 
 /// A moment as the wire has it: RFC 3339, UTC, whole seconds.
@@ -110,12 +168,17 @@ pub fn age(now: Timestamp, since: Seconds) -> String {
 /// The one to three names nearest to a misspelt one, as a hint that ends an error; empty when none is near.
 pub fn near<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> String {
     let wanted: String = wanted.chars().take(253).collect();
+    let length = wanted.chars().count();
     let mut scored: Vec<(usize, &str)> = names
         .filter_map(|name| {
+            let holds = wanted.len() >= 3 && name.contains(&*wanted);
+            // So many edits are needed at least: most names of a large cluster cost no more than this look.
+            let least = name.chars().count().abs_diff(length);
+            if !holds && least * 3 > length.max(3) {
+                return None;
+            }
             let distance = distance(&wanted, name);
-            let close = distance * 3 <= wanted.chars().count().max(3)
-                || (wanted.len() >= 3 && name.contains(&*wanted));
-            close.then_some((distance, name))
+            (holds || distance * 3 <= length.max(3)).then_some((distance, name))
         })
         .collect();
     scored.sort_unstable();
@@ -161,6 +224,7 @@ mod tests {
         let names = ["payments", "checkout", "kube-system"];
         assert_eq!(near("payment", names.into_iter()), "; did you mean payments?");
         assert_eq!(near("zzz", names.into_iter()), "");
+        assert_eq!(near("pay", names.into_iter()), "; did you mean payments?");
     }
 
     #[test]

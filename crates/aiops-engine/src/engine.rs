@@ -70,6 +70,11 @@ impl Engine {
 
     /// How far an answer that rests on these kinds may be believed.
     pub fn standing(&self, inventory: &Inventory, kinds: &[Kind]) -> Standing {
+        self.standing_in(inventory, kinds, None)
+    }
+
+    /// How far an answer that rests on these kinds, in one namespace or in all that may be seen, may be believed.
+    pub fn standing_in(&self, inventory: &Inventory, kinds: &[Kind], namespace: Option<&str>) -> Standing {
         let now = self.now();
         let mut standing = Standing { as_of: Some(time(now)), ..Standing::default() };
         let mut stale_since: Option<i64> = None;
@@ -83,6 +88,9 @@ impl Engine {
                 }
                 Sync::Absent if kind.is_optional() => {}
                 other => standing.missing.push(Missing::new(*kind, other.as_str(), Missing::reason(other))),
+            }
+            if status.sync.is_known() {
+                standing.missing.extend(Missing::in_part(*kind, status, &inventory.info().scope, namespace));
             }
         }
         if let Some(since) = stale_since {

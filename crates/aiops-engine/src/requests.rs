@@ -10,6 +10,8 @@ pub mod nodes;
 pub mod pods;
 pub mod resources;
 pub mod scaling;
+#[cfg(test)]
+mod scope_tests;
 pub mod workload;
 pub mod workloads;
 

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 
 use crate::{
     Engine, Error,
+    answer::sees_all_pods,
     placement::{Factor, Rooms, Size},
 };
 pub use answer::{Available, CapacityAnswer, Estimate, Excluded, QuotaLimits, Recommended, Trending, Usage};
@@ -102,12 +103,13 @@ impl Engine {
             &[Kind::Node, Kind::Pod, Kind::ResourceQuota, Kind::LimitRange]
         };
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
-        let standing = self.standing(&inventory, kinds);
+        let mut standing = self.standing_in(&inventory, kinds, namespace);
+        standing.note_unseen_pods(&inventory);
         let pods_known = !standing.lacks(Kind::Pod);
         let ground = Ground {
-            rooms: (pods_known && !standing.lacks(Kind::Node)).then(|| Rooms::of(&inventory)),
+            rooms: (sees_all_pods(&inventory) && !standing.lacks(Kind::Node)).then(|| Rooms::of(&inventory)),
             quotas: match namespace {
                 None => Some(Quotas::default()),
                 Some(ns) => (!standing.lacks(Kind::ResourceQuota)).then(|| Quotas::of(&inventory, ns)),

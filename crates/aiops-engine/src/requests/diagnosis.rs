@@ -99,7 +99,7 @@ impl Engine {
         let standing = {
             let inventory = self.look();
             self.known_namespace(&inventory, namespace)?;
-            self.standing(&inventory, &[Kind::Pod, Kind::Node])
+            self.standing_in(&inventory, &[Kind::Pod, Kind::Node], Some(namespace))
         };
         let cluster = self.cluster("reading the pod").map_err(|e| e.to_string());
         match target {
@@ -317,7 +317,7 @@ impl Engine {
         name: &str,
     ) -> Error {
         if standing.lacks(Kind::Pod) || !inventory.status(kind).sync.is_known() {
-            let standing = self.standing(inventory, &[kind]);
+            let standing = self.standing_in(inventory, &[kind], Some(namespace));
             return super::unknown(&standing, kind, "looking for the workload");
         }
         let names: Vec<String> = match kind {

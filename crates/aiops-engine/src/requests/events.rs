@@ -24,6 +24,7 @@ use crate::{
     issue::Object,
     owners,
     page::{Listing, Page},
+    requests::workloads::WorkloadKind,
 };
 
 /// Which events.
@@ -115,13 +116,14 @@ impl Engine {
     pub fn list_events(&self, request: &ListEvents) -> Result<EventList, Error> {
         let inventory = self.look();
         let now = self.now();
-        let standing = self.standing(&inventory, &[Kind::Event]);
         let namespace = request.namespace.as_deref().filter(|ns| !ns.is_empty());
+        let standing = self.standing_in(&inventory, &[Kind::Event], namespace);
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
         let oldest = request.since_minutes.map(|minutes| now.as_second() - i64::from(minutes) * 60);
-        let wanted_kind = request.kind.as_deref().map(str::to_ascii_lowercase);
+        let wanted_kind = request.kind.as_deref().and_then(kind);
+        let wanted_name = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let mut events_total = 0;
         let groups = group(&inventory, |event, object| {
             let of_type = match request.event_type {
@@ -132,8 +134,7 @@ impl Engine {
             let kind_fits = wanted_kind.as_deref().is_none_or(|kind| {
                 object.kind.to_ascii_lowercase() == kind || event.kind.to_ascii_lowercase() == kind
             });
-            let name_fits =
-                request.name.as_deref().is_none_or(|name| object.name == name || event.object == name);
+            let name_fits = wanted_name.is_none_or(|name| object.name == name || event.object == name);
             let keep = of_type
                 && kind_fits
                 && name_fits
@@ -155,6 +156,17 @@ impl Engine {
         );
         Ok(EventList { standing, page, events_total, events_dropped: inventory.events().dropped(), groups })
     }
+}
+
+/// The kind that a caller means, in lower case: `pods` and `deploy` are kinds as people write them. `None` for nothing.
+fn kind(text: &str) -> Option<String> {
+    let wanted = text.trim().to_ascii_lowercase();
+    if let Some(workload) = WorkloadKind::parse(&wanted) {
+        return Some(workload.kind().name().to_ascii_lowercase());
+    }
+    let known = Kind::ALL.into_iter().find(|kind| kind.resource().plural == wanted);
+    let kind = known.map_or(wanted, |kind| kind.name().to_ascii_lowercase());
+    (!kind.is_empty()).then_some(kind)
 }
 
 /// The newest groups about any of these objects, given as kind and name in one namespace.

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use aiops_inventory::{Inventory, Kind, inventory::PodCounts};
+use aiops_inventory::{Inventory, Kind, Scope, inventory::PodCounts};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -213,9 +213,9 @@ impl Engine {
         let now = self.now();
         let namespace = request.namespace.as_deref().filter(|ns| !ns.is_empty());
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
-        let mut standing = self.standing(&inventory, &HEALTH_KINDS);
+        let mut standing = self.standing_in(&inventory, &HEALTH_KINDS, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
         let nodes = (!standing.lacks(Kind::Node) && namespace.is_none()).then(|| node_counts(&inventory));
         let counts = match namespace {
@@ -242,6 +242,24 @@ impl Engine {
             issues,
             problems,
         })
+    }
+
+    /// Refuses a namespace that does not exist or of which the rows hold nothing because it may not be seen: that must
+    /// not read as if nothing were there.
+    pub(crate) fn seen_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
+        self.known_namespace(inventory, namespace)?;
+        let Scope::Namespaces(seen) = &inventory.info().scope else { return Ok(()) };
+        if seen.iter().any(|name| name == namespace) {
+            return Ok(());
+        }
+        let shown: String = namespace.chars().take(80).collect();
+        let names: Vec<&str> = seen.iter().take(10).map(|name| name.as_str()).collect();
+        let more = if seen.len() > 10 { " and more" } else { "" };
+        let why = format!(
+            "only {}{more} may be seen; grant list and watch there, or name it in cluster.namespaces",
+            names.join(", ")
+        );
+        Err(Error::Forbidden { what: format!("looking into namespace {shown:?}"), why })
     }
 
     /// Refuses a namespace that does not exist, naming near ones; lets it pass while namespaces are not known.

@@ -1,6 +1,6 @@
 //! Namespaces, worst first.
 
-use aiops_inventory::{Key, Kind, inventory::NamespaceTotals, page::digest};
+use aiops_inventory::{Key, Kind, Scope, inventory::NamespaceTotals, page::digest};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -61,7 +61,13 @@ impl Engine {
         let standing = self.standing(&inventory, &[Kind::Namespace, Kind::Pod, Kind::Deployment]);
         let now = self.now();
         let names = inventory.namespace_names();
-        let pods_known = !standing.lacks(Kind::Pod);
+        let sees = |kind: Kind, name: &str| {
+            !standing.lacks(kind)
+                && match &inventory.status(kind).scope {
+                    Scope::Cluster => true,
+                    Scope::Namespaces(seen) => seen.iter().any(|one| one == name),
+                }
+        };
         let totals = |name: &str| inventory.namespace_totals(name).copied().unwrap_or_default();
         let listing = Listing::new(
             digest([b"namespaces".as_slice()]),
@@ -75,6 +81,7 @@ impl Engine {
             |key| {
                 let row = inventory.namespaces().get("", &key.name);
                 let totals = totals(&key.name);
+                let pods_known = sees(Kind::Pod, &key.name);
                 Some(NamespaceItem {
                     name: key.name.to_string(),
                     status: row.map(|r| {
@@ -83,7 +90,7 @@ impl Engine {
                     age: row.map(|r| age(now, r.meta.created)),
                     pods: pods_known.then(|| totals.pods.counts.total()),
                     troubled: pods_known.then_some(totals.suspects),
-                    workloads: (!standing.lacks(Kind::Deployment)).then(|| workloads(&totals)),
+                    workloads: sees(Kind::Deployment, &key.name).then(|| workloads(&totals)),
                     requested_cpu_millicores: pods_known.then_some(totals.pods.requested_cpu_milli),
                     requested_memory_mib: pods_known.then_some(totals.pods.requested_memory_bytes >> 20),
                 })

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     Engine, Error,
-    answer::{Standing, age, near},
+    answer::{Standing, age, near, sees_all_pods},
     budget,
     page::{Listing, Page},
 };
@@ -79,7 +79,7 @@ pub struct NodeItem {
 pub struct Usage {
     /// Allocatable; null when the node does not say.
     pub allocatable: Option<i64>,
-    /// Requested (or bound) by pods that have not ended; null when pods are not known.
+    /// Requested (or bound) by pods that have not ended; null when not all pods may be seen.
     pub requested: Option<i64>,
 }
 
@@ -131,7 +131,8 @@ impl Engine {
     pub fn list_nodes(&self, request: &ListNodes) -> Result<NodeList, Error> {
         let inventory = self.look();
         let now = self.now();
-        let standing = self.standing(&inventory, &[Kind::Node, Kind::Pod]);
+        let mut standing = self.standing(&inventory, &[Kind::Node, Kind::Pod]);
+        standing.note_unseen_pods(&inventory);
         let selector = crate::requests::selector(request.label_selector.as_deref())?;
         let matching = inventory.nodes().iter().filter(|n| selector.matches(&n.meta.labels));
         let keys: Vec<Key> = matching.map(|n| n.meta.key.clone()).collect();
@@ -142,7 +143,7 @@ impl Engine {
         let question =
             digest([b"nodes".as_slice(), request.label_selector.as_deref().unwrap_or("").as_bytes()]);
         let listing = Listing::new(question, request.limit, request.cursor.as_deref(), keys)?;
-        let pods_known = !standing.lacks(Kind::Pod);
+        let pods_known = sees_all_pods(&inventory);
         let node = |key: &Key| inventory.nodes().get("", &key.name);
         let (nodes, page) = listing.fill(
             |key| node(key).map(|n| (n.ready() == Some(true), troubles(n).is_empty(), !n.cordoned)),
@@ -157,7 +158,8 @@ impl Engine {
     pub fn node(&self, name: &str) -> Result<NodeDetail, Error> {
         let inventory = self.look();
         let now = self.now();
-        let standing = self.standing(&inventory, &[Kind::Node, Kind::Pod]);
+        let mut standing = self.standing(&inventory, &[Kind::Node, Kind::Pod]);
+        standing.note_unseen_pods(&inventory);
         let Some(row) = inventory.nodes().get("", name) else {
             if standing.lacks(Kind::Node) {
                 return Err(crate::requests::unknown(&standing, Kind::Node, "reading a node"));
@@ -174,7 +176,7 @@ impl Engine {
             .map(|pod| format!("{}/{}", pod.meta.key.namespace, pod.meta.key.name))
             .collect();
         Ok(NodeDetail {
-            node: item(&inventory, row, now, !standing.lacks(Kind::Pod)),
+            node: item(&inventory, row, now, sees_all_pods(&inventory)),
             conditions: row.conditions.iter().map(|c| condition(c, now)).collect(),
             os_image: row.os_image.to_string(),
             container_runtime: row.runtime.to_string(),

@@ -134,10 +134,10 @@ impl Engine {
     pub fn list_pods(&self, request: &ListPods) -> Result<PodList, Error> {
         let inventory = self.look();
         let now = self.now();
-        let standing = self.standing(&inventory, &[Kind::Pod]);
         let namespace = request.namespace.as_deref().filter(|ns| !ns.is_empty());
+        let standing = self.standing_in(&inventory, &[Kind::Pod], namespace);
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
         let labels = super::selector(request.label_selector.as_deref())?;
         let fields = fields::parse(request.field_selector.as_deref())?;

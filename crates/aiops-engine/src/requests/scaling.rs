@@ -10,7 +10,7 @@ use aiops_inventory::{Inventory, Kind, rows::DeploymentRow};
 
 use crate::{
     Engine, Error,
-    answer::{Standing, near},
+    answer::{Standing, near, sees_all_pods},
     discovery,
     placement::{Rooms, Size},
     requests::capacity::{
@@ -51,7 +51,8 @@ impl Engine {
         check(request)?;
         let inventory = self.look();
         let kinds = [Kind::Deployment, Kind::Pod, Kind::Node, Kind::ResourceQuota, Kind::LimitRange];
-        let standing = self.standing(&inventory, &kinds);
+        let mut standing = self.standing_in(&inventory, &kinds, Some(&request.namespace));
+        standing.note_unseen_pods(&inventory);
         let ScalingImpact { deployment, namespace, target, .. } = request;
         let Some(row) = inventory.deployments().get(namespace, deployment) else {
             return Err(self.no_such_deployment(&inventory, &standing, request));
@@ -61,7 +62,7 @@ impl Engine {
         let start = request.current.map_or(own.present, i64::from);
         let world = World {
             quotas: (!standing.lacks(Kind::ResourceQuota)).then(|| Quotas::of(&inventory, namespace)),
-            rooms: (pods_known && !standing.lacks(Kind::Node)).then(|| Rooms::of(&inventory)),
+            rooms: (sees_all_pods(&inventory) && !standing.lacks(Kind::Node)).then(|| Rooms::of(&inventory)),
             start,
             placed: request.current.map_or(own.placed, i64::from),
             demand: own.demand,

@@ -183,7 +183,7 @@ impl Engine {
         let now = self.now();
         let GetWorkload { kind, namespace, name } = request;
         let watched = [kind.kind(), Kind::Pod, Kind::ReplicaSet, Kind::Event];
-        let standing = self.standing(&inventory, &watched);
+        let standing = self.standing_in(&inventory, &watched, Some(namespace));
         let Some(state) = rollout::state(&inventory, *kind, namespace, name) else {
             return Err(self.no_such_workload(&inventory, &standing, request));
         };

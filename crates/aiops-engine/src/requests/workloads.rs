@@ -118,10 +118,10 @@ impl Engine {
         let kinds: Vec<WorkloadKind> =
             request.kind.map_or_else(|| WorkloadKind::ALL.to_vec(), |kind| vec![kind]);
         let watched: Vec<Kind> = kinds.iter().map(|k| k.kind()).chain([Kind::Pod]).collect();
-        let standing = self.standing(&inventory, &watched);
         let namespace = request.namespace.as_deref().filter(|ns| !ns.is_empty());
+        let standing = self.standing_in(&inventory, &watched, namespace);
         if let Some(namespace) = namespace {
-            self.known_namespace(&inventory, namespace)?;
+            self.seen_namespace(&inventory, namespace)?;
         }
         let selector = super::selector(request.label_selector.as_deref())?;
         let mut keys = Vec::new();

@@ -3,7 +3,10 @@
 //! The place in the list is the API server's continue token, wrapped in a cursor that is bound to the question; a walk
 //! sees one moment of the cluster. Objects are turned into rows page by page and never kept.
 
-use aiops_inventory::page::{digest, open, seal};
+use aiops_inventory::{
+    Scope, Sync,
+    page::{digest, open, seal},
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -273,7 +276,8 @@ impl Engine {
             discovery::inventory_kind(resource).filter(|kind| *kind != aiops_inventory::Kind::Event)?;
         let inventory = self.look();
         let status = inventory.status(kind);
-        if narrowed || status.sync != aiops_inventory::Sync::Synced || status.unreadable > 0 {
+        let holds_all = status.scope == Scope::Cluster && status.unreadable == 0;
+        if narrowed || status.sync != Sync::Synced || !holds_all {
             return None;
         }
         let keys = discovery::keys(&inventory, kind);
