@@ -64,6 +64,11 @@ impl Handler {
         capabilities
     }
 
+    /// Refuses a URI that no resource of ours can ever have: nothing would ever be told about it.
+    fn is_ours(&self, uri: &str) -> Result<(), Error> {
+        if self.core().fixtures.resource(uri).is_some() { Ok(()) } else { resources::check(uri) }
+    }
+
     /// Runs something that is not a tool's own question with the same turn, limit and net.
     async fn guarded<T>(
         &self,
@@ -166,7 +171,7 @@ impl ServerHandler for Handler {
         }
         let Some(offer) = self.core().catalogue.find(&request.name) else {
             let unknown = self.core().catalogue.unknown(&request.name);
-            return Err(ErrorData::invalid_params(error::text(&unknown, Id::of(&context)), None));
+            return Err(ErrorData::invalid_params(error::words(&unknown, Id::of(&context)), None));
         };
         Ok(self.answer(offer, request, &context).await.into())
     }
@@ -259,7 +264,7 @@ impl ServerHandler for Handler {
         let id = Id::of(&context);
         self.guarded("completion/complete", &context, work).await.unwrap_or_else(|failure| {
             error::log("completion/complete", &failure, id);
-            Err(ErrorData::internal_error(error::text(&failure, id), None))
+            Err(ErrorData::internal_error(error::words(&failure, id), None))
         })
     }
 
@@ -285,6 +290,7 @@ impl ServerHandler for Handler {
         // Without a session nothing was promised and nothing can be told; a client that subscribes all the same is not
         // refused, because rejecting what is harmless breaks clients that ask without looking.
         let Some(session) = &self.session else { return Ok(()) };
+        self.is_ours(&request.uri).map_err(|e| error::resource(&e, &request.uri, Id::of(&context)))?;
         if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
             Ok(())
         } else {
@@ -313,7 +319,7 @@ impl ServerHandler for Handler {
         }
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
-            uris.retain(|uri| longest(uri).is_ok());
+            uris.retain(|uri| self.is_ours(uri).is_ok());
             uris.truncate(MOST_URIS);
         }
         Some(accepted)
@@ -331,6 +337,14 @@ impl ServerHandler for Handler {
             () = ending.cancelled() => {}
         }
         Ok(())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(error::unread(&request.method))
     }
 
     async fn get_task(

@@ -39,3 +39,12 @@ fn cleaning_twice_changes_nothing() {
     let once = clean("a\u{1b}b\u{2066}c\nd", 100).text;
     assert_eq!(clean(&once, 100).text, once);
 }
+
+#[test]
+fn texts_and_keys_of_a_value_are_cleaned_and_lines_stay() {
+    let mut value = serde_json::json!({"a\u{200b}": ["x\u{202e}y", {"z": "one\n\ttwo\r\nthree"}], "n": 1});
+    assert!(clean_json(&mut value));
+    let clean = serde_json::json!({"a\\u{200b}": ["x\\u{202e}y", {"z": "one\n\ttwo\nthree"}], "n": 1});
+    assert_eq!(value, clean);
+    assert!(!clean_json(&mut value));
+}
