@@ -8,6 +8,7 @@
     reason = "what a test sets up must work"
 )]
 
+mod bad_input;
 mod boundaries;
 mod catalogue;
 mod cli;
