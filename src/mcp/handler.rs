@@ -21,7 +21,7 @@ use super::{
     resources,
     server::{Core, Server},
     session::Session,
-    subscriptions::{Listener, MOST_URIS},
+    subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
 };
 
 /// How long clients may keep a list: changes are announced where they can be.
@@ -295,7 +295,8 @@ impl ServerHandler for Handler {
             Ok(())
         } else {
             let why = format!(
-                "too many subscriptions: a client may have {MOST_URIS}; unsubscribe from others first"
+                "too many subscriptions: a client may have {MOST_URIS}, and all clients together listen to {MOST_WATCHED} \
+                 different resources at most; unsubscribe from others first"
             );
             Err(ErrorData::invalid_request(why, None))
         }
@@ -321,6 +322,7 @@ impl ServerHandler for Handler {
         if let Some(uris) = &mut accepted.resource_subscriptions {
             uris.retain(|uri| self.is_ours(uri).is_ok());
             uris.truncate(MOST_URIS);
+            self.core().hub.keep_fitting(uris);
         }
         Some(accepted)
     }

@@ -33,7 +33,7 @@ const MOST_LISTENERS: usize = 1_024;
 /// Resources that one client listens to.
 pub(super) const MOST_URIS: usize = 64;
 /// Different resources that are looked at after a change.
-const MOST_WATCHED: usize = 256;
+pub(super) const MOST_WATCHED: usize = 256;
 
 /// Where notifications go.
 #[derive(Debug, Clone)]
@@ -122,6 +122,18 @@ impl Hub {
     /// Whether one more may listen.
     pub(super) fn has_room(&self) -> bool {
         self.room.lock().seated.len() < MOST_LISTENERS
+    }
+
+    /// Takes out the resources for which there is no room, so that nobody is promised news that never come.
+    pub(super) fn keep_fitting(&self, uris: &mut Vec<String>) {
+        let room = self.room.lock();
+        let mut free = MOST_WATCHED.saturating_sub(room.digests.len());
+        uris.retain(|uri| {
+            let is_watched = room.digests.contains_key(uri);
+            let fits = is_watched || free > 0;
+            free = free.saturating_sub(usize::from(!is_watched));
+            fits
+        });
     }
 
     /// Seats a client; `None` when the hub is full.

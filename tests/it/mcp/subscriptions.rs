@@ -191,3 +191,24 @@ async fn what_can_never_be_a_resource_is_not_listened_to() {
     // One that is not there yet may come.
     client.subscribe(SubscribeRequestParams::new("cluster://nodes/new")).await.unwrap();
 }
+
+#[tokio::test]
+#[expect(deprecated, reason = "resources/subscribe is what 2025-11-25 has")]
+async fn all_clients_together_are_bounded_and_the_refusal_says_so() {
+    let world = World::new();
+    let server = world.server();
+    let mut clients = Vec::new();
+    for one in 0..4 {
+        let client = world.legacy(&server, ()).await;
+        for n in 0..64 {
+            let uri = format!("cluster://nodes/n{one}-{n}");
+            client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+        }
+        clients.push(client);
+    }
+    let last = world.legacy(&server, ()).await;
+    let refused = last.subscribe(SubscribeRequestParams::new("cluster://nodes/new")).await.unwrap_err();
+    assert!(refused.to_string().contains("256"), "{refused}");
+    // What others listen to already costs nothing more.
+    last.subscribe(SubscribeRequestParams::new("cluster://nodes/n0-0")).await.unwrap();
+}
