@@ -1,7 +1,6 @@
 //! Integration tests: one binary, one module a topic.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::string_slice,
