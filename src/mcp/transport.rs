@@ -121,6 +121,11 @@ impl Endpoint {
                 if refused { sessions::full() } else { response }
             }
         };
+        let response = if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            unreadable(response).await
+        } else {
+            response
+        };
         if response.status() == StatusCode::FORBIDDEN && posted {
             self.hint(host.as_ref());
         }
@@ -146,6 +151,29 @@ impl std::fmt::Debug for McpService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sessions = matches!(self.0.kind, Kind::Sessions(_));
         f.debug_struct("McpService").field("sessions", &sessions).finish_non_exhaustive()
+    }
+}
+
+/// rmcp calls a body that it cannot read one of an unsupported type. It is a bad request, and JSON-RPC has its own words
+/// for it.
+async fn unreadable(response: Answered) -> Answered {
+    const READING: &str = "fail to deserialize request body ";
+    let (head, body) = response.into_parts();
+    let Ok(body) = body.collect().await;
+    let body = body.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    match text.strip_prefix(READING) {
+        Some(why) if why.starts_with("unrecognized") => json_error(
+            StatusCode::BAD_REQUEST,
+            -32600,
+            "the body is no request, notification or response of JSON-RPC 2.0: it needs jsonrpc \"2.0\", a method, and as \
+             id a string or an integer; batches are not taken",
+        ),
+        Some(why) => {
+            let why = aiops_engine::text::clean(why, 200).text;
+            json_error(StatusCode::BAD_REQUEST, -32700, &format!("the body cannot be read as JSON: {why}"))
+        }
+        None => Response::from_parts(head, Full::new(body).boxed()),
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod bad_input;
 mod boundaries;
 mod catalogue;
 mod cli;
