@@ -85,6 +85,11 @@ test-clients: ## Through other people's MCP clients (needs Python and npm)
 cluster: ## Start a control plane with a scenario and print its KUBECONFIG (SCENARIO=crash-loop)
 	tests/controlplane/run $(SCENARIO)
 
+.PHONY: bench
+bench: ## What aiops costs beside a minimal binary, on 10,000 pods (QUICK=1, PODS=100000, PEER_MCP_URL=…); needs Go
+	$(CARGO) run --release --locked --quiet --package aiops-bench -- $(if $(QUICK),--quick,--dist) \
+		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL))
+
 .PHONY: dist
 dist: ## The binary as it is shipped
 	$(CARGO) build --profile dist --locked
