@@ -61,6 +61,8 @@ pub(super) struct Feed {
     /// No watch has run yet.
     is_first: bool,
     version: String,
+    /// The server that the rows are of.
+    server: String,
     /// How long the API server is given for a small request: it grows while it turns out to be slow.
     patience: Duration,
 }
@@ -98,6 +100,7 @@ impl Feed {
             board,
             is_first: true,
             version: String::new(),
+            server: String::new(),
             patience: PATIENCE.0,
         }
     }
@@ -207,7 +210,7 @@ impl Feed {
         if !connection.context.is_empty() {
             self.settings.context = Some(connection.context.clone());
         }
-        self.note(&facts);
+        self.note(&facts, connection.api.server());
         self.hub.set(Some(Arc::clone(connection)));
         let session = Session::new(
             Arc::clone(&connection.api),
@@ -224,7 +227,7 @@ impl Feed {
         }
     }
 
-    fn note(&mut self, facts: &Facts) {
+    fn note(&mut self, facts: &Facts, server: &str) {
         if self.version != facts.version {
             self.board.try_streaming_again();
             self.version.clone_from(&facts.version);
@@ -232,8 +235,13 @@ impl Feed {
         let is_other = {
             let rows = self.inventory.look();
             let known = &rows.info().uid;
-            !known.is_empty() && !facts.uid.is_empty() && known != facts.uid.as_str()
+            // Another address is another cluster unless both say that they are the same: versions of the one mean nothing
+            // to the other.
+            let has_moved = !self.server.is_empty() && self.server != server;
+            let is_told_apart = !known.is_empty() && !facts.uid.is_empty();
+            if is_told_apart { known != facts.uid.as_str() } else { has_moved }
         };
+        server.clone_into(&mut self.server);
         if is_other {
             tracing::warn!("the API server is of another cluster than before; everything is read anew");
             self.board.forget();
@@ -246,7 +254,7 @@ impl Feed {
             inventory.set_info(|info| {
                 info.source = Source::Live;
                 info.version = facts.version.as_str().into();
-                if !facts.uid.is_empty() {
+                if is_other || !facts.uid.is_empty() {
                     info.uid = facts.uid.as_str().into();
                 }
                 info.scope = scope;

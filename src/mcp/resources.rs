@@ -88,6 +88,11 @@ pub(super) async fn read(engine: &Engine, uri: &str) -> Result<Answer, Error> {
     }
 }
 
+/// Whether a URI is of a form that a resource of ours may have.
+pub(super) fn check(uri: &str) -> Result<(), Error> {
+    Address::parse(uri).map(drop)
+}
+
 fn health(engine: &Engine) -> Result<Answer, Error> {
     let answer = engine.cluster_health(&ClusterHealth { details: true, namespace: None, limit: None })?;
     let recorded = answer.standing.recording.is_some();

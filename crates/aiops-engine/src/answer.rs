@@ -159,8 +159,11 @@ pub fn seconds(at: Seconds) -> Option<String> {
     (at != 0).then(|| Timestamp::from_second(at).ok().map(time)).flatten()
 }
 
-/// An age as kubectl prints it: `45s`, `12m`, `3h`, `2d`.
+/// An age as kubectl prints it: `45s`, `12m`, `3h`, `2d`; `unknown` for 0, which stands for absent.
 pub fn age(now: Timestamp, since: Seconds) -> String {
+    if since == 0 {
+        return "unknown".to_owned();
+    }
     let age = now.as_second().saturating_sub(since).max(0);
     match age {
         0..120 => format!("{age}s"),
@@ -235,9 +238,14 @@ mod tests {
     #[test]
     fn ages_read_as_kubectl_prints_them() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        for (since, want) in
-            [(999_955, "45s"), (999_280, "12m"), (989_200, "3h"), (827_200, "2d"), (1_000_009, "0s")]
-        {
+        for (since, want) in [
+            (999_955, "45s"),
+            (999_280, "12m"),
+            (989_200, "3h"),
+            (827_200, "2d"),
+            (1_000_009, "0s"),
+            (0, "unknown"),
+        ] {
             assert_eq!(age(now, since), want);
         }
     }

@@ -123,7 +123,7 @@ impl Handler {
             return;
         }
         let data = json!({
-            "tool": tool, "code": failure.code(), "requestId": id.to_string(), "message": error::text(failure, id),
+            "tool": tool, "code": failure.code(), "requestId": id.to_string(), "message": error::words(failure, id),
         });
         let message = LoggingMessageNotificationParam::new(level, data).with_logger("aiops");
         // The answer itself says the same; a log message that is lost costs nothing.

@@ -239,7 +239,7 @@ impl Engine {
         let mut issues = count(&found);
         let limit = usize::try_from(request.limit.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
         let findings = detectors::fold(found);
-        let problems = fit(&findings, now, limit, budget::of(request.limit).min(20_000) - 900);
+        let problems = fit(&findings, now, limit, budget::of(request.limit).min(20_000) - 300);
         let named: usize = problems.iter().map(|problem| 1 + problem.also.len()).sum();
         issues.omitted = issues.total - named;
         let status = status(nodes, pods, &issues, namespace.is_some());
@@ -319,15 +319,17 @@ fn count(found: &[Issue]) -> IssueCounts {
 }
 
 /// As many findings as fit. Their sentences shrink a little when that lets all of them in, and as far as needed for
-/// every critical one to stand in the answer.
+/// every critical one to stand in the answer; when that is not enough their pods go, which diagnose-pod finds by the
+/// workload.
 fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
     let wanted = found.len().min(limit);
     let critical = found.iter().filter(|finding| finding.severity == Severity::Critical).count().min(limit);
-    let cut = |longest| {
+    let cut = |(longest, with_pod)| {
         let mut used = 0;
         let mut problems = Vec::new();
         for finding in found.iter().take(limit) {
-            let problem = Problem::of(finding, now, longest);
+            let mut problem = Problem::of(finding, now, longest);
+            problem.pod = problem.pod.filter(|_| with_pod);
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
@@ -336,9 +338,12 @@ fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Pro
         }
         problems
     };
-    let all = [160, 120, 80].into_iter().map(cut).find(|problems| problems.len() == wanted);
-    let worst = || [160, 80, 40].into_iter().map(cut).find(|problems| problems.len() >= critical);
-    all.or_else(worst).unwrap_or_else(|| cut(0))
+    let all = [160, 120, 80].map(|longest| (longest, true)).into_iter().map(cut).find(|p| p.len() == wanted);
+    let worst = || {
+        let ways = [(160, true), (80, true), (40, true), (0, true)];
+        ways.into_iter().map(cut).find(|problems| problems.len() >= critical)
+    };
+    all.or_else(worst).unwrap_or_else(|| cut((0, false)))
 }
 
 fn status(
