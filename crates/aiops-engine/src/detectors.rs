@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use aiops_inventory::{Inventory, rows::Seconds};
 
 use self::warnings::Warnings;
-use crate::issue::{Issue, Severity};
+use crate::issue::{Issue, Object, Severity};
 
 /// What a detector sees.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +70,7 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
             tracing::trace!(detector = detector.name, issues = found.len() - before, "detector found issues");
         }
     }
-    let mut merged: BTreeMap<(&'static str, crate::issue::Object), Issue> = BTreeMap::new();
+    let mut merged: BTreeMap<(&'static str, Object), Issue> = BTreeMap::new();
     for issue in found {
         match merged.entry((issue.code, issue.object.clone())) {
             std::collections::btree_map::Entry::Vacant(free) => {
@@ -87,6 +87,7 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
             }
         }
     }
+    fold_consequences(&mut merged);
     let mut issues: Vec<Issue> = merged.into_values().collect();
     issues.sort_by(|a, b| {
         (a.severity, std::cmp::Reverse(a.count), &a.object, a.code).cmp(&(
@@ -97,6 +98,23 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
         ))
     });
     issues
+}
+
+/// What only says that a workload's pods are missing, whatever keeps them.
+const CONSEQUENCES: [&str; 2] = ["deployment_unavailable", "rollout_stuck"];
+
+/// A workload of which something as severe says why its pods are missing is not reported a second time.
+fn fold_consequences(issues: &mut BTreeMap<(&'static str, Object), Issue>) {
+    let mut explained: BTreeMap<Object, Severity> = BTreeMap::new();
+    for ((code, object), issue) in &*issues {
+        if !CONSEQUENCES.contains(code) {
+            let worst = explained.entry(object.clone()).or_insert(issue.severity);
+            *worst = issue.severity.min(*worst);
+        }
+    }
+    issues.retain(|(code, object), issue| {
+        !CONSEQUENCES.contains(code) || explained.get(object).is_none_or(|worst| *worst > issue.severity)
+    });
 }
 
 /// Whether a workload still has somebody to serve: decides between high and critical.

@@ -222,6 +222,23 @@ fn disruption_budgets_that_block() {
 }
 
 #[test]
+fn what_follows_from_an_issue_is_not_a_second_one() {
+    let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
+    let (first, second) = ("22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333");
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "d", "namespace": "shop", "uid": first, "creationTimestamp": ago(9_000)}, "spec": {"replicas": 1},
+        "status": {"replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1, "conditions": [
+            {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "lastTransitionTime": ago(900)},
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastTransitionTime": ago(200)}]}});
+    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": "d-1", "namespace": "shop", "uid": second, "ownerReferences": owner("Deployment", "d", first)}, "spec": {"replicas": 1}});
+    let mut pod = crashing(json!({"name": "app", "image": "i"}), "Error", 2, "");
+    pod["metadata"]["ownerReferences"] = owner("ReplicaSet", "d-1", second);
+    check(&[deployment.clone(), set.clone()], "rollout_stuck", &["progress deadline"]);
+    check(&[deployment, set, pod], "crash_loop", &["exit code 2"]);
+}
+
+#[test]
 fn a_rolling_update_is_silent() {
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "generation": 4, "creationTimestamp": ago(90_000)},
         "spec": {"replicas": 3}, "status": {"observedGeneration": 4, "replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3, "unavailableReplicas": 1,
