@@ -22,6 +22,11 @@ help: ## List the recipes
 demo: ## Serve the recorded demo cluster at http://127.0.0.1:8080/mcp
 	$(CARGO) run --release --locked -- demo
 
+.PHONY: transcript
+transcript: ## Print the transcript in README.md again
+	UPDATE_README=1 $(CARGO) test --locked --quiet --test it readme::the_transcript
+	git diff --stat README.md
+
 .PHONY: check
 check: fmt clippy doc deny generated absences ## Everything that reads the code and runs none of it
 

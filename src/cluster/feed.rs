@@ -19,6 +19,7 @@ use aiops_inventory::{
     Scope,
     inventory::{Connection as Link, Source},
 };
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ use super::{
 const RETRY: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(1_200));
 /// How long the API server is given for a small request, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
+/// Between two first requests, while none is answered.
+const GREET: Duration = Duration::from_millis(2_600);
 /// A server that answers within this time is not slow.
 const PROMPT: Duration = Duration::from_secs(1);
 /// How soon a program that hands out credentials is started again, at most and at least.
@@ -58,6 +61,8 @@ pub(super) struct Feed {
     /// No watch has run yet.
     is_first: bool,
     version: String,
+    /// The server that the rows are of.
+    server: String,
     /// How long the API server is given for a small request: it grows while it turns out to be slow.
     patience: Duration,
 }
@@ -95,6 +100,7 @@ impl Feed {
             board,
             is_first: true,
             version: String::new(),
+            server: String::new(),
             patience: PATIENCE.0,
         }
     }
@@ -204,7 +210,7 @@ impl Feed {
         if !connection.context.is_empty() {
             self.settings.context = Some(connection.context.clone());
         }
-        self.note(&facts);
+        self.note(&facts, connection.api.server());
         self.hub.set(Some(Arc::clone(connection)));
         let session = Session::new(
             Arc::clone(&connection.api),
@@ -214,14 +220,14 @@ impl Feed {
             std::mem::take(&mut self.is_first),
             self.patience,
         );
-        let end = Box::pin(session.run(&self.namespaces, &connection.namespace)).await;
+        let end = Box::pin(session.run(&self.namespaces, &connection.candidates)).await;
         match end {
             End::OtherRights => Ok(()),
             End::Lost(lost) => Err(lost),
         }
     }
 
-    fn note(&mut self, facts: &Facts) {
+    fn note(&mut self, facts: &Facts, server: &str) {
         if self.version != facts.version {
             self.board.try_streaming_again();
             self.version.clone_from(&facts.version);
@@ -229,8 +235,13 @@ impl Feed {
         let is_other = {
             let rows = self.inventory.look();
             let known = &rows.info().uid;
-            !known.is_empty() && !facts.uid.is_empty() && known != facts.uid.as_str()
+            // Another address is another cluster unless both say that they are the same: versions of the one mean nothing
+            // to the other.
+            let has_moved = !self.server.is_empty() && self.server != server;
+            let is_told_apart = !known.is_empty() && !facts.uid.is_empty();
+            if is_told_apart { known != facts.uid.as_str() } else { has_moved }
         };
+        server.clone_into(&mut self.server);
         if is_other {
             tracing::warn!("the API server is of another cluster than before; everything is read anew");
             self.board.forget();
@@ -243,7 +254,7 @@ impl Feed {
             inventory.set_info(|info| {
                 info.source = Source::Live;
                 info.version = facts.version.as_str().into();
-                if !facts.uid.is_empty() {
+                if is_other || !facts.uid.is_empty() {
                     info.uid = facts.uid.as_str().into();
                 }
                 info.scope = scope;
@@ -253,12 +264,33 @@ impl Feed {
         tracing::info!(version = facts.version, "connected to the cluster");
     }
 
+    /// The first request. While its answer is awaited it is asked again now and then over a new connection: the one that
+    /// waits may have been forgotten on the way, and a slow API server answers the oldest.
+    async fn greet(&self, api: &Api) -> Result<String, Failure> {
+        let end = Instant::now() + self.patience;
+        let mut asked = FuturesUnordered::new();
+        asked.push(version(api, self.patience));
+        loop {
+            tokio::select! {
+                Some(answer) = asked.next() => return answer,
+                () = tokio::time::sleep(GREET) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if !left.is_zero() {
+                        asked.push(version(api, left));
+                    }
+                }
+            }
+        }
+    }
+
     async fn facts(&self, connection: &Connection) -> Result<Facts, Failure> {
         let api = &connection.api;
         // Alone and first: while the API server is down this is the one request that it gets.
-        let version = version(api, self.patience).await?;
-        let (uid, reach) =
-            tokio::join!(uid(api, self.patience), reach::reach(api, &self.namespaces, &connection.namespace));
+        let version = self.greet(api).await?;
+        let (uid, reach) = tokio::join!(
+            uid(api, self.patience),
+            reach::reach(api, &self.namespaces, &connection.candidates)
+        );
         let reach = match reach {
             Ok(reach) => reach,
             Err(failure) if failure.trouble == Trouble::Unauthorized => return Err(failure),

@@ -174,10 +174,14 @@ impl Cluster for Live {
         let meta = list.get("metadata");
         let continue_token = meta.and_then(|meta| text(meta, "continue")).filter(|token| !token.is_empty());
         let remaining = meta.and_then(|meta| meta.get("remainingItemCount")).and_then(Value::as_u64);
-        let items = list.get_mut("items").map(Value::take).unwrap_or_default();
-        let mut items = match items {
-            Value::Array(items) => items,
-            _ => Vec::new(),
+        let mut items = match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            // Go writes a list of nothing so. Whatever else is no list, and must not read as an empty one.
+            Some(Value::Null) => Vec::new(),
+            _ => {
+                let why = "the API server's answer is no list: it has no items";
+                return Err(Failure::new(Trouble::Server, why).for_port(&what));
+            }
         };
         for item in &mut items {
             withhold(item, is_secret(resource));

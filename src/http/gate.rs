@@ -2,7 +2,10 @@
 //!
 //! Probes pass the first two only: the kubelet calls by address, has no token, and must be answered under load.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -22,6 +25,10 @@ use super::{
     request_id::{RequestId, X_REQUEST_ID},
 };
 use crate::telemetry::spans;
+
+/// How much of a body that is too long is read so that its sender reads the refusal, and how long.
+const MOST_SWALLOWED: usize = 64 << 20;
+const SWALLOW_WITHIN: Duration = Duration::from_secs(1);
 
 /// The order.
 pub(super) async fn gate(State(door): State<Door>, request: Request, next: Next) -> Response {
@@ -108,13 +115,17 @@ async fn whole(request: Request, most: usize) -> Result<Request, Refusal> {
         )
         .details(json!({ "max_body_bytes": most }))
     };
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     if declared(&head.headers).is_some_and(|length| length > most) {
+        swallow(&mut body).await;
         return Err(too_long());
     }
-    let body = match Limited::new(body, most).collect().await {
+    let body = match Limited::new(&mut body, most).collect().await {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => return Err(too_long()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            swallow(&mut body).await;
+            return Err(too_long());
+        }
         Err(_) => {
             return Err(Refusal::new(
                 StatusCode::BAD_REQUEST,
@@ -124,6 +135,22 @@ async fn whole(request: Request, most: usize) -> Result<Request, Refusal> {
         }
     };
     Ok(Request::from_parts(head, if body.is_empty() { Body::empty() } else { Body::from(body) }))
+}
+
+/// Reads what a client still sends and forgets it, for a while: most clients read the refusal only when they have sent
+/// everything, and lose it when the connection is reset before.
+async fn swallow(body: &mut Body) {
+    let mut left = MOST_SWALLOWED;
+    let rest = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, bytes::Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // A client that is slow, or sends without end, learns it from the reset.
+    let _ = tokio::time::timeout(SWALLOW_WITHIN, rest).await;
 }
 
 fn declared(headers: &HeaderMap) -> Option<usize> {

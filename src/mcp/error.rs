@@ -5,18 +5,18 @@
 
 use std::{error::Error as _, fmt::Display};
 
-use aiops_engine::{Error, redact::Redactor};
+use aiops_engine::{Error, redact::Redactor, text};
 use rmcp::{
     ErrorData,
-    model::{CallToolResult, ContentBlock, MetaObject},
+    model::{CallToolResult, ContentBlock, ErrorCode, MetaObject},
 };
 use serde_json::json;
 
-/// The longest text of an error, in characters.
+/// The longest text of an error, in bytes.
 const LONGEST: usize = 1_500;
 
 /// The text a model reads.
-pub(super) fn text(error: &Error, request: impl Display) -> String {
+pub(super) fn words(error: &Error, request: impl Display) -> String {
     let mut text = error.to_string();
     match error {
         Error::Internal { .. } => text.push_str(&format!(" {request}")),
@@ -34,20 +34,46 @@ pub(super) fn text(error: &Error, request: impl Display) -> String {
     clean(&text)
 }
 
-/// Other people's words in an error are bounded, free of control characters and of credentials.
+/// Other people's words in an error are bounded, free of credentials and of characters that do not show.
 fn clean(text: &str) -> String {
-    let redacted = Redactor::new().redact(text);
-    let mut clean: String =
-        redacted.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-    if clean.len() < redacted.len() && clean.chars().count() == LONGEST {
-        clean.push('…');
-    }
-    clean
+    text::show(&Redactor::new(), text, LONGEST).text
 }
+
+/// A request that rmcp could not read as one of the protocol's own: a method that there is not, or parameters of a wrong
+/// form, which it does not tell apart.
+pub(super) fn unread(method: &str) -> ErrorData {
+    let shown = text::clean(method, 64).text;
+    if METHODS.contains(&method) {
+        let why = format!(
+            "the params of {shown} do not have the form that the protocol gives them: a member is missing or of a wrong type"
+        );
+        return ErrorData::invalid_params(why, None);
+    }
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {shown:?}"), None)
+}
+
+/// The methods that we answer.
+const METHODS: [&str; 15] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "logging/setLevel",
+    "subscriptions/listen",
+];
 
 /// A tool that failed.
 pub(super) fn failed(error: &Error, request: impl Display) -> CallToolResult {
-    let mut result = CallToolResult::error(vec![ContentBlock::text(text(error, &request))]);
+    let mut result = CallToolResult::error(vec![ContentBlock::text(words(error, &request))]);
     let mut meta = MetaObject::new();
     meta.insert("aiops.io/code".to_owned(), error.code().into());
     meta.insert("aiops.io/requestId".to_owned(), request.to_string().into());
@@ -57,7 +83,7 @@ pub(super) fn failed(error: &Error, request: impl Display) -> CallToolResult {
 
 /// A resource that cannot be read.
 pub(super) fn resource(error: &Error, uri: &str, request: impl Display) -> ErrorData {
-    let text = text(error, request);
+    let text = words(error, request);
     let uri: String = uri.chars().take(256).collect();
     let data = Some(json!({"uri": clean(&uri), "code": error.code()}));
     match error {

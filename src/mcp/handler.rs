@@ -17,11 +17,11 @@ use tracing::Instrument as _;
 
 use super::{
     completion, error, prompts,
-    request::{RequestId as Id, traceparent},
+    request::{RequestId as Id, adopt, traceparent},
     resources,
     server::{Core, Server},
     session::Session,
-    subscriptions::{Listener, MOST_URIS},
+    subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
 };
 
 /// How long clients may keep a list: changes are announced where they can be.
@@ -62,6 +62,11 @@ impl Handler {
             .build();
         self.core().fixtures.declare(&mut capabilities);
         capabilities
+    }
+
+    /// Refuses a URI that no resource of ours can ever have: nothing would ever be told about it.
+    fn is_ours(&self, uri: &str) -> Result<(), Error> {
+        if self.core().fixtures.resource(uri).is_some() { Ok(()) } else { resources::check(uri) }
     }
 
     /// Runs something that is not a tool's own question with the same turn, limit and net.
@@ -166,7 +171,7 @@ impl ServerHandler for Handler {
         }
         let Some(offer) = self.core().catalogue.find(&request.name) else {
             let unknown = self.core().catalogue.unknown(&request.name);
-            return Err(ErrorData::invalid_params(error::text(&unknown, Id::of(&context)), None));
+            return Err(ErrorData::invalid_params(error::words(&unknown, Id::of(&context)), None));
         };
         Ok(self.answer(offer, request, &context).await.into())
     }
@@ -209,6 +214,7 @@ impl ServerHandler for Handler {
         let id = Id::of(&context);
         let span =
             tracing::info_span!("resources/read", request_id = %id, traceparent = traceparent(&context));
+        adopt(&span, &context);
         let read = self.guarded("resources/read", &context, resources::read(&self.core().engine, &uri));
         match read.instrument(span).await {
             Ok(answer) => {
@@ -259,7 +265,7 @@ impl ServerHandler for Handler {
         let id = Id::of(&context);
         self.guarded("completion/complete", &context, work).await.unwrap_or_else(|failure| {
             error::log("completion/complete", &failure, id);
-            Err(ErrorData::internal_error(error::text(&failure, id), None))
+            Err(ErrorData::internal_error(error::words(&failure, id), None))
         })
     }
 
@@ -285,11 +291,13 @@ impl ServerHandler for Handler {
         // Without a session nothing was promised and nothing can be told; a client that subscribes all the same is not
         // refused, because rejecting what is harmless breaks clients that ask without looking.
         let Some(session) = &self.session else { return Ok(()) };
+        self.is_ours(&request.uri).map_err(|e| error::resource(&e, &request.uri, Id::of(&context)))?;
         if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
             Ok(())
         } else {
             let why = format!(
-                "too many subscriptions: a client may have {MOST_URIS}; unsubscribe from others first"
+                "too many subscriptions: a client may have {MOST_URIS}, and all clients together listen to {MOST_WATCHED} \
+                 different resources at most; unsubscribe from others first"
             );
             Err(ErrorData::invalid_request(why, None))
         }
@@ -313,8 +321,9 @@ impl ServerHandler for Handler {
         }
         let mut accepted = requested.clone();
         if let Some(uris) = &mut accepted.resource_subscriptions {
-            uris.retain(|uri| longest(uri).is_ok());
+            uris.retain(|uri| self.is_ours(uri).is_ok());
             uris.truncate(MOST_URIS);
+            self.core().hub.keep_fitting(uris);
         }
         Some(accepted)
     }
@@ -331,6 +340,14 @@ impl ServerHandler for Handler {
             () = ending.cancelled() => {}
         }
         Ok(())
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(error::unread(&request.method))
     }
 
     async fn get_task(

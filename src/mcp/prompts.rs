@@ -6,6 +6,7 @@ mod data_access;
 mod diagnose;
 mod investigate;
 
+use aiops_engine::text::is_clean;
 use rmcp::{
     ErrorData,
     model::{
@@ -108,8 +109,12 @@ fn values(template: &Template, given: &JsonObject) -> Result<Vec<(&'static str, 
             Some(None) => return Err(refuse(name, "must be a string".to_owned())),
             None => "",
         };
-        if text.len() > LONGEST || text.chars().any(char::is_control) {
-            return Err(refuse(name, format!("must be one line of at most {LONGEST} bytes")));
+        if !is_clean(text, LONGEST) || text.contains(['"', '\\', '{', '}']) {
+            // It is put between quotes, and into a selector.
+            let why = format!(
+                "must be one line of at most {LONGEST} bytes, without quotes, braces and backslashes"
+            );
+            return Err(refuse(name, why));
         }
         if text.is_empty() && *required {
             return Err(refuse(name, format!("is needed: {description}")));

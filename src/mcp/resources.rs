@@ -88,6 +88,11 @@ pub(super) async fn read(engine: &Engine, uri: &str) -> Result<Answer, Error> {
     }
 }
 
+/// Whether a URI is of a form that a resource of ours may have.
+pub(super) fn check(uri: &str) -> Result<(), Error> {
+    Address::parse(uri).map(drop)
+}
+
 fn health(engine: &Engine) -> Result<Answer, Error> {
     let answer = engine.cluster_health(&ClusterHealth { details: true, namespace: None, limit: None })?;
     let recorded = answer.standing.recording.is_some();
@@ -110,8 +115,7 @@ fn nodes(engine: &Engine) -> Result<Answer, Error> {
     let mut members = object(uri::NODES, &answer)?;
     let as_of = members.get("as_of").cloned().unwrap_or_default();
     members.insert("timestamp".to_owned(), as_of);
-    // Nodes that are not known are null, as `ready` is, and not 0.
-    members.insert("total_nodes".to_owned(), answer.ready.map(|_| answer.page.total).into());
+    members.insert("total_nodes".to_owned(), answer.page.total.into());
     members.insert("ready_nodes".to_owned(), answer.ready.into());
     Answer::of(uri::NODES, &members)
 }

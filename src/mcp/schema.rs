@@ -171,31 +171,43 @@ pub(crate) fn decode<T: DeserializeOwned + JsonSchema>(
 ) -> Result<T, Error> {
     arguments.retain(|_, value| !value.is_null());
     let schema = cached::<T>();
+    members(tool, "", &mut arguments, &schema)?;
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|e| Error::invalid(format!("arguments of {tool}"), e.to_string()))
+}
+
+/// Checks the members of an object: the arguments of `of`, or those within the argument whose name and a dot `within` is.
+fn members(
+    of: &str,
+    within: &str,
+    given: &mut Map<String, Value>,
+    schema: &Map<String, Value>,
+) -> Result<(), Error> {
     let empty = Map::new();
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    for (name, value) in &mut arguments {
+    for (name, value) in &mut *given {
+        let shown: String = name.chars().take(64).collect();
+        let field = format!("{within}{shown}");
         let Some(property) = properties.get(name) else {
             let allowed: Vec<&str> = properties.keys().map(String::as_str).collect();
             let hint = near(name, allowed.iter().copied());
-            let shown: String = name.chars().take(64).collect();
             return Err(Error::invalid(
-                format!("argument {shown:?}"),
-                format!("{tool} has no such argument{hint}; it takes {}", list(&allowed)),
+                format!("argument {field:?}"),
+                format!("{of} has no such argument{hint}; it takes {}", list(&allowed)),
             ));
         };
-        check(name, value, property)?;
+        check(&field, value, property)?;
     }
     for required in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-        if let Some(name) = required.as_str().filter(|name| !arguments.contains_key(*name)) {
+        if let Some(name) = required.as_str().filter(|name| !given.contains_key(*name)) {
             let about = properties.get(name).and_then(|p| p.get("description")).and_then(Value::as_str);
             return Err(Error::invalid(
-                format!("argument {name:?}"),
-                format!("{tool} needs it{}", about.map(|a| format!(": {a}")).unwrap_or_default()),
+                format!("argument {:?}", format!("{within}{name}")),
+                format!("{of} needs it{}", about.map(|a| format!(": {a}")).unwrap_or_default()),
             ));
         }
     }
-    serde_json::from_value(Value::Object(arguments))
-        .map_err(|e| Error::invalid(format!("arguments of {tool}"), e.to_string()))
+    Ok(())
 }
 
 fn list(names: &[&str]) -> String {
@@ -209,6 +221,9 @@ fn cached<T: JsonSchema>() -> Arc<Map<String, Value>> {
     static SCHEMAS: LazyLock<Mutex<Schemas>> = LazyLock::new(Mutex::default);
     Arc::clone(SCHEMAS.lock().entry(std::any::type_name::<T>()).or_insert_with(|| Arc::new(input::<T>())))
 }
+
+/// Above this a floating-point number does not name one integer: 2^53.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Checks one value; a number or boolean in a string is turned into what the schema asks for.
 fn check(name: &str, value: &mut Value, schema: &Value) -> Result<(), Error> {
@@ -261,6 +276,11 @@ fn check(name: &str, value: &mut Value, schema: &Value) -> Result<(), Error> {
             ));
         }
     }
+    if let (Some(given), Some(schema)) = (value.as_object_mut(), schema.as_object())
+        && schema.contains_key("properties")
+    {
+        members(name, &format!("{name}."), given, schema)?;
+    }
     if let (Some(items), Some(schema)) = (value.as_array_mut(), schema.get("items")) {
         if items.len() > 200 {
             return Err(Error::invalid(
@@ -276,6 +296,13 @@ fn check(name: &str, value: &mut Value, schema: &Value) -> Result<(), Error> {
 }
 
 fn coerce(value: &mut Value, wanted: &str) {
+    // JSON does not tell 5 from 5.0, and some clients write all numbers the second way.
+    if let (Value::Number(number), "integer") = (&*value, wanted)
+        && number.is_f64()
+        && let Some(whole) = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() < WHOLE)
+    {
+        *value = Value::from(whole as i64);
+    }
     let Value::String(text) = &*value else { return };
     let parsed = match wanted {
         "integer" => text.trim().parse::<i64>().ok().map(Value::from),

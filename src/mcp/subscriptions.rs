@@ -33,7 +33,7 @@ const MOST_LISTENERS: usize = 1_024;
 /// Resources that one client listens to.
 pub(super) const MOST_URIS: usize = 64;
 /// Different resources that are looked at after a change.
-const MOST_WATCHED: usize = 256;
+pub(super) const MOST_WATCHED: usize = 256;
 
 /// Where notifications go.
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ impl Listener {
         let _ = tokio::time::timeout(PATIENCE, told).await;
     }
 
-    async fn updated(&self, uri: &str) {
+    /// Whether the client took it in time.
+    async fn updated(&self, uri: &str) -> bool {
         let told = async {
             match self {
                 Self::Stream(sink) => sink.notify_resource_updated(uri).await.is_ok(),
@@ -65,7 +66,16 @@ impl Listener {
                 }
             }
         };
-        let _ = tokio::time::timeout(PATIENCE, told).await;
+        tokio::time::timeout(PATIENCE, told).await.unwrap_or(false)
+    }
+
+    /// One after the other, until the client takes no more.
+    async fn all_updated(&self, uris: &[String]) {
+        for uri in uris {
+            if !self.updated(uri).await {
+                return;
+            }
+        }
     }
 }
 
@@ -112,6 +122,18 @@ impl Hub {
     /// Whether one more may listen.
     pub(super) fn has_room(&self) -> bool {
         self.room.lock().seated.len() < MOST_LISTENERS
+    }
+
+    /// Takes out the resources for which there is no room, so that nobody is promised news that never come.
+    pub(super) fn keep_fitting(&self, uris: &mut Vec<String>) {
+        let room = self.room.lock();
+        let mut free = MOST_WATCHED.saturating_sub(room.digests.len());
+        uris.retain(|uri| {
+            let is_watched = room.digests.contains_key(uri);
+            let fits = is_watched || free > 0;
+            free = free.saturating_sub(usize::from(!is_watched));
+            fits
+        });
     }
 
     /// Seats a client; `None` when the hub is full.
@@ -172,23 +194,29 @@ impl Hub {
             (everybody, watched)
         };
         futures::future::join_all(everybody.iter().map(Listener::tools_changed)).await;
+        let mut news: BTreeMap<u64, (Listener, Vec<String>)> = BTreeMap::new();
         for uri in watched {
             let digest = resources::digest(&self.engine, &uri);
-            let listeners = self.digested(&uri, digest);
-            futures::future::join_all(listeners.iter().map(|listener| listener.updated(&uri))).await;
+            for (id, listener) in self.digested(&uri, digest) {
+                news.entry(id).or_insert_with(|| (listener, Vec::new())).1.push(uri.clone());
+            }
             // Others have their turn between two resources.
             tokio::task::yield_now().await;
         }
+        // Each client has its own time, so that one which takes nothing delays nobody else's news by more than that.
+        let told = news.values().map(|(listener, uris)| listener.all_updated(uris));
+        futures::future::join_all(told).await;
     }
 
     /// Keeps what a resource says now; who is to be told when that is new.
-    fn digested(&self, uri: &str, digest: u64) -> Vec<Listener> {
+    fn digested(&self, uri: &str, digest: u64) -> Vec<(u64, Listener)> {
         let mut room = self.room.lock();
         let Some(known) = room.digests.get_mut(uri) else { return Vec::new() };
         if std::mem::replace(known, digest) == digest {
             return Vec::new();
         }
-        room.seated.values().filter(|s| s.uris.contains(uri)).map(|s| s.listener.clone()).collect()
+        let listening = room.seated.iter().filter(|(_, seated)| seated.uris.contains(uri));
+        listening.map(|(id, seated)| (*id, seated.listener.clone())).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`Tool`] is what a tool's file implements; [`AnyTool`] is the same without its types, so that one list holds all
 //! tools and every consumer (the server, `aiops call`, the documentation, the tests) iterates over it.
 
-use aiops_engine::{Engine, Error, redact::Redactor};
+use aiops_engine::{Engine, Error, redact::Redactor, text::clean_json};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
@@ -123,7 +123,8 @@ impl Answer {
         let mut value = serde_json::to_value(output).map_err(|e| internal(Some(e.into())))?;
         // A cursor is ours and looks like the encoded blobs that the redactor takes out.
         let cursor = value.as_object_mut().and_then(|answer| answer.remove(CURSOR));
-        let changed = Redactor::new().redact_json(&mut value);
+        // Redacted first: an escape in a credential would hide it. Then nothing is left that a reader does not see.
+        let changed = Redactor::new().redact_json(&mut value) | clean_json(&mut value);
         let Value::Object(mut structured) = value else { return Err(internal(None)) };
         if let Some(cursor) = cursor {
             structured.insert(CURSOR.to_owned(), cursor);

@@ -8,6 +8,7 @@
 )]
 
 mod answers;
+mod bad_input;
 mod boundaries;
 mod catalogue;
 mod cli;
@@ -15,6 +16,7 @@ mod cluster;
 mod http;
 mod mcp;
 mod process;
+mod readme;
 mod recording;
 mod spans;
 mod stdio;

@@ -31,6 +31,9 @@ pub struct Standing {
     /// Set when the answer comes from a recording: its name. Ages count from `as_of`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// There is no source of rows: every kind is missing, though the reason is told once.
+    #[serde(skip)]
+    pub(crate) without_source: bool,
 }
 
 /// A kind that an answer needed and did not have.
@@ -118,6 +121,7 @@ impl Standing {
                 missing.reason = reason.to_string();
             }
             self.missing.truncate(1);
+            self.without_source = true;
         }
         if let Scope::Namespaces(names) = &info.scope {
             self.only_namespaces = Some(names.iter().map(ToString::to_string).collect());
@@ -134,7 +138,8 @@ impl Standing {
 
     /// Whether this kind could not be counted at all.
     pub fn lacks(&self, kind: Kind) -> bool {
-        self.missing.iter().any(|m| !matches!(&*m.state, "stale" | "partial") && m.kind == kind.name())
+        let lacking = |m: &Missing| !matches!(&*m.state, "stale" | "partial") && m.kind == kind.name();
+        self.without_source || self.missing.iter().any(lacking)
     }
 }
 
@@ -154,8 +159,11 @@ pub fn seconds(at: Seconds) -> Option<String> {
     (at != 0).then(|| Timestamp::from_second(at).ok().map(time)).flatten()
 }
 
-/// An age as kubectl prints it: `45s`, `12m`, `3h`, `2d`.
+/// An age as kubectl prints it: `45s`, `12m`, `3h`, `2d`; `unknown` for 0, which stands for absent.
 pub fn age(now: Timestamp, since: Seconds) -> String {
+    if since == 0 {
+        return "unknown".to_owned();
+    }
     let age = now.as_second().saturating_sub(since).max(0);
     match age {
         0..120 => format!("{age}s"),
@@ -230,9 +238,14 @@ mod tests {
     #[test]
     fn ages_read_as_kubectl_prints_them() {
         let now = Timestamp::from_second(1_000_000).unwrap();
-        for (since, want) in
-            [(999_955, "45s"), (999_280, "12m"), (989_200, "3h"), (827_200, "2d"), (1_000_009, "0s")]
-        {
+        for (since, want) in [
+            (999_955, "45s"),
+            (999_280, "12m"),
+            (989_200, "3h"),
+            (827_200, "2d"),
+            (1_000_009, "0s"),
+            (0, "unknown"),
+        ] {
             assert_eq!(age(now, since), want);
         }
     }

@@ -79,6 +79,8 @@ impl Issue {
         since: Option<Seconds>,
         what: impl Into<Cow<'static, str>>,
     ) -> Self {
+        // 0 stands for a time that the API did not tell.
+        let since = since.filter(|since| *since != 0);
         Self { code, severity, object, count: 1, since, example: None, what: what.into() }
     }
 }

@@ -5,12 +5,14 @@
 //! credential so that it is no longer recognised.
 
 mod tokens;
+mod values;
 
 use std::borrow::Cow;
 
 use crate::redact::Redactor;
 
 pub use tokens::estimate as estimate_tokens;
+pub use values::clean_json;
 
 /// A text that may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +65,9 @@ pub fn line(text: &str, most: usize) -> String {
 
 /// Whether `clean` would leave the text as it is.
 pub fn is_clean(text: &str, max: usize) -> bool {
-    text.len() <= max && !text.chars().any(hidden)
+    // Nearly every text is plain, and seen to be so many bytes at a time.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    text.len() <= max && (is_plain || !text.chars().any(hidden))
 }
 
 /// The text without what `clean` escapes, borrowed when there is nothing to do.

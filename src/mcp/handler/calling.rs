@@ -19,7 +19,7 @@ use super::Handler;
 use crate::mcp::{
     catalogue::Offer,
     error,
-    request::{RequestId as Id, traceparent},
+    request::{RequestId as Id, adopt, traceparent},
     tool::{Answer, CallContext, Progress},
 };
 
@@ -81,6 +81,7 @@ impl Handler {
             traceparent = traceparent(context),
             outcome = Empty,
         );
+        adopt(&span, context);
         let result = self.called(offer, request, context).instrument(span.clone()).await;
         span.record("outcome", result.as_ref().map_or_else(Error::code, |_| "ok"));
         match result {
@@ -122,7 +123,7 @@ impl Handler {
             return;
         }
         let data = json!({
-            "tool": tool, "code": failure.code(), "requestId": id.to_string(), "message": error::text(failure, id),
+            "tool": tool, "code": failure.code(), "requestId": id.to_string(), "message": error::words(failure, id),
         });
         let message = LoggingMessageNotificationParam::new(level, data).with_logger("aiops");
         // The answer itself says the same; a log message that is lost costs nothing.

@@ -239,6 +239,27 @@ async fn another_cluster_behind_the_same_address_empties_the_rows() {
 }
 
 #[tokio::test]
+async fn another_address_whose_cluster_cannot_be_told_empties_the_rows() {
+    let (first, second) = (Stub::start().await, Stub::start().await);
+    for stub in [&first, &second] {
+        let refused = (403, json!({"kind": "Status", "code": 403, "message": "no"}).to_string());
+        stub.story.lock().answers.insert("/api/v1/namespaces/kube-system".into(), refused);
+    }
+    first.apply(PODS, pod("shop", "web"));
+    second.apply(PODS, pod("shop", "api"));
+    let room = Room::on(&first);
+    room.until(SOON, "all kinds synced", all_synced).await;
+    room.until(SOON, "the first one's pod", |rows| pods(rows) == ["web"]).await;
+    room.write_kubeconfig(&kubeconfig(&second.url()));
+    first.story.lock().broken = true;
+    first.break_watches();
+    room.until(RETURN, "only the second one's pod", |rows| {
+        is_synced(rows, Kind::Pod) && pods(rows) == ["api"]
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn openshift_kinds_come_and_go_while_running() {
     let stub = Stub::start().await;
     let room = Room::on(&stub);

@@ -169,3 +169,25 @@ async fn a_busy_api_server_is_asked_again_and_every_request_is_counted() {
     let counted = room.metrics.render();
     assert!(counted.contains(r#"verb="get",outcome="failed"} 4"#), "{counted}");
 }
+
+#[tokio::test]
+async fn what_is_no_list_is_not_an_empty_one() {
+    let stub = Stub::start().await;
+    let room = connected(&stub).await;
+    let maps = resource("configmaps", "ConfigMap");
+    for (answer, is_list) in [
+        (json!({"kind": "ConfigMapList", "items": null}), true),
+        (json!({"kind": "ConfigMapList", "items": []}), true),
+        (json!({"kind": "Status", "status": "Success"}), false),
+        (json!({"kind": "Table", "rows": []}), false),
+        (json!({"items": {}}), false),
+        (json!([]), false),
+    ] {
+        stub.story
+            .lock()
+            .answers
+            .insert("/api/v1/namespaces/shop/configmaps".into(), (200, answer.to_string()));
+        let listed = room.cluster.list(&maps, Some("shop"), &ListOptions::default()).await;
+        assert_eq!(listed.is_ok(), is_list, "{answer}: {listed:?}");
+    }
+}

@@ -12,6 +12,8 @@ use rmcp::{
     },
     service::NotificationContext,
 };
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 use super::{
     tools::ALL,
@@ -128,4 +130,85 @@ async fn subscriptions_are_bounded() {
     assert!(client.subscribe(SubscribeRequestParams::new(long)).await.is_err());
     client.unsubscribe(UnsubscribeRequestParams::new("cluster://nodes/n0")).await.unwrap();
     client.subscribe(SubscribeRequestParams::new("cluster://nodes/n64")).await.unwrap();
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "resources/subscribe is what 2025-11-25 has")]
+async fn a_client_that_reads_nothing_costs_the_others_little() {
+    let world = World::new();
+    let server = world.server();
+    let watched = [HEALTH, SHOP, "cluster://namespaces"];
+    let (ours, theirs) = tokio::io::duplex(512);
+    let of_slow = server.clone();
+    world.tasks.spawn("test.slow", async move {
+        let (read, write) = tokio::io::split(ours);
+        // It is cut off in the middle, which is no matter here.
+        let _ = of_slow.streams(read, write).await;
+    });
+    let (read, mut write) = tokio::io::split(theirs);
+    let mut lines = BufReader::new(read).lines();
+    let subscribe = |uri: &&str| ("resources/subscribe", json!({"uri": uri}));
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "slow", "version": "0"}});
+    for (method, params) in [("initialize", hello)].into_iter().chain(watched.iter().map(subscribe)) {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        write.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+        let answer: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        assert!(answer.get("result").is_some(), "{answer}");
+        if method == "initialize" {
+            write
+                .write_all(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n")
+                .await
+                .unwrap();
+        }
+    }
+    // From here on it reads nothing.
+    let told = Told::default();
+    let client = world.legacy(&server, told.clone()).await;
+    for uri in watched {
+        client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+    }
+    for round in 1..=5 {
+        let began = tokio::time::Instant::now();
+        world.put_pod(&format!("web-{round}"), "Pending");
+        while watched.iter().any(|uri| told.times(uri) < round) {
+            assert!(began.elapsed() < Duration::from_millis(3_800), "round {round}: {:?}", told.0.lock());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "resources/subscribe is what 2025-11-25 has")]
+async fn what_can_never_be_a_resource_is_not_listened_to() {
+    let world = World::new();
+    let client = world.legacy(&world.server(), ()).await;
+    for uri in
+        ["file:///etc/passwd", "cluster://nothing", "cluster://workloads/a/Secret/x", "cluster://nodes/..%2f"]
+    {
+        let refused = client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap_err();
+        assert!(refused.to_string().contains("not found"), "{uri}: {refused}");
+    }
+    // One that is not there yet may come.
+    client.subscribe(SubscribeRequestParams::new("cluster://nodes/new")).await.unwrap();
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "resources/subscribe is what 2025-11-25 has")]
+async fn all_clients_together_are_bounded_and_the_refusal_says_so() {
+    let world = World::new();
+    let server = world.server();
+    let mut clients = Vec::new();
+    for one in 0..4 {
+        let client = world.legacy(&server, ()).await;
+        for n in 0..64 {
+            let uri = format!("cluster://nodes/n{one}-{n}");
+            client.subscribe(SubscribeRequestParams::new(uri)).await.unwrap();
+        }
+        clients.push(client);
+    }
+    let last = world.legacy(&server, ()).await;
+    let refused = last.subscribe(SubscribeRequestParams::new("cluster://nodes/new")).await.unwrap_err();
+    assert!(refused.to_string().contains("256"), "{refused}");
+    // What others listen to already costs nothing more.
+    last.subscribe(SubscribeRequestParams::new("cluster://nodes/n0-0")).await.unwrap();
 }

@@ -4,8 +4,8 @@ use aiops_inventory::{Change, Inventory, Kind, Sync};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{View, issues};
-use crate::issue::{Issue, Severity};
+use super::{View, fold, issues};
+use crate::issue::{Issue, Object, Severity};
 
 const NOW: i64 = 1_790_000_000;
 
@@ -222,23 +222,6 @@ fn disruption_budgets_that_block() {
 }
 
 #[test]
-fn what_follows_from_an_issue_is_not_a_second_one() {
-    let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
-    let (first, second) = ("22222222-2222-2222-2222-222222222222", "33333333-3333-3333-3333-333333333333");
-    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "d", "namespace": "shop", "uid": first, "creationTimestamp": ago(9_000)}, "spec": {"replicas": 1},
-        "status": {"replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1, "conditions": [
-            {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable", "lastTransitionTime": ago(900)},
-            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastTransitionTime": ago(200)}]}});
-    let set = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet",
-        "metadata": {"name": "d-1", "namespace": "shop", "uid": second, "ownerReferences": owner("Deployment", "d", first)}, "spec": {"replicas": 1}});
-    let mut pod = crashing(json!({"name": "app", "image": "i"}), "Error", 2, "");
-    pod["metadata"]["ownerReferences"] = owner("ReplicaSet", "d-1", second);
-    check(&[deployment.clone(), set.clone()], "rollout_stuck", &["progress deadline"]);
-    check(&[deployment, set, pod], "crash_loop", &["exit code 2"]);
-}
-
-#[test]
 fn a_rolling_update_is_silent() {
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop", "generation": 4, "creationTimestamp": ago(90_000)},
         "spec": {"replicas": 3}, "status": {"observedGeneration": 4, "replicas": 4, "updatedReplicas": 1, "readyReplicas": 3, "availableReplicas": 3, "unavailableReplicas": 1,
@@ -265,4 +248,33 @@ fn a_rolling_update_is_silent() {
         leaving,
         warning("Pod", "new", "Unhealthy", "Readiness probe failed: connection refused"),
     ]);
+}
+
+#[test]
+fn a_consequence_stands_beside_its_cause_and_keeps_its_weight() {
+    let issue = |code, severity, name: &str| {
+        Issue::new(code, severity, Object::new("Deployment", "shop".into(), name.into()), None, "what")
+    };
+    let found = fold(vec![
+        issue("deployment_unavailable", Severity::Critical, "checkout"),
+        issue("rollout_stuck", Severity::Critical, "alone"),
+        issue("oom_kill", Severity::High, "other"),
+        issue("crash_loop", Severity::High, "checkout"),
+        issue("image_pull", Severity::High, "checkout"),
+        issue("rollout_stuck", Severity::High, "checkout"),
+    ]);
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (f.severity, f.issue.object.name.as_str(), f.issue.code, f.also.as_slice()))
+        .collect();
+    let nothing: &[&str] = &[];
+    assert_eq!(
+        told,
+        [
+            (Severity::Critical, "alone", "rollout_stuck", nothing),
+            (Severity::Critical, "checkout", "crash_loop", &["deployment_unavailable", "rollout_stuck"]),
+            (Severity::High, "checkout", "image_pull", nothing),
+            (Severity::High, "other", "oom_kill", nothing),
+        ]
+    );
 }

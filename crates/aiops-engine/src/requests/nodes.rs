@@ -150,8 +150,8 @@ impl Engine {
             budget::of(request.limit),
             |key| node(key).map(|row| item(&inventory, row, now, pods_known)),
         );
-        let ready = (!standing.lacks(Kind::Node)).then_some(ready);
-        Ok(NodeList { standing, page, ready, nodes })
+        let known = !standing.lacks(Kind::Node);
+        Ok(NodeList { page: page.known(known), ready: known.then_some(ready), standing, nodes })
     }
 
     /// One node.

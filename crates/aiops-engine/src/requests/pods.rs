@@ -180,9 +180,9 @@ impl Engine {
         let (pods, page) = listing.fill(badness, worst.room(bytes, row), row);
         let (also_unwell, also_unwell_omitted) = worst.rest(&pods, bytes);
         Ok(PodList {
-            standing,
             count: pods.len(),
-            page,
+            page: page.known(summary.is_some()),
+            standing,
             namespace: namespace.map(str::to_owned),
             filters: Filters {
                 label_selector: request.label_selector.clone(),

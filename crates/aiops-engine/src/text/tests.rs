@@ -52,3 +52,12 @@ fn a_line_is_redacted_before_it_is_cut() {
     }
     assert_eq!(line(" short ", 80), "short");
 }
+
+#[test]
+fn texts_and_keys_of_a_value_are_cleaned_and_lines_stay() {
+    let mut value = serde_json::json!({"a\u{200b}": ["x\u{202e}y", {"z": "one\n\ttwo\r\nthree"}], "n": 1});
+    assert!(clean_json(&mut value));
+    let clean = serde_json::json!({"a\\u{200b}": ["x\\u{202e}y", {"z": "one\n\ttwo\nthree"}], "n": 1});
+    assert_eq!(value, clean);
+    assert!(!clean_json(&mut value));
+}

@@ -50,7 +50,7 @@ pub(super) fn guard(resource: &ApiResource, mut object: Value, fields: &[Path]) 
         }
     }
     Redactor::new().redact_json(&mut object);
-    clean(&mut object);
+    crate::text::clean_json(&mut object);
     Guarded { object, withheld }
 }
 
@@ -126,38 +126,4 @@ fn sizes(members: &mut Map<String, Value>, member: &str, fields: &[Path]) {
     });
     let keys = Value::Array(keys.collect());
     members.insert(member.to_owned(), keys);
-}
-
-/// Escapes what a reader would not see in any text; line breaks and tabs of a text stay.
-fn clean(value: &mut Value) {
-    match value {
-        Value::String(text) => {
-            if let Some(cleaned) = clean_text(text) {
-                *text = cleaned;
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(clean),
-        Value::Object(members) => {
-            let hidden: Vec<String> =
-                members.keys().filter(|key| !crate::text::is_clean(key, usize::MAX)).cloned().collect();
-            for key in hidden {
-                if let Some(value) = members.remove(&key) {
-                    members.insert(crate::text::clean(&key, usize::MAX).text, value);
-                }
-            }
-            members.values_mut().for_each(clean);
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn clean_text(text: &str) -> Option<String> {
-    if crate::text::is_clean(text, usize::MAX) {
-        return None;
-    }
-    let lines = text.split('\n').map(|line| {
-        let cells = line.trim_end_matches('\r').split('\t');
-        cells.map(|cell| crate::text::clean_cow(cell, usize::MAX)).collect::<Vec<_>>().join("\t")
-    });
-    Some(lines.collect::<Vec<_>>().join("\n"))
 }
