@@ -135,15 +135,12 @@ impl Endpoint {
             }
             .boxed(),
         };
-<<<<<<< HEAD
+        let response = self.in_turn(work).await;
         let response = if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             unreadable(response).await
         } else {
             response
         };
-=======
-        let response = self.in_turn(work).await;
->>>>>>> w-bench
         if response.status() == StatusCode::FORBIDDEN && posted {
             self.hint(host.as_ref());
         }

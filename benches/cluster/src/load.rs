@@ -87,22 +87,13 @@ impl Prepared {
 
     /// Reads an answer unless the same was read before. True when it was read.
     fn check(&self, id: u64, answer: &[u8]) -> anyhow::Result<bool> {
-<<<<<<< HEAD
-        let id = id.to_string();
-        let is_ours = answer.get(BEFORE_ID.len()..BEFORE_ID.len() + DIGITS) == Some(id.as_bytes());
-=======
         let is_ours =
             answer.get(BEFORE_ID.len()..BEFORE_ID.len() + DIGITS) == Some(id.to_string().as_bytes());
->>>>>>> w-bench
         let rest = answer.get(BEFORE_ID.len() + DIGITS..).unwrap_or_default();
         if is_ours && self.known.borrow().contains(rest) {
             return Ok(false);
         }
-<<<<<<< HEAD
-        let parsed = self.parse(&id, answer).with_context(|| {
-=======
         let parsed = self.parse(id, answer).with_context(|| {
->>>>>>> w-bench
             let answer = String::from_utf8_lossy(answer);
             format!("{} {}: {answer}", self.question.tool, self.question.arguments)
         });
@@ -115,18 +106,9 @@ impl Prepared {
         Ok(true)
     }
 
-<<<<<<< HEAD
-    fn parse(&self, id: &str, answer: &[u8]) -> anyhow::Result<()> {
-        let answer: Value = serde_json::from_slice(answer)?;
-        anyhow::ensure!(
-            answer.get("id").is_some_and(|got| got.to_string() == id),
-            "it answers another question"
-        );
-=======
     fn parse(&self, id: u64, answer: &[u8]) -> anyhow::Result<()> {
         let answer: Value = serde_json::from_slice(answer)?;
         anyhow::ensure!(answer.get("id").and_then(Value::as_u64) == Some(id), "it answers another question");
->>>>>>> w-bench
         let result = answer.get("result").context("it is no result")?;
         anyhow::ensure!(result.get("isError").is_none_or(|error| error == false), "it is an error");
         let facts = result.get("structuredContent").context("no structuredContent")?;
@@ -192,11 +174,7 @@ impl Connection {
         let prepared = Prepared::new(address, Question { tool, arguments, expected: Vec::new() });
         let (id, body) = self.ask(&prepared).await?;
         let bytes = self.buffer.get(body).unwrap_or_default();
-<<<<<<< HEAD
-        prepared.parse(&id.to_string(), bytes).with_context(|| {
-=======
         prepared.parse(id, bytes).with_context(|| {
->>>>>>> w-bench
             format!("{tool} {}: {}", prepared.question.arguments, String::from_utf8_lossy(bytes))
         })?;
         let mut answer: Value = serde_json::from_slice(bytes)?;

@@ -136,35 +136,22 @@ impl Aiops {
     async fn synced(&mut self, started: Instant, report: &mut Report) -> anyhow::Result<()> {
         let deadline = started + Duration::from_secs(120);
         let prefix = self.prefix;
-<<<<<<< HEAD
-        let steps: [(&str, fn(&str) -> bool, f64); 3] = [
-            ("nodes, pods and workloads synced", |kind| FIRST.contains(&kind), 1_000.0),
-            ("all kinds but events synced", |kind| kind != "Event", 2_000.0),
-            ("events synced", |kind| kind == "Event", f64::INFINITY),
-        ];
-        for (what, is_meant, most) in steps {
-=======
         let steps = [
             ("nodes, pods and workloads synced", 1_000.0),
             ("all kinds but events synced", 2_000.0),
             ("events synced", f64::INFINITY),
         ];
         for (what, most) in steps {
->>>>>>> w-bench
             loop {
                 let states = self.states().await?;
                 let late: Vec<_> = states
                     .iter()
-<<<<<<< HEAD
-                    .filter(|(kind, state)| is_meant(kind) && !matches!(state.as_str(), "synced" | "absent"))
-=======
                     .filter(|(kind, _)| match what {
                         "events synced" => *kind == "Event",
                         "all kinds but events synced" => *kind != "Event",
                         _ => FIRST.contains(&kind.as_str()),
                     })
                     .filter(|(_, state)| !matches!(state.as_str(), "synced" | "absent"))
->>>>>>> w-bench
                     .collect();
                 if late.is_empty() {
                     break;
