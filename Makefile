@@ -6,6 +6,7 @@ SHELL := bash
 MAKEFLAGS += --no-builtin-rules
 
 CARGO ?= cargo
+# Commands below build with the same features of dependencies (those of the tests), so that each is compiled once.
 CARGO_DENY_VERSION := 0.20.2
 TOOLS := .cache/tools
 DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
@@ -21,6 +22,11 @@ help: ## List the recipes
 demo: ## Serve the recorded demo cluster at http://127.0.0.1:8080/mcp
 	$(CARGO) run --release --locked -- demo
 
+.PHONY: transcript
+transcript: ## Print the transcript in README.md again
+	UPDATE_README=1 $(CARGO) test --locked --quiet --test it readme::the_transcript
+	git diff --stat README.md
+
 .PHONY: check
 check: fmt clippy doc deny generated absences ## Everything that reads the code and runs none of it
 
@@ -30,12 +36,12 @@ fmt:
 
 .PHONY: clippy
 clippy:
-	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --test live --test clients --locked -- -D warnings
 	$(CARGO) clippy --all-targets --locked --features conformance-fixtures -- -D warnings
 
 .PHONY: doc
 doc:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked --quiet
 
 .PHONY: deny
 deny: $(DENY)
@@ -53,8 +59,7 @@ $(DENY):
 
 .PHONY: generated
 generated: ## The generated files are fresh
-	diff -u config/aiops.schema.json <($(CARGO) run --locked --quiet -- config schema) \
-		|| { echo "config/aiops.schema.json is stale: run  cargo run -- config schema > config/aiops.schema.json"; exit 1; }
+	$(CARGO) test --locked --quiet --test config the_schema
 
 .PHONY: absences
 absences:
@@ -76,13 +81,18 @@ test-live: ## On a real control plane (needs Go)
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)
 	tests/clients/setup
-	$(CARGO) build --locked --features conformance-fixtures
+	$(CARGO) test --locked --no-run --test clients --features conformance-fixtures
 	mkdir -p .cache/bin && cp $${CARGO_TARGET_DIR:-target}/debug/aiops .cache/bin/aiops-fixtures
 	$(CARGO) test --locked --test clients
 
 .PHONY: cluster
 cluster: ## Start a control plane with a scenario and print its KUBECONFIG (SCENARIO=crash-loop)
 	tests/controlplane/run $(SCENARIO)
+
+.PHONY: bench
+bench: ## What aiops costs beside a minimal binary, on 10,000 pods (QUICK=1, PODS=100000, PEER_MCP_URL=…); needs Go
+	$(CARGO) run --release --locked --quiet --package aiops-bench -- $(if $(QUICK),--quick,--dist) \
+		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL))
 
 .PHONY: dist
 dist: ## The binary as it is shipped

@@ -203,8 +203,7 @@ fn printed(called: &Called, output: Output) -> anyhow::Result<String> {
     });
     let Some(members) = members else { return Ok(called.text.clone()) };
     Ok(match output {
-        Output::Text => render::text(&members, false),
-        Output::Wide => render::text(&members, true),
+        Output::Text | Output::Wide => render::text(&members, print::layout(output == Output::Wide)),
         Output::Json => serde_json::to_string_pretty(&Node::Object(members))?,
         Output::Yaml => serde_saphyr::to_string(&Node::Object(members))?,
     })
@@ -215,13 +214,12 @@ fn listing(tools: &[Value], wide: bool) -> String {
         tool.get(member).and_then(Value::as_str).map(str::to_owned).unwrap_or_default()
     };
     if !wide {
-        let mut table = Table::new(["TOOL", "WHAT IT ANSWERS"]);
-        for tool in tools {
+        let first = |tool: &Value| {
             let description = text(tool, "description");
-            let first = description.split_inclusive(". ").next().unwrap_or_default().trim_end().to_owned();
-            table.row([text(tool, "name"), first]);
-        }
-        return table.text();
+            (text(tool, "name"), description.split_inclusive(". ").next().unwrap_or_default().to_owned())
+        };
+        let rows: Vec<(String, String)> = tools.iter().map(first).collect();
+        return render::glossary(["TOOL", "WHAT IT ANSWERS"], &rows, print::layout(false));
     }
     let mut out = String::new();
     for tool in tools {

@@ -2,7 +2,12 @@
 //!
 //! Nothing here runs while stdout belongs to JSON-RPC.
 
-use std::io::{ErrorKind, Result, Write};
+use std::io::{ErrorKind, IsTerminal as _, Result, Write};
+
+use super::render::Layout;
+
+/// The width of what is printed elsewhere than to a terminal.
+const WIDTH: usize = 120;
 
 /// Prints text and a line end to stdout.
 ///
@@ -18,6 +23,12 @@ pub fn out(text: &str) -> Result<()> {
 /// It could not be written, other than because the reader has gone.
 pub fn err(text: &str) -> Result<()> {
     write(&mut std::io::stderr().lock(), text)
+}
+
+/// How answers are laid out on stdout.
+pub fn layout(wide: bool) -> Layout {
+    let terminal = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    Layout { wide, width: terminal.map_or(WIDTH, |(width, _)| usize::from(width.0)) }
 }
 
 fn write(stream: &mut dyn Write, text: &str) -> Result<()> {

@@ -1,30 +1,43 @@
 //! Prints any answer for people: members as lines, lists of objects as tables, objects indented.
 //!
-//! It knows no tool. Text mode leaves out what does not fit a table and says so; wide mode shows everything.
+//! It knows no tool. Text mode keeps to the width of the terminal: it cuts cells, leaves out columns and says so; wide
+//! mode shows everything.
+
+mod grid;
 
 use super::{
     ordered::Node,
     table::{Table, clean},
 };
 
-/// The longest cell of a table in text mode, unless it is the last one.
-const CELL: usize = 48;
-/// The longest last cell.
-const LAST_CELL: usize = 160;
+/// How an answer is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    /// Everything, however long the lines become.
+    pub wide: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+/// A list of so many rows whose cells are long is told row by row instead of in a table.
+const FEW: usize = 5;
+/// The least width that text is laid out in.
+const NARROWEST: usize = 40;
 
 /// The answer as lines.
-pub fn text(answer: &[(String, Node)], wide: bool) -> String {
+pub fn text(answer: &[(String, Node)], layout: Layout) -> String {
     let mut out = String::new();
-    members(&mut out, answer, 0, wide);
+    members(&mut out, answer, 0, Layout { width: layout.width.max(NARROWEST), ..layout });
     out
 }
 
-fn members(out: &mut String, members: &[(String, Node)], depth: usize, wide: bool) {
+fn members(out: &mut String, members: &[(String, Node)], depth: usize, layout: Layout) {
     let (lines, blocks): (Vec<_>, Vec<_>) =
-        members.iter().partition(|(_, value)| line(value, wide).is_some());
+        members.iter().partition(|(_, value)| line(value, layout).is_some());
     for (name, value) in lines {
-        let value = line(value, wide).unwrap_or_default();
-        out.push_str(&format!("{}{}: {value}\n", indent(depth), clean(name)));
+        let label = format!("{}{}: ", indent(depth), clean(name));
+        let text = line(value, layout).unwrap_or_default();
+        push_wrapped(out, &label, &text, depth + 2, layout);
     }
     for (name, value) in blocks {
         if depth == 0 && !out.is_empty() {
@@ -33,16 +46,22 @@ fn members(out: &mut String, members: &[(String, Node)], depth: usize, wide: boo
         match value {
             Node::Object(inner) => {
                 out.push_str(&format!("{}{}:\n", indent(depth), clean(name)));
-                self::members(out, inner, depth + 1, wide);
+                self::members(out, inner, depth + 1, layout);
             }
-            Node::List(items) => list(out, name, items, depth, wide),
-            _ => {}
+            Node::Text(text) => {
+                out.push_str(&format!("{}{}:\n", indent(depth), clean(name)));
+                for line in text.lines() {
+                    out.push_str(&format!("{}{}\n", indent(depth + 1), clean(line)));
+                }
+            }
+            Node::List(items) => list(out, name, items, depth, layout),
+            Node::Null | Node::Truth(_) | Node::Number(_) => {}
         }
     }
 }
 
-/// The value on one line, when it fits there.
-fn line(value: &Node, wide: bool) -> Option<String> {
+/// The value on one line (which may be wrapped), when it fits there.
+fn line(value: &Node, layout: Layout) -> Option<String> {
     match value {
         Node::Object(members) if members.is_empty() => Some("none".to_owned()),
         Node::Object(members) => {
@@ -52,15 +71,16 @@ fn line(value: &Node, wide: bool) -> Option<String> {
             short.then(|| flat(value))
         }
         Node::List(items) if items.is_empty() => Some("none".to_owned()),
-        Node::List(items) => items.iter().all(Node::is_scalar).then(|| {
-            let text = flat(value);
-            if wide { text } else { cut(&text, LAST_CELL) }
-        }),
+        Node::List(items) => {
+            let text = items.iter().all(Node::is_scalar).then(|| flat(value));
+            text.filter(|text| items.len() == 1 || width(text) * 3 < layout.width * 2)
+        }
+        Node::Text(text) if text.trim_end().contains('\n') => None,
         scalar => Some(flat(scalar)),
     }
 }
 
-fn list(out: &mut String, name: &str, items: &[Node], depth: usize, wide: bool) {
+fn list(out: &mut String, name: &str, items: &[Node], depth: usize, layout: Layout) {
     out.push_str(&format!("{}{} ({}):\n", indent(depth), clean(name), items.len()));
     let rows: Vec<&[(String, Node)]> = items
         .iter()
@@ -68,65 +88,25 @@ fn list(out: &mut String, name: &str, items: &[Node], depth: usize, wide: bool) 
         .collect();
     if rows.len() < items.len() {
         for item in items {
-            out.push_str(&format!("{}- {}\n", indent(depth + 1), flat(item)));
+            push_wrapped(out, &format!("{}- ", indent(depth + 1)), &flat(item), depth + 2, layout);
         }
         return;
     }
-    let columns = columns(&rows, wide);
-    let mut table = Table::new(columns.shown.iter().map(|column| column.to_uppercase()));
-    for row in &rows {
-        let last = columns.shown.len().saturating_sub(1);
-        table.row(columns.shown.iter().enumerate().map(|(place, column)| {
-            let cell = row
-                .iter()
-                .find(|(name, _)| name == column)
-                .map_or_else(|| "-".to_owned(), |(_, value)| flat(value));
-            match (wide, place == last) {
-                (true, _) => cell,
-                (false, true) => cut(&cell, LAST_CELL),
-                (false, false) => cut(&cell, CELL),
-            }
-        }));
+    let room = layout.width.saturating_sub(indent(depth + 1).len());
+    let grid = grid::Grid::of(&rows, room.max(NARROWEST), layout.wide);
+    if rows.len() <= FEW && grid.is_wordy(rows.len()) {
+        for row in rows {
+            let mut inner = String::new();
+            members(&mut inner, row, depth + 2, layout);
+            let begin = indent(depth + 2);
+            let first = inner.strip_prefix(&begin).unwrap_or(&inner);
+            out.push_str(&format!("{}- {first}", indent(depth + 1)));
+        }
+        return;
     }
-    for line in table.text().lines() {
+    for line in grid.lines(&rows) {
         out.push_str(&format!("{}{line}\n", indent(depth + 1)));
     }
-    if !columns.hidden.is_empty() {
-        out.push_str(&format!("{}(with -o wide also: {})\n", indent(depth + 1), columns.hidden.join(", ")));
-    }
-}
-
-struct Columns<'a> {
-    shown: Vec<&'a str>,
-    hidden: Vec<&'a str>,
-}
-
-/// The columns in the order of the first row that has them; long ones last, because they break the lines of others.
-fn columns<'a>(rows: &[&'a [(String, Node)]], wide: bool) -> Columns<'a> {
-    let mut all: Vec<&str> = Vec::new();
-    for (name, _) in rows.iter().copied().flatten() {
-        if !all.contains(&name.as_str()) {
-            all.push(name);
-        }
-    }
-    let values = |column: &str| -> Vec<&Node> {
-        let cells = rows.iter().copied().flatten();
-        cells.filter(|(name, _)| name == column).map(|(_, value)| value).collect()
-    };
-    // A column without any value says nothing; the JSON has it.
-    all.retain(|column| wide || values(column).iter().any(|value| **value != Node::Null));
-    let fits = |column: &&str| {
-        wide || values(column).iter().all(|value| match value {
-            Node::Object(_) => false,
-            Node::List(items) => items.iter().all(Node::is_scalar),
-            _ => true,
-        })
-    };
-    let (shown, hidden): (Vec<&str>, Vec<&str>) = all.into_iter().partition(fits);
-    let is_short = |column: &&str| values(column).iter().all(|value| flat(value).chars().count() <= CELL);
-    let (mut shown, long): (Vec<&str>, Vec<&str>) = shown.into_iter().partition(is_short);
-    shown.extend(long);
-    Columns { shown, hidden }
 }
 
 /// Any value on one line.
@@ -147,13 +127,66 @@ fn flat(value: &Node) -> String {
     }
 }
 
+/// Adds a label and a text that goes on below, further in, where the terminal ends.
+fn push_wrapped(out: &mut String, label: &str, text: &str, depth: usize, layout: Layout) {
+    let most = if layout.wide { usize::MAX } else { layout.width };
+    let mut at = width(label);
+    out.push_str(label);
+    let mut first = true;
+    for word in text.split(' ') {
+        let long = width(word);
+        if !first && at + 1 + long > most {
+            out.push('\n');
+            out.push_str(&indent(depth));
+            at = indent(depth).len();
+        } else if !first {
+            out.push(' ');
+            at += 1;
+        }
+        out.push_str(word);
+        at += long;
+        first = false;
+    }
+    out.push('\n');
+}
+
+/// A table of names and sentences, whose sentences go on below themselves where the terminal ends.
+pub fn glossary(header: [&str; 2], rows: &[(String, String)], layout: Layout) -> String {
+    let names = rows.iter().map(|(name, _)| width(name)).chain([width(header[0])]).max().unwrap_or(0);
+    let most = if layout.wide { usize::MAX } else { layout.width.max(names + NARROWEST) };
+    let mut table = Table::new(header);
+    for (name, sentence) in rows {
+        let mut name = name.clone();
+        for line in wrapped(sentence, most.saturating_sub(names + 2)) {
+            table.row([std::mem::take(&mut name), line]);
+        }
+    }
+    table.text()
+}
+
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if width(line) + 1 + width(word) <= most => line.push_str(&format!(" {word}")),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 fn cut(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
+    if width(text) <= most {
         return text.to_owned();
     }
     let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
     short.push('…');
     short
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
 }
 
 fn indent(depth: usize) -> String {

@@ -25,25 +25,29 @@ impl Table {
         self.rows.is_empty()
     }
 
-    /// The lines, each with its end; columns are three spaces apart.
+    /// The lines, each with its end; columns are two spaces apart.
     pub fn text(&self) -> String {
+        self.lines().into_iter().map(|line| line + "\n").collect()
+    }
+
+    /// The header, when there is one, and the rows.
+    pub fn lines(&self) -> Vec<String> {
         let mut widths: Vec<usize> = self.header.iter().map(|cell| width(cell)).collect();
         for row in &self.rows {
             for (wide, cell) in widths.iter_mut().zip(row) {
                 *wide = (*wide).max(width(cell));
             }
         }
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for row in std::iter::once(&self.header).filter(|header| !header.is_empty()).chain(&self.rows) {
             let mut line = String::new();
             for (cell, wide) in row.iter().zip(&widths) {
                 line.push_str(cell);
-                line.push_str(&" ".repeat(wide.saturating_sub(width(cell)) + 3));
+                line.push_str(&" ".repeat(wide.saturating_sub(width(cell)) + 2));
             }
-            text.push_str(line.trim_end());
-            text.push('\n');
+            lines.push(line.trim_end().to_owned());
         }
-        text
+        lines
     }
 }
 

@@ -29,6 +29,9 @@ use crate::telemetry::Metrics;
 
 /// Longest that finding and logging in may take; a credential plugin asks its cloud meanwhile.
 const LOGIN: Duration = Duration::from_secs(20);
+/// Longest until a connection stands. A lost SYN is sent again after 1 and 3 s and then ever more rarely: a new
+/// connection finds out sooner than a waiting one that the network is back.
+const CONNECT: Duration = Duration::from_millis(2_500);
 /// Most bytes hyper reads ahead on one connection. Its default of 400 KiB stays allocated on every watch after a
 /// large list; a pod has 5 to 18 KiB.
 const READ_AHEAD: usize = 64 * 1024;
@@ -41,6 +44,8 @@ pub(super) struct Connection {
     pub(super) context: String,
     /// Namespace meant when nobody names one.
     pub(super) namespace: String,
+    /// Namespaces that may be worth a try where they cannot be listed.
+    pub(super) candidates: Vec<String>,
     /// Whether making it again starts a program.
     pub(super) has_plugin: bool,
     /// How we log in.
@@ -110,7 +115,7 @@ pub(super) async fn connect(settings: &Settings, shared: &Shared) -> Result<Conn
 }
 
 fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
-    let Found { config, context, plugin, login } = found;
+    let Found { config, context, others: mut candidates, plugin, login } = found;
     let server = shown(&config.cluster_url);
     let namespace = config.default_namespace.clone();
     let compress = !config.disable_compression && !is_loopback(&config.cluster_url);
@@ -119,7 +124,9 @@ fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
         server: Some(server.clone()),
     })?;
     let api = Api::new(client, server, compress, Arc::clone(&shared.metrics), Arc::clone(&shared.bucket));
-    Ok(Connection { api: Arc::new(api), context, namespace, has_plugin: plugin.is_some(), login })
+    candidates.extend([namespace.clone(), "default".to_owned()]);
+    let has_plugin = plugin.is_some();
+    Ok(Connection { api: Arc::new(api), context, namespace, candidates, has_plugin, login })
 }
 
 /// The server's URL as it may be shown: without what stands before an `@`.
@@ -145,6 +152,7 @@ fn client(config: kube::Config) -> Result<kube::Client, kube::Error> {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(30)));
+    tcp.set_connect_timeout(Some(CONNECT));
     let connector = config.rustls_https_connector_with_connector(tcp)?;
     let hyper: HyperClient<_, Body> = HyperClient::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())

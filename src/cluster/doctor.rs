@@ -197,7 +197,7 @@ struct Right {
 async fn rights(connection: &Connection, namespaces: &[String]) -> Vec<Check> {
     let api = &connection.api;
     let (reach, served) =
-        tokio::join!(reach::reach(api, namespaces, &connection.namespace), discovery::all(api, WITHIN),);
+        tokio::join!(reach::reach(api, namespaces, &connection.candidates), discovery::all(api, WITHIN),);
     let reach = match reach {
         Ok(reach) => reach,
         Err(failure) => return vec![Check::failed("rights", &failure.why)],

@@ -11,6 +11,9 @@ use aiops_engine::{
 };
 use serde::Deserialize;
 
+/// Stands in the answer of a server that wants TLS.
+const PLAIN: &[u8] = b"HTTP request to an HTTPS server";
+
 /// The kinds of failure, by what the feed does about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -91,6 +94,15 @@ impl Failure {
         Self { trouble: Trouble::Timeout, why, after: Some(limit) }
     }
 
+    /// No connection was had in time.
+    fn unconnected(server: &str) -> Self {
+        let why = format!(
+            "{server} did not answer within the time for a connection; check the network, the VPN, the firewall and the \
+             proxy on the way, and that the cluster runs"
+        );
+        Self::new(Trouble::Timeout, why)
+    }
+
     /// The answer's status is not a success.
     pub(super) fn of_status(server: &str, code: u16, after: Option<Duration>, body: &[u8]) -> Self {
         let status: StatusBody = serde_json::from_slice(body).unwrap_or_default();
@@ -105,6 +117,13 @@ impl Failure {
             (429, _) => Trouble::Throttled,
             _ => Trouble::Server,
         };
+        // How Go's servers answer those who forgot TLS.
+        if code == 400 && body.windows(PLAIN.len()).any(|part| part == PLAIN) {
+            let why = format!(
+                "{server} speaks TLS and was asked without; write https:// in the kubeconfig's server"
+            );
+            return Self::new(Trouble::Server, why);
+        }
         let why = match trouble {
             Trouble::Unauthorized => format!(
                 "{server} does not accept the credentials (401); log in again or refresh the kubeconfig's user"
@@ -126,6 +145,9 @@ impl Failure {
         let refused = chain(error)
             .filter_map(|e| e.downcast_ref::<io::Error>())
             .any(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+        if is("deadline has elapsed") {
+            return Self::unconnected(server);
+        }
         let why = if refused || is("Connection refused") {
             format!(
                 "nothing listens at {server} (connection refused); check that the cluster runs and that the kubeconfig's server and port are right"

@@ -19,6 +19,7 @@ use aiops_inventory::{
     Scope,
     inventory::{Connection as Link, Source},
 };
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ use super::{
 const RETRY: (Duration, Duration) = (Duration::from_millis(900), Duration::from_millis(1_200));
 /// How long the API server is given for a small request, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_secs(3), Duration::from_secs(12));
+/// Between two first requests, while none is answered.
+const GREET: Duration = Duration::from_millis(2_600);
 /// A server that answers within this time is not slow.
 const PROMPT: Duration = Duration::from_secs(1);
 /// How soon a program that hands out credentials is started again, at most and at least.
@@ -217,7 +220,7 @@ impl Feed {
             std::mem::take(&mut self.is_first),
             self.patience,
         );
-        let end = Box::pin(session.run(&self.namespaces, &connection.namespace)).await;
+        let end = Box::pin(session.run(&self.namespaces, &connection.candidates)).await;
         match end {
             End::OtherRights => Ok(()),
             End::Lost(lost) => Err(lost),
@@ -261,12 +264,33 @@ impl Feed {
         tracing::info!(version = facts.version, "connected to the cluster");
     }
 
+    /// The first request. While its answer is awaited it is asked again now and then over a new connection: the one that
+    /// waits may have been forgotten on the way, and a slow API server answers the oldest.
+    async fn greet(&self, api: &Api) -> Result<String, Failure> {
+        let end = Instant::now() + self.patience;
+        let mut asked = FuturesUnordered::new();
+        asked.push(version(api, self.patience));
+        loop {
+            tokio::select! {
+                Some(answer) = asked.next() => return answer,
+                () = tokio::time::sleep(GREET) => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    if !left.is_zero() {
+                        asked.push(version(api, left));
+                    }
+                }
+            }
+        }
+    }
+
     async fn facts(&self, connection: &Connection) -> Result<Facts, Failure> {
         let api = &connection.api;
         // Alone and first: while the API server is down this is the one request that it gets.
-        let version = version(api, self.patience).await?;
-        let (uid, reach) =
-            tokio::join!(uid(api, self.patience), reach::reach(api, &self.namespaces, &connection.namespace));
+        let version = self.greet(api).await?;
+        let (uid, reach) = tokio::join!(
+            uid(api, self.patience),
+            reach::reach(api, &self.namespaces, &connection.candidates)
+        );
         let reach = match reach {
             Ok(reach) => reach,
             Err(failure) if failure.trouble == Trouble::Unauthorized => return Err(failure),

@@ -35,6 +35,8 @@ pub(super) struct Found {
     pub(super) config: kube::Config,
     /// Empty in a pod.
     pub(super) context: String,
+    /// Namespaces that contexts of the same cluster name, besides the chosen one's.
+    pub(super) others: Vec<String>,
     /// The credential plugin that is run to log in.
     pub(super) plugin: Option<Plugin>,
     /// How we log in, in words for `doctor`.
@@ -97,6 +99,7 @@ impl Settings {
         };
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let named_proxy = proxy_of(&merged, &context);
+        let others = namespaces_beside(&merged, &context);
         let config = load(merged, &options).map_err(|error| self.sentence(&error))?;
         let config = self.finish(config, named_proxy);
         if config.cluster_url.host().is_none() || config.cluster_url.scheme().is_none() {
@@ -105,7 +108,7 @@ impl Settings {
                 config.cluster_url
             ));
         }
-        Ok(Found { config, context, plugin, login })
+        Ok(Found { config, context, others, plugin, login })
     }
 
     /// All files, merged as kubectl merges them; `None` when there is none and nobody named one.
@@ -218,7 +221,13 @@ impl Settings {
             )
         })?;
         let config = self.finish(config, false);
-        Ok(Found { config, context: String::new(), plugin: None, login: "the pod's service account" })
+        Ok(Found {
+            config,
+            context: String::new(),
+            others: Vec::new(),
+            plugin: None,
+            login: "the pod's service account",
+        })
     }
 
     fn finish(&self, mut config: kube::Config, named_proxy: bool) -> kube::Config {
@@ -306,6 +315,13 @@ fn user_of<'a>(merged: &'a mut Kubeconfig, context: &str) -> Option<&'a mut Auth
     let context = merged.contexts.iter().find(|named| named.name == context)?.context.clone()?;
     let user = context.user?;
     merged.auth_infos.iter_mut().find(|named| named.name == user)?.auth_info.as_mut()
+}
+
+fn namespaces_beside(merged: &Kubeconfig, context: &str) -> Vec<String> {
+    let chosen = merged.contexts.iter().find(|named| named.name == context).and_then(|n| n.context.as_ref());
+    let contexts = merged.contexts.iter().filter_map(|named| named.context.as_ref());
+    let same = contexts.filter(|other| chosen.is_some_and(|chosen| chosen.cluster == other.cluster));
+    same.filter_map(|other| other.namespace.clone()).collect()
 }
 
 fn proxy_of(merged: &Kubeconfig, context: &str) -> bool {

@@ -45,8 +45,9 @@ impl Reach {
     }
 }
 
-/// Finds out. `asked` are the namespaces of the configuration, `own` is the context's.
-pub(super) async fn reach(api: &Api, asked: &[String], own: &str) -> Result<Reach, Failure> {
+/// Finds out. `asked` are the namespaces of the configuration; `others` are tried besides those that the API server
+/// lists.
+pub(super) async fn reach(api: &Api, asked: &[String], others: &[String]) -> Result<Reach, Failure> {
     if !asked.is_empty() {
         return Ok(Reach::Namespaces(sorted(asked.iter().map(|name| name.as_str().into()))));
     }
@@ -58,7 +59,7 @@ pub(super) async fn reach(api: &Api, asked: &[String], own: &str) -> Result<Reac
         // OpenShift shows everybody the projects that are theirs.
         Err(_) => names(api, "project.openshift.io", "v1", "projects").await.unwrap_or_default(),
     };
-    candidates.push(own.into());
+    candidates.extend(others.iter().map(|name| name.as_str().into()));
     let candidates = sorted(candidates.into_iter());
     let allowed: Vec<Option<Name>> = stream::iter(candidates.into_iter().take(MOST_ASKED))
         .map(|name| async move {

@@ -1,4 +1,4 @@
-//! The keys that exist and what each takes, read from the schema of [`Config`](super::Config).
+//! The keys that exist and what each takes, read from the schema of [`Config`].
 //!
 //! It is the one description of keys: variables are matched against it, text is typed by it, files are checked with it.
 //! It reads no source itself.

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct TokenFile {
     path: PathBuf,
+    /// What the file held just before it was read: whatever it holds later is news.
+    before: Option<Vec<u8>>,
     tokens: Arc<RwLock<Arc<Tokens>>>,
 }
 
@@ -30,15 +32,16 @@ impl TokenFile {
     /// # Errors
     /// It cannot be used; nobody could come in.
     pub fn open(path: PathBuf) -> Result<Self, TokenFileError> {
+        let before = std::fs::read(&path).ok();
         let tokens = Arc::new(RwLock::new(Arc::new(Tokens::read(&path)?)));
-        Ok(Self { path, tokens })
+        Ok(Self { path, before, tokens })
     }
 
     /// Reads it again whenever it changes. One that cannot be used leaves the tokens as they are, and is logged once.
     pub fn watch(&self, tasks: &Tasks) {
         let (file, ending) = (self.clone(), tasks.ending());
         tasks.spawn("watch the token file", async move {
-            let mut known = tokio::fs::read(&file.path).await.ok();
+            let mut known = file.before.clone();
             let mut ticks = tokio::time::interval(LOOK_EVERY);
             loop {
                 tokio::select! {

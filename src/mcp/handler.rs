@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use super::{
     completion, error, prompts,
-    request::{RequestId as Id, traceparent},
+    request::{RequestId as Id, adopt, traceparent},
     resources,
     server::{Core, Server},
     session::Session,
@@ -214,6 +214,7 @@ impl ServerHandler for Handler {
         let id = Id::of(&context);
         let span =
             tracing::info_span!("resources/read", request_id = %id, traceparent = traceparent(&context));
+        adopt(&span, &context);
         let read = self.guarded("resources/read", &context, resources::read(&self.core().engine, &uri));
         match read.instrument(span).await {
             Ok(answer) => {

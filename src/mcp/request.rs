@@ -5,6 +5,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rmcp::{RoleServer, service::RequestContext};
+use tracing::Span;
+
+use crate::telemetry::spans;
 
 /// Names a request in logs, errors and spans: the listener's `X-Request-ID` header, else a number of our own.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +55,21 @@ pub(super) fn traceparent(context: &RequestContext<RoleServer>) -> Option<&str> 
         .get_traceparent()
         .or_else(|| header(context, "traceparent"))
         .filter(|text| is_traceparent(text))
+}
+
+/// Makes the caller's span the parent of ours: `_meta` says which, else the HTTP header where the listener's own span,
+/// which has it already, does not surround us.
+pub(super) fn adopt(span: &Span, context: &RequestContext<RoleServer>) {
+    let meta = &context.meta;
+    if meta.get_traceparent().is_some_and(is_traceparent) {
+        spans::adopt(span, |name| match name {
+            "traceparent" => meta.get_traceparent(),
+            "tracestate" => meta.get_tracestate(),
+            _ => None,
+        });
+    } else if Span::current().is_none() {
+        spans::adopt(span, |name| header(context, name));
+    }
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zero.

@@ -115,8 +115,7 @@ fn nodes(engine: &Engine) -> Result<Answer, Error> {
     let mut members = object(uri::NODES, &answer)?;
     let as_of = members.get("as_of").cloned().unwrap_or_default();
     members.insert("timestamp".to_owned(), as_of);
-    // Nodes that are not known are null, as `ready` is, and not 0.
-    members.insert("total_nodes".to_owned(), answer.ready.map(|_| answer.page.total).into());
+    members.insert("total_nodes".to_owned(), answer.page.total.into());
     members.insert("ready_nodes".to_owned(), answer.ready.into());
     Answer::of(uri::NODES, &members)
 }

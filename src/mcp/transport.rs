@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -30,7 +31,10 @@ use rmcp::{
     },
 };
 use sessions::BoundedSessions;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Semaphore,
+};
 
 use super::{handler::Handler, server::Server};
 use crate::{config, shutdown::Tasks};
@@ -39,8 +43,15 @@ use crate::{config, shutdown::Tasks};
 #[derive(Clone)]
 pub struct McpService(Arc<Endpoint>);
 
+/// Requests that are worked on at once, for each processor: a request holds about 100 KiB while it is, and more of them
+/// answers none sooner.
+const TURNS: usize = 4;
+/// Who takes longer waits for the cluster and not for a processor, and gives its turn to another.
+const TURN: Duration = Duration::from_millis(5);
+
 struct Endpoint {
     kind: Kind,
+    turns: Semaphore,
     /// Whether a refused `Host` was logged already: one hint is enough, and a scanner must not fill the log.
     hinted: AtomicBool,
 }
@@ -79,7 +90,9 @@ impl McpService {
             let never = Arc::new(NeverSessionManager::default());
             Kind::Stateless(StreamableHttpService::new(move || Ok(Handler::alone(&server)), never, settings))
         };
-        Self(Arc::new(Endpoint { kind, hinted: AtomicBool::new(false) }))
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let turns = Semaphore::new(processors * TURNS);
+        Self(Arc::new(Endpoint { kind, turns, hinted: AtomicBool::new(false) }))
     }
 }
 
@@ -114,13 +127,15 @@ impl Endpoint {
     {
         let host = request.headers().get(header::HOST).cloned();
         let posted = request.method() == Method::POST;
-        let response = match &self.kind {
-            Kind::Stateless(service) => service.handle(request).boxed().await,
-            Kind::Sessions(service) => {
+        let work = match &self.kind {
+            Kind::Stateless(service) => service.handle(request).boxed(),
+            Kind::Sessions(service) => async {
                 let (response, refused) = sessions::noting(service.handle(request)).await;
                 if refused { sessions::full() } else { response }
             }
+            .boxed(),
         };
+        let response = self.in_turn(work).await;
         let response = if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             unreadable(response).await
         } else {
@@ -130,6 +145,15 @@ impl Endpoint {
             self.hint(host.as_ref());
         }
         response
+    }
+
+    async fn in_turn<T>(&self, mut work: BoxFuture<'_, T>) -> T {
+        let turn = self.turns.acquire().await;
+        if let Ok(done) = tokio::time::timeout(TURN, &mut work).await {
+            return done;
+        }
+        drop(turn);
+        work.await
     }
 
     fn hint(&self, host: Option<&HeaderValue>) {

@@ -115,25 +115,40 @@ fn each_tool_is_called_by_other_peoples_clients_and_described_to_people() {
 }
 
 #[test]
-fn each_error_has_a_paragraph() {
-    let errors = fs::read_to_string(top().join("docs/errors.md")).unwrap();
-    let source = fs::read_to_string(top().join("crates/aiops-engine/src/error.rs")).unwrap();
-    let codes: Vec<&str> = source
-        .lines()
-        .skip_while(|line| !line.contains("const fn code"))
-        .take_while(|line| *line != "    }")
-        .filter_map(|line| line.split('"').nth(1))
-        .collect();
-    assert!(codes.len() >= 8, "the codes were not found in error.rs: {codes:?}");
-    for code in codes {
-        assert!(errors.contains(&format!("## {code}\n")), "docs/errors.md has no paragraph on {code}");
-    }
-}
-
-#[test]
 fn each_old_variable_is_in_the_readme() {
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
     for (name, _) in aiops::config::OLD {
         assert!(readme.contains(&format!("`{name}`")), "README.md does not say what became of {name}");
     }
+}
+
+/// Codes in quotes right behind these words, in the files of a folder.
+fn codes(folder: &str, before: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(top().join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        let Ok(source) = fs::read_to_string(&path) else { continue };
+        for call in source.split(before).skip(1) {
+            let word = call.split('"').nth(1).unwrap();
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}: {word:?}", path.display());
+            found.insert(word.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn each_code_of_an_error_has_its_paragraph() {
+    let mut used = codes("src/http", "Refusal::new(");
+    used.extend(codes("src", "Refusal::new("));
+    assert!(used.len() >= 9, "refusals are no longer found: {used:?}");
+    let engine = fs::read_to_string(top().join("crates/aiops-engine/src/error.rs")).unwrap();
+    let table = engine.split("fn code(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let own: Vec<&str> = table.split('"').skip(1).step_by(2).collect();
+    assert!(own.len() >= 8, "the codes of Error are no longer found: {own:?}");
+    used.extend(own.into_iter().map(str::to_owned));
+    let page = fs::read_to_string(top().join("docs/errors.md")).unwrap();
+    let told: BTreeSet<String> =
+        page.lines().filter_map(|line| line.strip_prefix("## ")).map(str::to_owned).collect();
+    assert_eq!(used, told, "docs/errors.md has a paragraph for each code, and for no other");
 }

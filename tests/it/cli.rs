@@ -188,13 +188,42 @@ fn arguments_are_typed_by_the_schema() {
 }
 
 #[test]
+fn lines_keep_to_the_width_and_lose_nothing_in_wide_mode() {
+    let long = "word ".repeat(60);
+    let rows = (0..9).map(|row| {
+        json!({
+            "name": format!("checkout-{row}"), "object": "x".repeat(40), "status": "y".repeat(30), "age": "3m",
+            "created_at": "2026-11-27T11:00:00Z", "also": if row == 0 { json!(["seldom"]) } else { json!(null) },
+            "cpu": { "requested": 5, "allocatable": 10 }, "what": long, "trace": format!("first\nsecond {row}"),
+        })
+    });
+    let few = json!([{ "code": "app_exit", "what": long, "next": long, "evidence": [{ "path": "a.b", "value": 1 }] }]);
+    let notes = [long.as_str(), "short"];
+    let answer = json!({ "message": long, "notes": notes, "rows": rows.collect::<Vec<_>>(), "causes": few })
+        .to_string();
+    let members = Node::object(&answer).unwrap();
+    for width in [60, 80, 100, 200] {
+        let text = render::text(&members, render::Layout { wide: false, width });
+        for line in text.lines() {
+            assert!(line.chars().count() <= width, "{} > {width}: {line}", line.chars().count());
+        }
+        assert!(text.contains("5/10") || text.contains(", cpu"), "shown, or named as hidden: {text}");
+        assert!(text.contains("also: seldom") || text.contains("ALSO"), "{text}");
+        assert!(text.contains("- short") && text.contains("path") | text.contains("PATH"), "{text}");
+    }
+    let wide = render::text(&members, render::Layout { wide: true, width: 60 });
+    assert!(wide.contains("2026-11-27T11:00:00Z") && wide.contains(long.trim_end()), "{wide}");
+}
+
+#[test]
 fn answers_read_well() {
     let answer = r#"{"status":"degraded","pods":{"total":3,"ready":2},"ratio":0.5,"reason":null,"names":["a","b"],"none":[],
         "items":[{"name":"web-1","ready":true,"restarts":0,"labels":{"app":"web"},"why":null},
                  {"name":"db\u001b[31m","ready":false,"restarts":12,"message":"back-off restarting failed container in pod because it crashed"}],
         "rollout":{"revision":3,"steps":[{"step":1,"done":true}]}}"#;
     let members = Node::object(answer).unwrap();
-    let people = render::text(&members, false);
+    let narrow = render::Layout { wide: false, width: 72 };
+    let people = render::text(&members, narrow);
     let want = "\
 status: degraded
 pods: total=3, ready=2
@@ -204,19 +233,26 @@ names: a, b
 none: none
 
 items (2):
-  NAME           READY   RESTARTS   MESSAGE
-  web-1          true    0          -
-  db\\u{1b}[31m   false   12         back-off restarting failed container in pod because it crashed
+  NAME          READY  RESTARTS
+  web-1         true   0
+  db\\u{1b}[31m  false  12
+      back-off restarting failed container in pod because it crashed
   (with -o wide also: labels)
 
 rollout:
   revision: 3
   steps (1):
-    STEP   DONE
-    1      true
+    STEP  DONE
+    1     true
 ";
     assert_eq!(people, want);
-    assert!(render::text(&members, true).contains("app=web"));
+    let wide = render::text(&members, render::Layout { wide: true, width: 0 });
+    assert!(wide.contains("app=web"));
+    let roomy = render::text(&members, render::Layout { wide: false, width: 120 });
+    assert!(
+        roomy.contains("false  12        back-off restarting"),
+        "a sentence stands behind its row: {roomy}"
+    );
     let written = serde_json::to_string(&Node::Object(members)).unwrap();
     assert_eq!(
         serde_json::from_str::<Value>(&written).unwrap(),

@@ -7,6 +7,7 @@
     reason = "what a test sets up must work"
 )]
 
+mod answers;
 mod bad_input;
 mod boundaries;
 mod catalogue;
@@ -15,6 +16,7 @@ mod cluster;
 mod http;
 mod mcp;
 mod process;
+mod readme;
 mod recording;
 mod spans;
 mod stdio;

@@ -63,6 +63,48 @@ async fn spans_reach_the_collector_below_the_callers_own() {
     assert!(!text.contains("canary"), "no arguments, no credentials");
 }
 
+/// Spans of one trace, read as far as needed from OTLP's protobuf: name, own id and parent of each span that begins with
+/// the trace's id.
+fn spans_of(sent: &[u8], trace: [u8; 16]) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    // Span: trace_id = 1, span_id = 2, trace_state = 3, parent_span_id = 4, name = 5, each with its length.
+    let mut found = Vec::new();
+    let mark: Vec<u8> = [0x0a, 16].into_iter().chain(trace).collect();
+    for at in (0..sent.len()).filter(|at| sent[*at..].starts_with(&mark)) {
+        let mut rest = &sent[at..];
+        let mut fields = vec![Vec::new(); 6];
+        while let [tag @ (0x0a | 0x12 | 0x1a | 0x22 | 0x2a), length, tail @ ..] = rest {
+            let (value, after) = tail.split_at(usize::from(*length));
+            fields[usize::from(*tag >> 3)] = value.to_vec();
+            rest = after;
+        }
+        let [_, _, own, _, parent, name] = fields.try_into().unwrap();
+        found.push((String::from_utf8(name).unwrap(), own, parent));
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_context_in_meta_becomes_the_parent_of_a_call_and_of_a_read() {
+    let collector = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
+    let mut command = aiops(&["demo", "--http", "127.0.0.1:0"]);
+    let (_running, address) = Running::serving(command.env("AIOPS_TELEMETRY__OTLP_ENDPOINT", &endpoint));
+    let trace = "1bf7651916cd43dd8448eb211c80319d";
+    let meta = json!({ "traceparent": format!("00-{trace}-c7ad6b7169203332-01") });
+    let call = json!({ "name": "list-nodes", "arguments": {}, "_meta": meta });
+    assert_eq!(mcp(&address, "tools/call", "", call).await.status, 200);
+    let read = json!({ "uri": "cluster://nodes", "_meta": meta });
+    let headers = "mcp-name: cluster://nodes\r\n";
+    assert_eq!(mcp(&address, "resources/read", headers, read).await.status, 200);
+    let sent = collect(collector, "resources/read").await;
+    let spans = spans_of(&sent, u128::from_str_radix(trace, 16).unwrap().to_be_bytes());
+    let parent = 0xc7ad_6b71_6920_3332_u64.to_be_bytes().to_vec();
+    for name in ["tools/call", "resources/read"] {
+        let of_caller = |(is, _, above): &&(String, Vec<u8>, Vec<u8>)| is == name && *above == parent;
+        assert!(spans.iter().any(|span| of_caller(&span)), "{name} is not below the caller's: {spans:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_not_there_costs_one_line() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -9,7 +9,7 @@
 )]
 
 use std::{
-    process::Stdio,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::process::{DEADLINE, Running, aiops};
 
 /// A client on the other end of the pipes.
-struct Client {
-    running: Running,
+pub(crate) struct Client {
+    pub(crate) running: Running,
     /// Every line that came.
     seen: Vec<String>,
     next: u64,
@@ -27,12 +27,15 @@ struct Client {
 
 impl Client {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = aiops(arguments);
-        let running = Running::start(command.env("RUST_LOG", "trace").stdin(Stdio::piped()));
-        Self { running, seen: Vec::new(), next: 1 }
+        Self::of(aiops(arguments).env("RUST_LOG", "trace"))
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    /// Starts it as this command says.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self { running: Running::start(command.stdin(Stdio::piped())), seen: Vec::new(), next: 1 }
+    }
+
+    pub(crate) fn ask(&mut self, method: &str, params: Value) -> Value {
         let id = self.next;
         self.next += 1;
         self.running
@@ -49,7 +52,7 @@ impl Client {
         }
     }
 
-    fn initialize(&mut self) -> Value {
+    pub(crate) fn initialize(&mut self) -> Value {
         let answer = self.ask(
             "initialize",
             json!({
@@ -61,7 +64,7 @@ impl Client {
     }
 
     /// Reads what is left and checks it.
-    fn rest_is_json_rpc(&mut self) {
+    pub(crate) fn rest_is_json_rpc(&mut self) {
         for line in self.running.stdout.iter() {
             json_rpc(&line);
         }
@@ -100,8 +103,28 @@ fn without_a_cluster_the_handshake_answers_at_once() {
     let mut client = Client::start(&["serve", "--stdio"]);
     client.initialize();
     client.ask("tools/list", json!({}));
-    let answer = client.ask("tools/call", json!({ "name": "list-nodes", "arguments": {} }));
-    assert!(answer.get("result").is_some(), "{answer}");
+    let listed = client.ask("tools/list", json!({}));
+    let names =
+        listed["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap());
+    let lists: Vec<&str> =
+        names.filter(|name| name.starts_with("list-") && *name != "list-resources").collect();
+    assert_eq!(lists.len(), 5, "{lists:?}");
+    for name in lists {
+        let answer = client.ask("tools/call", json!({ "name": name, "arguments": {} }));
+        let list = &answer["result"]["structuredContent"];
+        assert_eq!(
+            (&list["total"], &list["omitted"]),
+            (&Value::Null, &Value::Null),
+            "{name} counts nothing: {answer}"
+        );
+        assert!(!list["missing"][0]["reason"].as_str().unwrap().is_empty(), "{name} says why: {answer}");
+    }
+    let health = client.ask("tools/call", json!({ "name": "get-cluster-health", "arguments": {} }));
+    let health = &health["result"]["structuredContent"];
+    assert_eq!(health["status"], "unknown", "{health}");
+    for counts in ["nodes", "pods"] {
+        assert_eq!(health[counts], Value::Null, "{health}");
+    }
     client.running.close_stdin();
     assert_eq!(client.running.wait(Duration::from_secs(10)).code(), Some(0));
     client.rest_is_json_rpc();

@@ -67,11 +67,13 @@ pub(crate) async fn ask(address: &str, line: &str, headers: &str) -> Reply {
 
 /// Asks over MCP, stateless.
 pub(crate) async fn mcp(address: &str, method: &str, headers: &str, mut params: Value) -> Reply {
-    params["_meta"] = serde_json::json!({
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": { "name": "it", "version": "0" },
-    });
+    for (name, value) in [
+        ("protocolVersion", serde_json::json!("2026-07-28")),
+        ("clientCapabilities", serde_json::json!({})),
+        ("clientInfo", serde_json::json!({ "name": "it", "version": "0" })),
+    ] {
+        params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+    }
     let name = params.get("name").and_then(Value::as_str).map(|name| format!("mcp-name: {name}\r\n"));
     let body =
         serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();

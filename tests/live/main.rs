@@ -4,6 +4,10 @@
 //! missing part fails with what to install; nothing is skipped.
 
 #[cfg(test)]
+mod canaries;
+#[cfg(test)]
+mod diagnosis;
+#[cfg(test)]
 mod plane;
 #[cfg(test)]
 mod support;

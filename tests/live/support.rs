@@ -1,14 +1,22 @@
-//! What tests against the control plane share: starting it, speaking to it as any of its users, scenarios.
+//! What tests against the control plane share: starting it, speaking to it as any of its users, scenarios, and the
+//! server under test.
 //!
-//! It knows nothing of the server under test.
+//! It knows nothing of what the server should answer.
 
+mod aiops;
 mod audit;
 mod dice;
 pub(crate) mod evidence;
 mod plane;
 mod scenario;
 
+pub(crate) use aiops::{Aiops, Answer, SOON};
 pub(crate) use audit::Audited;
 pub(crate) use dice::Dice;
 pub(crate) use plane::{Options, Plane};
 pub(crate) use scenario::Scenario;
+
+/// The long counts of `make proof`, instead of those that fit into `make test`.
+pub(crate) fn is_proof() -> bool {
+    std::env::var_os("AIOPS_PROOF").is_some_and(|value| value == "1")
+}

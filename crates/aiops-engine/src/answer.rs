@@ -31,6 +31,9 @@ pub struct Standing {
     /// Set when the answer comes from a recording: its name. Ages count from `as_of`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording: Option<String>,
+    /// There is no source of rows: every kind is missing, though the reason is told once.
+    #[serde(skip)]
+    pub(crate) without_source: bool,
 }
 
 /// A kind that an answer needed and did not have.
@@ -118,6 +121,7 @@ impl Standing {
                 missing.reason = reason.to_string();
             }
             self.missing.truncate(1);
+            self.without_source = true;
         }
         if let Scope::Namespaces(names) = &info.scope {
             self.only_namespaces = Some(names.iter().map(ToString::to_string).collect());
@@ -134,7 +138,8 @@ impl Standing {
 
     /// Whether this kind could not be counted at all.
     pub fn lacks(&self, kind: Kind) -> bool {
-        self.missing.iter().any(|m| !matches!(&*m.state, "stale" | "partial") && m.kind == kind.name())
+        let lacking = |m: &Missing| !matches!(&*m.state, "stale" | "partial") && m.kind == kind.name();
+        self.without_source || self.missing.iter().any(lacking)
     }
 }
 

@@ -88,15 +88,47 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
         }
     }
     let mut issues: Vec<Issue> = merged.into_values().collect();
-    issues.sort_by(|a, b| {
-        (a.severity, std::cmp::Reverse(a.count), &a.object, a.code).cmp(&(
-            b.severity,
-            std::cmp::Reverse(b.count),
-            &b.object,
-            b.code,
-        ))
-    });
+    issues.sort_by(|a, b| order(a.severity, a).cmp(&order(b.severity, b)));
     issues
+}
+
+/// What follows from a fault of the pods and says nothing about its cause.
+const CONSEQUENCES: [&str; 2] = ["deployment_unavailable", "rollout_stuck"];
+
+/// An issue with what follows from it for the same object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The worst severity of them all.
+    pub severity: Severity,
+    /// The cause, or the only issue.
+    pub issue: Issue,
+    /// Codes of what follows from it.
+    pub also: Vec<&'static str>,
+}
+
+/// Puts consequences beside the worst cause that the same object has, so that a fault is read once; worst first. Every
+/// code stays visible.
+pub fn fold(issues: Vec<Issue>) -> Vec<Finding> {
+    let (consequences, causes): (Vec<Issue>, Vec<Issue>) =
+        issues.into_iter().partition(|issue| CONSEQUENCES.contains(&issue.code));
+    let alone = |issue: Issue| Finding { severity: issue.severity, issue, also: Vec::new() };
+    let mut findings: Vec<Finding> = causes.into_iter().map(alone).collect();
+    for consequence in consequences {
+        match findings.iter_mut().find(|finding| finding.issue.object == consequence.object) {
+            Some(cause) => {
+                cause.severity = cause.severity.min(consequence.severity);
+                cause.also.push(consequence.code);
+            }
+            None => findings.push(alone(consequence)),
+        }
+    }
+    findings.sort_by(|a, b| order(a.severity, &a.issue).cmp(&order(b.severity, &b.issue)));
+    findings
+}
+
+/// Worst first, then by how many are affected.
+fn order(severity: Severity, issue: &Issue) -> impl Ord + '_ {
+    (severity, std::cmp::Reverse(issue.count), &issue.object, issue.code)
 }
 
 /// Whether a workload still has somebody to serve: decides between high and critical.

@@ -13,15 +13,23 @@ use crate::error::Error;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Page {
-    /// All objects that match.
-    pub total: usize,
+    /// All objects that match, of the kinds that are known; null when that is none of them (see missing).
+    pub total: Option<usize>,
     /// Objects in this answer.
     pub shown: usize,
-    /// Matching objects that neither this answer nor the pages before it showed.
-    pub omitted: usize,
+    /// Matching objects that neither this answer nor the pages before it showed; null when total is.
+    pub omitted: Option<usize>,
     /// Pass as cursor to see the next ones; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+impl Page {
+    /// The same page of a list whose kinds are known or not: what was not counted is null, never 0.
+    pub(crate) fn known(self, known: bool) -> Self {
+        let or_null = |count: Option<usize>| count.filter(|_| known);
+        Self { total: or_null(self.total), omitted: or_null(self.omitted), ..self }
+    }
 }
 
 /// A list on its way into a page.
@@ -103,7 +111,7 @@ impl Listing {
             };
             next.encode(self.question)
         });
-        let page = Page { total, shown: items.len(), omitted, next_cursor };
+        let page = Page { total: Some(total), shown: items.len(), omitted: Some(omitted), next_cursor };
         (items, page)
     }
 }
@@ -125,7 +133,7 @@ mod tests {
             let (items, page) =
                 listing.fill(|k| (k.name.len() + turn) % 5, bytes, |k| Some(k.name.to_string()));
             seen.extend(items);
-            assert_eq!(seen.len() + page.omitted, page.total);
+            assert_eq!(page.omitted.map(|omitted| seen.len() + omitted), page.total);
             cursor = page.next_cursor;
             if cursor.is_none() {
                 return seen;

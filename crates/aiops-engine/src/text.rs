@@ -51,6 +51,18 @@ pub fn show(redactor: &Redactor, text: &str, max: usize) -> Clean {
     clean(&redactor.redact(text), max)
 }
 
+/// Somebody else's words in one line of a list: redacted, then without line ends and colours, then cut at `most`
+/// characters with a `…`.
+pub fn line(text: &str, most: usize) -> String {
+    let redacted = Redactor.redact(text);
+    let mut chars = redacted.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = chars.by_ref().take(most).collect();
+    if chars.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
 /// Whether `clean` would leave the text as it is.
 pub fn is_clean(text: &str, max: usize) -> bool {
     // Nearly every text is plain, and seen to be so many bytes at a time.

@@ -136,7 +136,7 @@ fn odd_but_readable_values_are_what_they_are() {
 #[test]
 fn long_texts_are_cut_with_a_mark() {
     let (mut interner, mut shared) = (Interner::default(), Shared::default());
-    let long = "ä".repeat(5_000);
+    let long = "ää ".repeat(3_000);
     let json = format!(
         r#"{{"metadata":{{"name":"a"}},"spec":{{"containers":[{{"name":"c"}}]}},
         "status":{{"reason":"{long}","message":"{long}",
@@ -151,7 +151,7 @@ fn long_texts_are_cut_with_a_mark() {
         (&verdict.message, 1_024),
     ] {
         assert!(
-            text.len() <= longest && text.len() > longest - 4 && text.ends_with('…'),
+            text.len() <= longest && text.len() > longest - 12 && text.ends_with('…'),
             "{} bytes",
             text.len()
         );

@@ -16,7 +16,7 @@ use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use super::{pulse::Pulse, session::Session};
 use crate::cluster::{
@@ -35,8 +35,8 @@ const OPENSHIFT: &str = "config.openshift.io";
 const REST: Duration = Duration::from_secs(12);
 /// The same where nothing tells of new kinds: they are to be found within about ten seconds.
 const REST_ALONE: Duration = Duration::from_secs(10);
-/// Discovery follows a definition after a while.
-const AGAIN: [u64; 6] = [200, 500, 1_000, 2_000, 3_000, 4_000];
+/// Discovery follows a definition after a while: pauses between the questions, in milliseconds.
+static AGAIN: [u64; 6] = [200, 500, 1_000, 2_000, 3_000, 4_000];
 
 /// What is known of the optional kinds.
 #[derive(Debug)]
@@ -191,9 +191,20 @@ impl Optional {
         let mut body = api.open(&call, Duration::from_secs(5)).await?.into_body();
         self.told.send_replace(true);
         let mut lines = Lines::default();
+        // When to ask after the news that came last; kinds that go and come in turns begin anew each time.
+        let mut due: Option<(Instant, &'static [u64])> = None;
         loop {
             let mut news = false;
-            match tokio::time::timeout(agreed + Duration::from_secs(15), body.frame()).await {
+            let (asking, rest) = due.unwrap_or_else(|| (Instant::now(), &[]));
+            let frame = tokio::select! {
+                frame = tokio::time::timeout(agreed + Duration::from_secs(15), body.frame()) => frame,
+                () = tokio::time::sleep_until(asking), if due.is_some() => {
+                    pulse.ask();
+                    due = after(rest);
+                    continue;
+                }
+            };
+            match frame {
                 Ok(Some(Ok(frame))) => {
                     let Some(chunk) = frame.data_ref() else { continue };
                     let cut = lines.push(chunk, |line, _| news |= self.is_news(line));
@@ -206,10 +217,7 @@ impl Optional {
             }
             if news {
                 *self.hash.lock() = None;
-                for pause in AGAIN {
-                    tokio::time::sleep(Duration::from_millis(pause)).await;
-                    pulse.ask();
-                }
+                due = after(&AGAIN);
             }
         }
     }
@@ -231,6 +239,12 @@ impl Optional {
         });
         kind.is_some_and(|kind| self.is_served(kind) == is_gone)
     }
+}
+
+/// The next of these pauses, and those that follow it.
+fn after(pauses: &'static [u64]) -> Option<(Instant, &'static [u64])> {
+    let (pause, rest) = pauses.split_first()?;
+    Some((Instant::now() + Duration::from_millis(*pause), rest))
 }
 
 /// A line about a definition, as far as it matters.

@@ -91,8 +91,8 @@ impl Session {
         self.rights.notify_one();
     }
 
-    /// Runs until the API server is lost. `namespaces` and `own` are as for [`reach::reach`].
-    pub(super) async fn run(&self, namespaces: &[String], own: &str) -> End {
+    /// Runs until the API server is lost. `namespaces` and `others` are as for [`reach::reach`].
+    pub(super) async fn run(&self, namespaces: &[String], others: &[String]) -> End {
         let parts = self.reach.parts();
         self.board.lay_out(&parts);
         let watches: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
@@ -106,7 +106,7 @@ impl Session {
             lost = beat => End::Lost(lost),
             () = watches.collect::<()>() => End::OtherRights,
             () = self.optional.watch_definitions(self) => End::OtherRights,
-            () = self.other_rights(namespaces, own) => End::OtherRights,
+            () = self.other_rights(namespaces, others) => End::OtherRights,
         }
     }
 
@@ -151,14 +151,14 @@ impl Session {
     }
 
     /// Returns when the credentials may see more or less of the cluster than at the beginning.
-    async fn other_rights(&self, namespaces: &[String], own: &str) {
+    async fn other_rights(&self, namespaces: &[String], others: &[String]) {
         loop {
             let limited = namespaces.is_empty() && matches!(self.reach, Reach::Namespaces(_));
             tokio::select! {
                 () = self.rights.notified() => {}
                 () = tokio::time::sleep(RIGHTS), if limited => {}
             }
-            match reach::reach(&self.api, namespaces, own).await {
+            match reach::reach(&self.api, namespaces, others).await {
                 Ok(reach) if reach != self.reach => return,
                 _ => {}
             }

@@ -117,7 +117,7 @@ impl<'s> Watch<'s> {
                 }
                 Trouble::Denied => {
                     self.session.board.set_version(&self.part, None);
-                    self.report(Sync::Forbidden { reason: failure.why.as_str().into() });
+                    self.report(Sync::Forbidden { reason: self.refused(&failure).into() });
                     tokio::time::sleep(jitter::between(REFUSED.0, REFUSED.1)).await;
                     if self.kind() == Kind::Pod {
                         self.session.ask_for_rights();
@@ -142,6 +142,15 @@ impl<'s> Watch<'s> {
             }
             tries += 1;
         }
+    }
+
+    /// What the API server said, and what to do.
+    fn refused(&self, failure: &Failure) -> String {
+        let elsewhere = match (self.kind(), self.namespace()) {
+            (Kind::Pod, None) => ", or name the namespaces that may be seen in cluster.namespaces",
+            _ => "",
+        };
+        format!("{}; `aiops doctor` prints how to grant it{elsewhere}", failure.why)
     }
 
     /// Whether the next turn begins with a streaming list.

@@ -19,7 +19,7 @@ use super::Handler;
 use crate::mcp::{
     catalogue::Offer,
     error,
-    request::{RequestId as Id, traceparent},
+    request::{RequestId as Id, adopt, traceparent},
     tool::{Answer, CallContext, Progress},
 };
 
@@ -81,6 +81,7 @@ impl Handler {
             traceparent = traceparent(context),
             outcome = Empty,
         );
+        adopt(&span, context);
         let result = self.called(offer, request, context).instrument(span.clone()).await;
         span.record("outcome", result.as_ref().map_or_else(Error::code, |_| "ok"));
         match result {

@@ -26,7 +26,7 @@ pub(super) struct Input {
     /// Namespace.
     #[schemars(length(max = 253))]
     namespace: Option<String>,
-    /// Paths to show in full: spec.replicas, status.conditions[*].type, data.KEY of a ConfigMap.
+    /// Paths to show in full: spec.replicas, `status.conditions[*].type`, data.KEY of a ConfigMap.
     #[schemars(length(max = 20))]
     fields: Option<Vec<String>>,
 }

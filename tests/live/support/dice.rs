@@ -40,6 +40,11 @@ impl Dice {
         format!("{first}-{second}-{:05x}", self.number(1 << 20))
     }
 
+    /// A word that stands nowhere else and does not look like a credential.
+    pub(crate) fn canary(&mut self) -> String {
+        format!("cnry{:016x}", self.number(1 << 60))
+    }
+
     /// An image tag.
     pub(crate) fn tag(&mut self) -> String {
         format!("{}.{}.{}", self.number(10), self.number(40), self.number(100))

@@ -16,6 +16,7 @@ pub(crate) fn field<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
                 Some((key, value)) => {
                     at.as_array()?.iter().find(|item| item[key] == value.trim_matches(['\'', '"']))?
                 }
+                None if inner.starts_with('"') => at.get(inner.trim_matches('"'))?,
                 None => at.get(inner.parse::<usize>().ok()?)?,
             },
         };
@@ -23,18 +24,21 @@ pub(crate) fn field<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     Some(at)
 }
 
-/// `a.b[0].c` into `a`, `b`, `[0]`, `c`.
+/// `a.b[0]["c.d"].e` into `a`, `b`, `[0]`, `["c.d"]`, `e`.
 fn split(path: &str) -> Vec<&str> {
-    path.split('.')
-        .flat_map(|piece| piece.split_inclusive(']'))
-        .flat_map(name_and_index)
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-/// `b[0]` into `b` and `[0]`.
-fn name_and_index(piece: &str) -> [&str; 2] {
-    piece.find('[').map_or([piece, ""], |open| piece.split_at(open).into())
+    let mut parts = Vec::new();
+    let mut rest = path;
+    while !rest.is_empty() {
+        let end = if rest.starts_with('[') {
+            rest.find(']').map_or(rest.len(), |end| end + 1)
+        } else {
+            rest.find(['.', '[']).unwrap_or(rest.len())
+        };
+        let (part, tail) = rest.split_at(end);
+        parts.push(part);
+        rest = tail.strip_prefix('.').unwrap_or(tail);
+    }
+    parts
 }
 
 /// A value as text, without the quotes of a string.
@@ -46,11 +50,17 @@ pub(crate) fn text(value: &Value) -> String {
 fn list(kind: &str, namespace: &str) -> String {
     let (group, plural, is_namespaced) = match kind {
         "Node" => ("/api/v1", "nodes", false),
+        "Namespace" => ("/api/v1", "namespaces", false),
+        "StorageClass" => ("/apis/storage.k8s.io/v1", "storageclasses", false),
+        "PersistentVolume" => ("/api/v1", "persistentvolumes", false),
         "Pod" => ("/api/v1", "pods", true),
         "Event" => ("/api/v1", "events", true),
+        "ConfigMap" => ("/api/v1", "configmaps", true),
+        "Secret" => ("/api/v1", "secrets", true),
         "PersistentVolumeClaim" => ("/api/v1", "persistentvolumeclaims", true),
         "ResourceQuota" => ("/api/v1", "resourcequotas", true),
         "Deployment" => ("/apis/apps/v1", "deployments", true),
+        "ReplicaSet" => ("/apis/apps/v1", "replicasets", true),
         "PodDisruptionBudget" => ("/apis/policy/v1", "poddisruptionbudgets", true),
         other => panic!("add {other} here"),
     };
@@ -59,6 +69,13 @@ fn list(kind: &str, namespace: &str) -> String {
     } else {
         format!("{group}/{plural}")
     }
+}
+
+/// Where an object is that answers name as `Pod shop/checkout-1` or `Node worker-1`.
+pub(crate) fn path(object: &str) -> String {
+    let (kind, name) = object.split_once(' ').unwrap();
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    format!("{}/{name}", list(kind, namespace))
 }
 
 /// Asserts that each field that a scenario calls evidence is so in the API.

@@ -165,6 +165,11 @@ impl Plane {
         &self.facts().kubeconfigs[user]
     }
 
+    /// Where its components keep their logs.
+    pub(crate) fn folder(&self) -> &Path {
+        self.facts().audit_log.parent().unwrap()
+    }
+
     /// The process of a component: `kube-apiserver`, `kube-scheduler`, `kube-controller-manager`, `kwok`.
     pub(crate) fn pid(&self, component: &str) -> u32 {
         self.facts().pids[component]
@@ -231,6 +236,12 @@ impl Plane {
             .header("content-type", "application/merge-patch+json")
             .body(serde_json::to_vec(patch).unwrap());
         self.client.request(request.unwrap()).await.unwrap()
+    }
+
+    /// Deletes an object as the admin, and does not wait until it is gone.
+    pub(crate) async fn delete(&self, path: &str) {
+        let gone = self.client.request::<Value>(Request::delete(path).body(Vec::new()).unwrap()).await;
+        gone.unwrap_or_else(|e| panic!("DELETE {path}: {e}"));
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {

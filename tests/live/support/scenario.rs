@@ -72,14 +72,21 @@ impl Scenario {
     }
 
     pub(crate) fn load(name: &str, dice: &mut Dice) -> Self {
+        Self::load_with(name, dice, &[])
+    }
+
+    /// With these values instead of random ones.
+    pub(crate) fn load_with(name: &str, dice: &mut Dice, given: &[(&str, &str)]) -> Self {
         let text = std::fs::read_to_string(folder().join(name).join("scenario.yaml")).unwrap();
         let file: File = serde_saphyr::from_str(&text).unwrap();
         let mut values = BTreeMap::new();
         for variable in file.vars {
-            let value = match variable.random {
-                Some(Random::Name) => dice.name(),
-                Some(Random::Tag) => dice.tag(),
-                None => fill(&variable.value, &values),
+            let given = given.iter().find(|(name, _)| *name == variable.name);
+            let value = match (given, variable.random) {
+                (Some((_, value)), _) => (*value).to_owned(),
+                (None, Some(Random::Name)) => dice.name(),
+                (None, Some(Random::Tag)) => dice.tag(),
+                (None, None) => fill(&variable.value, &values),
             };
             values.insert(variable.name, value);
         }

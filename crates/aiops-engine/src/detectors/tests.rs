@@ -4,8 +4,8 @@ use aiops_inventory::{Change, Inventory, Kind, Sync};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{View, issues};
-use crate::issue::{Issue, Severity};
+use super::{View, fold, issues};
+use crate::issue::{Issue, Object, Severity};
 
 const NOW: i64 = 1_790_000_000;
 
@@ -248,4 +248,33 @@ fn a_rolling_update_is_silent() {
         leaving,
         warning("Pod", "new", "Unhealthy", "Readiness probe failed: connection refused"),
     ]);
+}
+
+#[test]
+fn a_consequence_stands_beside_its_cause_and_keeps_its_weight() {
+    let issue = |code, severity, name: &str| {
+        Issue::new(code, severity, Object::new("Deployment", "shop".into(), name.into()), None, "what")
+    };
+    let found = fold(vec![
+        issue("deployment_unavailable", Severity::Critical, "checkout"),
+        issue("rollout_stuck", Severity::Critical, "alone"),
+        issue("oom_kill", Severity::High, "other"),
+        issue("crash_loop", Severity::High, "checkout"),
+        issue("image_pull", Severity::High, "checkout"),
+        issue("rollout_stuck", Severity::High, "checkout"),
+    ]);
+    let told: Vec<_> = found
+        .iter()
+        .map(|f| (f.severity, f.issue.object.name.as_str(), f.issue.code, f.also.as_slice()))
+        .collect();
+    let nothing: &[&str] = &[];
+    assert_eq!(
+        told,
+        [
+            (Severity::Critical, "alone", "rollout_stuck", nothing),
+            (Severity::Critical, "checkout", "crash_loop", &["deployment_unavailable", "rollout_stuck"]),
+            (Severity::High, "checkout", "image_pull", nothing),
+            (Severity::High, "other", "oom_kill", nothing),
+        ]
+    );
 }

@@ -25,6 +25,7 @@ use crate::{
     owners,
     page::{Listing, Page},
     requests::workloads::WorkloadKind,
+    text,
 };
 
 /// Which events.
@@ -69,10 +70,10 @@ pub struct EventList {
     /// How many groups there are and what was left out.
     #[serde(flatten)]
     pub page: Page,
-    /// Events behind all groups.
-    pub events_total: usize,
-    /// Older events that the ring dropped since start.
-    pub events_dropped: u64,
+    /// Events behind all groups; null when events are not known.
+    pub events_total: Option<usize>,
+    /// Older events that the ring dropped since start; null when events are not known.
+    pub events_dropped: Option<u64>,
     /// The groups.
     pub groups: Vec<EventGroup>,
 }
@@ -154,7 +155,14 @@ impl Engine {
             budget::of(request.limit),
             |key| groups.get(key).map(|g| wire(g, now)),
         );
-        Ok(EventList { standing, page, events_total, events_dropped: inventory.events().dropped(), groups })
+        let known = !standing.lacks(Kind::Event);
+        Ok(EventList {
+            page: page.known(known),
+            events_total: known.then_some(events_total),
+            events_dropped: known.then(|| inventory.events().dropped()),
+            standing,
+            groups,
+        })
     }
 }
 
@@ -247,7 +255,7 @@ fn wire(group: &Group, now: Timestamp) -> EventGroup {
         objects: group.about.len(),
         last_seen: age(now, newest.last),
         first_seen: age(now, group.first),
-        message: newest.message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(240).collect(),
+        message: text::line(&newest.message, 240),
         example: (!itself).then(|| format!("{} {}", newest.kind, newest.object)),
     }
 }

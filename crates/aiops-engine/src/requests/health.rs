@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::{
     Engine, Error,
     answer::{Missing, Standing, age},
-    budget, detectors,
+    budget,
+    detectors::{self, Finding},
     issue::{Issue, Severity},
 };
 
@@ -159,7 +160,7 @@ pub struct IssueCounts {
     pub medium: usize,
     /// Low ones.
     pub low: usize,
-    /// Issues that `problems` leaves out; raise limit or name a namespace to see them.
+    /// Issues that `problems` names neither as a row nor in `also`; raise limit or name a namespace to see them.
     pub omitted: usize,
 }
 
@@ -181,6 +182,9 @@ pub struct Problem {
     /// One affected pod, to hand to diagnose-pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
+    /// What follows from it for the same object, such as `deployment_unavailable`; counted in `issues` too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<&'static str>,
     /// What was observed; may quote texts of the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
@@ -192,20 +196,22 @@ impl Problem {
         Self {
             severity: issue.severity,
             code: issue.code.into(),
+            also: Vec::new(),
             object: issue.object.to_string(),
             count: issue.count,
             age: issue.since.map(|since| age(now, since)),
             pod: issue.example.as_ref().map(ToString::to_string),
-            what: (longest > 0).then(|| shorten(&issue.what, longest)),
+            what: (longest > 0).then(|| crate::text::line(&issue.what, longest)),
         }
     }
-}
 
-fn shorten(text: &str, longest: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match clean.char_indices().nth(longest) {
-        Some((at, _)) => format!("{}…", clean.get(..at).unwrap_or_default()),
-        None => clean,
+    /// An issue with what follows from it.
+    fn of(finding: &Finding, now: Timestamp, longest: usize) -> Self {
+        Self {
+            severity: finding.severity,
+            also: finding.also.clone(),
+            ..Self::new(&finding.issue, now, longest)
+        }
     }
 }
 
@@ -234,8 +240,10 @@ impl Engine {
         drop(inventory);
         let mut issues = count(&found);
         let limit = usize::try_from(request.limit.unwrap_or(u32::MAX)).unwrap_or(usize::MAX);
-        let problems = fit(&found, now, limit, budget::of(request.limit).min(20_000) - 900);
-        issues.omitted = issues.total - problems.len();
+        let findings = detectors::fold(found);
+        let problems = fit(&findings, now, limit, budget::of(request.limit).min(20_000) - 300);
+        let named: usize = problems.iter().map(|problem| 1 + problem.also.len()).sum();
+        issues.omitted = issues.total - named;
         let status = status(nodes, pods, &issues, namespace.is_some());
         Ok(HealthAnswer {
             message: message(&status, nodes, pods, &issues),
@@ -317,25 +325,32 @@ fn count(found: &[Issue]) -> IssueCounts {
     counts
 }
 
-/// As many issues as fit. Every critical one must stand in the answer: when they are many, their sentences shrink.
-fn fit(found: &[Issue], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
-    let critical = found.iter().filter(|issue| issue.severity == Severity::Critical).count();
-    for longest in [140, 80, 40, 0] {
+/// As many findings as fit. Their sentences shrink a little when that lets all of them in, and as far as needed for
+/// every critical one to stand in the answer; when that is not enough their pods go, which diagnose-pod finds by the
+/// workload.
+fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
+    let wanted = found.len().min(limit);
+    let critical = found.iter().filter(|finding| finding.severity == Severity::Critical).count().min(limit);
+    let cut = |(longest, with_pod)| {
         let mut used = 0;
         let mut problems = Vec::new();
-        for issue in found.iter().take(limit) {
-            let problem = Problem::new(issue, now, longest);
+        for finding in found.iter().take(limit) {
+            let mut problem = Problem::of(finding, now, longest);
+            problem.pod = problem.pod.filter(|_| with_pod);
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
             }
             problems.push(problem);
         }
-        if problems.len() >= critical.min(limit) || longest == 0 {
-            return problems;
-        }
-    }
-    Vec::new()
+        problems
+    };
+    let all = [160, 120, 80].map(|longest| (longest, true)).into_iter().map(cut).find(|p| p.len() == wanted);
+    let worst = || {
+        let ways = [(160, true), (80, true), (40, true), (0, true)];
+        ways.into_iter().map(cut).find(|problems| problems.len() >= critical)
+    };
+    all.or_else(worst).unwrap_or_else(|| cut((0, false)))
 }
 
 fn status(

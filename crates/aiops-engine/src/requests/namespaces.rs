@@ -96,7 +96,9 @@ impl Engine {
                 })
             },
         );
-        Ok(NamespaceList { standing, page, namespaces })
+        // Without a right to list namespaces, those of the pods and workloads that may be seen are known.
+        let known = !names.is_empty() || !standing.lacks(Kind::Namespace);
+        Ok(NamespaceList { standing, page: page.known(known), namespaces })
     }
 }
 

@@ -150,8 +150,8 @@ impl Engine {
             budget::of(request.limit),
             |key| node(key).map(|row| item(&inventory, row, now, pods_known)),
         );
-        let ready = (!standing.lacks(Kind::Node)).then_some(ready);
-        Ok(NodeList { standing, page, ready, nodes })
+        let known = !standing.lacks(Kind::Node);
+        Ok(NodeList { page: page.known(known), ready: known.then_some(ready), standing, nodes })
     }
 
     /// One node.
@@ -235,7 +235,7 @@ fn troubles(row: &NodeRow) -> Vec<String> {
     });
     wrong
         .map(|c| {
-            let message: String = c.message.as_deref().unwrap_or(&c.reason).chars().take(120).collect();
+            let message = crate::text::line(c.message.as_deref().unwrap_or(&c.reason), 120);
             format!("{}={}: {message}", c.kind, c.status.as_str())
         })
         .collect()

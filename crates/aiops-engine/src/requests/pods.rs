@@ -1,5 +1,7 @@
 //! Pods, the unwell first, with the members of the predecessor.
 
+mod unwell;
+
 use std::collections::BTreeMap;
 
 use aiops_inventory::{
@@ -10,6 +12,9 @@ use aiops_inventory::{
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
+
+pub use unwell::UnwellWorkload;
+use unwell::Worst;
 
 use crate::{
     Engine, Error,
@@ -56,6 +61,16 @@ pub struct PodList {
     pub summary: Option<PodPhases>,
     /// The rows.
     pub pods: Vec<PodItem>,
+    /// Other workloads with unwell pods, for whose rows there was no room.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_unwell: Vec<UnwellWorkload>,
+    /// Unwell workloads that are not named either.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub also_unwell_omitted: usize,
+}
+
+const fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// The filters asked for.
@@ -150,18 +165,24 @@ impl Engine {
             .map(|pod| pod.meta.key.clone())
             .collect();
         let summary = (!standing.lacks(Kind::Pod)).then(|| summary(&inventory, &keys));
-        let listing = Listing::new(question(request), request.limit, request.cursor.as_deref(), keys)?;
         let pod = |key: &Key| inventory.pods().get(&key.namespace, &key.name);
         let in_full = request.limit.is_some();
-        let (pods, page) = listing.fill(
-            |key| pod(key).map_or(9, |pod| rank(pod)),
-            budget::of(request.limit),
-            |key| pod(key).map(|pod| item(pod, now, in_full)),
-        );
+        let row = |key: &Key| pod(key).map(|pod| item(pod, now, in_full));
+        // A short answer names every unwell workload; pages and long answers reach them all anyhow.
+        let is_short = !in_full && request.cursor.as_deref().is_none_or(str::is_empty);
+        let worst = if is_short { Worst::of(&inventory, &keys) } else { Worst::default() };
+        let bytes = budget::of(request.limit);
+        let listing = Listing::new(question(request), request.limit, request.cursor.as_deref(), keys)?;
+        let badness = |key: &Key| {
+            let rank = pod(key).map_or(9, |pod| rank(pod));
+            (rank > 3, rank <= 3 && worst.repeats(key), rank)
+        };
+        let (pods, page) = listing.fill(badness, worst.room(bytes, row), row);
+        let (also_unwell, also_unwell_omitted) = worst.rest(&pods, bytes);
         Ok(PodList {
-            standing,
             count: pods.len(),
-            page,
+            page: page.known(summary.is_some()),
+            standing,
             namespace: namespace.map(str::to_owned),
             filters: Filters {
                 label_selector: request.label_selector.clone(),
@@ -169,6 +190,8 @@ impl Engine {
             },
             summary,
             pods,
+            also_unwell,
+            also_unwell_omitted,
         })
     }
 }
@@ -271,5 +294,5 @@ fn trouble(pod: &PodRow) -> Option<String> {
     });
     let unscheduled = pod.unscheduled.as_ref().map(|u| &*u.message);
     let text = unscheduled.or(waiting).or(pod.message.as_deref())?;
-    Some(text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(160).collect())
+    Some(crate::text::line(text, 160))
 }

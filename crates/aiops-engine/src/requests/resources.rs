@@ -258,7 +258,7 @@ fn project(object: &Value, fields: &[Path]) -> Projected {
     let mut projected = Projected { values: Map::new(), absent: Vec::new() };
     for path in fields {
         let value = path.get(object).unwrap_or_else(|why| {
-            let why: String = why.chars().take(300).collect();
+            let why = crate::text::line(&why, 300);
             projected.absent.push(format!("{}: {why}", path.text()));
             Value::Null
         });

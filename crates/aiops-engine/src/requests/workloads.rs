@@ -160,7 +160,10 @@ impl Engine {
             budget::of(request.limit),
             |key| item(&inventory, key, now, &issues),
         );
-        Ok(WorkloadList { standing, page, workloads })
+        // None found while a kind is not known does not mean that there are none.
+        let lacking = kinds.iter().filter(|kind| standing.lacks(kind.kind())).count();
+        let known = lacking == 0 || (lacking < kinds.len() && page.total != Some(0));
+        Ok(WorkloadList { standing, page: page.known(known), workloads })
     }
 }
 

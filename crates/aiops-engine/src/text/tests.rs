@@ -41,6 +41,19 @@ fn cleaning_twice_changes_nothing() {
 }
 
 #[test]
+fn a_line_is_redacted_before_it_is_cut() {
+    let secret = ["hun", "ter2hun", "ter2"].concat();
+    let text =
+        format!("cannot dial postgres://app:{secret}@db:5432/shop\n\u{1b}[32mpassword\u{1b}[0m={secret}");
+    for most in 0..120 {
+        let line = line(&text, most);
+        assert!(!line.contains("hunter2"), "{line}");
+        assert!(line.chars().count() <= most + 1 && !line.contains('\n'), "{line}");
+    }
+    assert_eq!(line(" short ", 80), "short");
+}
+
+#[test]
 fn texts_and_keys_of_a_value_are_cleaned_and_lines_stay() {
     let mut value = serde_json::json!({"a\u{200b}": ["x\u{202e}y", {"z": "one\n\ttwo\r\nthree"}], "n": 1});
     assert!(clean_json(&mut value));

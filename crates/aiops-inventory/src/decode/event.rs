@@ -1,6 +1,6 @@
 //! Events, in the words of `core/v1` or of `events.k8s.io/v1`.
 
-use super::json::{Int, Text, cut, slim, uid};
+use super::json::{Int, Text, cut, sentence, slim, uid};
 use crate::{Interner, Name, page::digest, rows::EventRow};
 
 slim! {
@@ -54,7 +54,7 @@ pub(super) fn event(json: &[u8], interner: &mut Interner) -> Result<EventRow, se
         &event.reporting_controller,
         &event.deprecated_source.component,
     ];
-    let message = cut(first_of([&event.message, &event.note]), LONGEST_MESSAGE);
+    let message = sentence(first_of([&event.message, &event.note]), LONGEST_MESSAGE);
     let counts = [event.count.u32(), event.deprecated_count.u32(), event.series.count.u32(), 1];
     let created = meta.creation_timestamp.time();
     let first = [&event.first_timestamp, &event.deprecated_first_timestamp, &event.event_time];

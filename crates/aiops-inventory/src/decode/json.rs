@@ -213,6 +213,11 @@ impl Text<'_> {
     pub(super) fn cut(&self, longest: usize) -> Box<str> {
         cut(self, longest).into()
     }
+
+    /// The sentence, in at most `longest` bytes.
+    pub(super) fn sentence(&self, longest: usize) -> Box<str> {
+        sentence(self, longest).into()
+    }
 }
 
 /// Longest reason, source or type kept, in bytes. The API's own are below 128.
@@ -228,6 +233,22 @@ pub(super) fn cut(text: &str, longest: usize) -> Cow<'_, str> {
     let kept = text.get(..end).unwrap_or_default();
     Cow::Owned(format!("{kept}{MARK}"))
 }
+
+/// The text, or its beginning and `…`, cut between words: half a credential would no longer be known for one. A word that
+/// is longer than [`LONGEST_PART`] bytes goes in whole stretches.
+pub(super) fn sentence(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return Cow::Borrowed(text);
+    }
+    let short = cut(text, longest);
+    let from = short.floor_char_boundary(short.len().saturating_sub(LONGEST_PART));
+    let between = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+    let end = short.get(from..).and_then(|tail| tail.rfind(between)).map_or(from, |at| from + at);
+    Cow::Owned(format!("{}…", short.get(..end).unwrap_or_default()))
+}
+
+/// How far back a cut looks for the beginning of the word that it would break.
+const LONGEST_PART: usize = 256;
 
 /// The 32 hexadecimal digits of a UUID; 0 for anything else.
 pub(super) fn uid(text: &str) -> u128 {
@@ -257,6 +278,16 @@ mod tests {
         // Each ü has two bytes: five bytes remain before the mark, of which four are whole characters.
         assert_eq!(cut("üüüüüü", 8), "üü…");
         assert!(cut(&"ü".repeat(600), 512).len() <= 512);
+    }
+
+    #[test]
+    fn a_cut_sentence_ends_between_words() {
+        assert_eq!(sentence("dial postgres://app:pw@db failed", 32), "dial postgres://app:pw@db failed");
+        assert_eq!(sentence("dial postgres://app:pw@db failed", 24), "dial…");
+        assert_eq!(sentence("say \"one two\" and more of it", 18), "say \"one two\"…");
+        let long = format!("{} {}", "a".repeat(100), "b".repeat(900));
+        assert_eq!(sentence(&long, 512).len(), 512 - LONGEST_PART + "…".len());
+        assert!(sentence(&"ü".repeat(600), 512).len() <= 512);
     }
 
     #[test]

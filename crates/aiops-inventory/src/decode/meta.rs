@@ -187,7 +187,7 @@ impl Keep<'_> {
             kind: self.word(&json.r#type),
             status,
             reason: self.word(&json.reason),
-            message: tells.then(|| json.message.cut(LONGEST_MESSAGE)),
+            message: tells.then(|| json.message.sentence(LONGEST_MESSAGE)),
             since: json.last_transition_time.time_or_zero(),
         }
     }

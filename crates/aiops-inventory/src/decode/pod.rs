@@ -107,14 +107,14 @@ impl Keep<'_> {
             phase: phase(&status.phase),
             reason: self.word(&status.reason),
             message: (!status.reason.is_empty() && !status.message.is_empty())
-                .then(|| status.message.cut(LONGEST_MESSAGE)),
+                .then(|| status.message.sentence(LONGEST_MESSAGE)),
             ip: status.pod_ip.parse().ok(),
             ready: ready.is_some_and(|c| c.truth() == Truth::True),
             ready_since: ready.map_or(0, |c| c.last_transition_time.time_or_zero()),
             unscheduled: unscheduled.map(|c| {
                 Box::new(Unscheduled {
                     reason: self.word(&c.reason),
-                    message: c.message.cut(LONGEST_VERDICT),
+                    message: c.message.sentence(LONGEST_VERDICT),
                     since: c.last_transition_time.time_or_zero(),
                 })
             }),
@@ -192,7 +192,7 @@ impl Keep<'_> {
         }
         // An empty state means waiting, says the API.
         let (reason, message) = json.waiting.as_ref().map_or_else(Default::default, |waiting| {
-            (self.word(&waiting.reason), waiting.message.cut(LONGEST_MESSAGE))
+            (self.word(&waiting.reason), waiting.message.sentence(LONGEST_MESSAGE))
         });
         ContainerState::Waiting(Box::new(Waiting { reason, message }))
     }
@@ -200,7 +200,7 @@ impl Keep<'_> {
     fn termination(&mut self, json: &TerminatedJson<'_>) -> Box<Termination> {
         Box::new(Termination {
             reason: self.word(&json.reason),
-            message: json.message.cut(LONGEST_MESSAGE),
+            message: json.message.sentence(LONGEST_MESSAGE),
             exit_code: json.exit_code.i32(),
             signal: json.signal.i32(),
             started: json.started_at.time_or_zero(),

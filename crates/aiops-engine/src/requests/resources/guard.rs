@@ -46,6 +46,7 @@ pub(super) fn guard(resource: &ApiResource, mut object: Value, fields: &[Path]) 
             for member in ["data", "binaryData"] {
                 sizes(members, member, fields);
             }
+            withhold_copies(members);
         }
     }
     Redactor::new().redact_json(&mut object);
@@ -84,7 +85,12 @@ fn withhold(members: &mut Map<String, Value>) -> Withheld {
     }
     let why =
         if keys.is_some() { "data of Secrets is never shown" } else { "data of Secrets is not even read" };
-    // Tools keep copies in annotations under names of their own.
+    withhold_copies(members);
+    Withheld { keys, bytes, why }
+}
+
+/// Tools keep copies of the whole object in annotations under names of their own.
+fn withhold_copies(members: &mut Map<String, Value>) {
     if let Some(Value::Object(metadata)) = members.get_mut("metadata")
         && let Some(Value::Object(annotations)) = metadata.get_mut("annotations")
     {
@@ -96,7 +102,6 @@ fn withhold(members: &mut Map<String, Value>) -> Withheld {
             }
         }
     }
-    Withheld { keys, bytes, why }
 }
 
 /// How many bytes a base64 text stands for.

@@ -81,7 +81,7 @@ async fn a_secret_shows_counts_and_nothing_else() {
 #[tokio::test]
 async fn values_of_a_config_map_are_shown_when_asked_for_by_name() {
     let map = json!({
-        "metadata": {"name": "c", "namespace": "shop"},
+        "metadata": {"name": "c", "namespace": "shop", "annotations": {"x/backup": "{\"data\":{\"other\":\"unasked\"}}"}},
         "data": {"app.conf": "port=80\nname=\u{202e}x", "other": "unasked", "url": "postgres://u:hunter2@db/x"},
         "binaryData": {"logo": "AAAA"},
     });
@@ -94,6 +94,7 @@ async fn values_of_a_config_map_are_shown_when_asked_for_by_name() {
     );
     assert_eq!(object.pointer("/binaryData"), Some(&json!(["logo (3 bytes)"])));
     assert_eq!(answer.status.as_deref(), Some("4 keys"));
+    assert_eq!(object.pointer("/metadata/annotations/x~1backup"), Some(&json!("[withheld: 28 bytes]")));
     let fields = [r"data.app\.conf", "data.url", "data"];
     let answer = engine.get_resource(&get("cm", "c", "shop", &fields)).await.unwrap();
     let text = serde_json::to_string(&answer).unwrap();

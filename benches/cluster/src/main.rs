@@ -1,0 +1,229 @@
+//! `make bench`: what aiops costs and how fast it answers on a real control plane with many pods, beside a minimal binary.
+//!
+//! It builds what it measures, keeps to loopback, and ends by its id what it started. It measures only what can be asked
+//! from outside: the kernel, the sockets, the API server's audit log.
+
+mod load;
+mod peer;
+mod plane;
+mod process;
+mod report;
+mod subject;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use clap::Parser;
+
+use self::{
+    plane::{Plane, Size},
+    report::{Goal, Report, say},
+    subject::{Aiops, Lengths, Truth},
+};
+
+/// Measures aiops on a cluster of many pods.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// A smoke run: 1,000 pods on 10 nodes, everything short; writes no page
+    #[arg(long)]
+    quick: bool,
+    /// How many pods; the nodes are a hundredth of it
+    #[arg(long, default_value_t = 10_000)]
+    pods: usize,
+    /// Another MCP server, timed in the same run
+    #[arg(long, value_name = "URL")]
+    peer: Option<String>,
+    /// What the other server is asked, as a tool and its arguments
+    #[arg(long, value_name = "TOOL JSON", num_args = 2, default_values = ["pods_list_in_namespace", "{\"namespace\":\"load-big\"}"])]
+    peer_call: Vec<String>,
+    /// A control plane of that many pods that runs already, by its folder
+    #[arg(long, value_name = "DIR")]
+    plane: Option<PathBuf>,
+    /// A binary to measure instead of building one
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+    /// Build the binary as it is shipped too, for its size
+    #[arg(long)]
+    dist: bool,
+    /// Leave out the run without streaming lists
+    #[arg(long)]
+    no_pages: bool,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&arguments))
+}
+
+/// Runs cargo in the repository.
+fn build(root: &Path, arguments: &[&str]) -> anyhow::Result<()> {
+    let built = Command::new("cargo").current_dir(root).arg("build").args(arguments).status()?;
+    anyhow::ensure!(built.success(), "cargo build {} failed", arguments.join(" "));
+    Ok(())
+}
+
+/// Where cargo puts what it builds: beside this program.
+fn target() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    Ok(own.ancestors().nth(2).context("this program has no folder")?.to_owned())
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no root")?;
+    let target = target()?;
+    let scratch = target.join("bench");
+    std::fs::create_dir_all(&scratch)?;
+    let pods = if arguments.quick { 1_000 } else { arguments.pods };
+    let size = Size { nodes: (pods / 100).max(1), pods };
+    let lengths = if arguments.quick {
+        Lengths { rest: secs(10), load: secs(5), one_caller: secs(2), changes: 40 }
+    } else {
+        Lengths { rest: secs(60), load: secs(20), one_caller: secs(5), changes: 200 }
+    };
+    let aiops = match &arguments.binary {
+        Some(binary) => binary.clone(),
+        None => {
+            build(root, &["--release", "--bin", "aiops"])?;
+            target.join("release/aiops")
+        }
+    };
+    build(root, &["--release", "--package", "aiops-floor"])?;
+    let floor = target.join("release/aiops-floor");
+    let mut report = Report::default();
+    let before = machine()?;
+
+    let dir = scratch.join("plane");
+    let plane = match &arguments.plane {
+        Some(dir) => Plane::running(root, dir).await?,
+        None => {
+            // What an earlier run left behind is another number of pods.
+            if dir.exists() {
+                std::fs::remove_dir_all(&dir)?;
+            }
+            say("starting the control plane");
+            Plane::start(root, &dir, size.nodes, "").await?
+        }
+    };
+    if arguments.plane.is_none() {
+        say(&format!("making {pods} pods"));
+        plane.fill(root, size).await?;
+    }
+    let truth = Truth::of(&plane).await?;
+    say(&format!("{} pods on {} nodes", truth.pods, truth.nodes));
+
+    subject::idle(&aiops, &scratch, &mut report).await?;
+    {
+        let mut subject = Aiops::start(&aiops, &plane, &scratch, "", &mut report).await?;
+        subject.every_tool(&plane).await?;
+        let _churn = plane.churn(20)?;
+        subject.rest(&plane, &lengths, 26.0, &mut report).await?;
+        subject.visibility(&plane, &lengths, &mut report).await?;
+        subject.load(&truth, &lengths, &mut report).await?;
+        subject.after_load(&lengths, &mut report).await?;
+        drop(_churn);
+        if arguments.plane.is_none() {
+            subject.relist(&plane, &mut report).await?;
+        }
+    }
+    {
+        subject::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
+        if let (Some(url), [tool, asked]) = (&arguments.peer, arguments.peer_call.as_slice()) {
+            let _churn = plane.churn(20)?;
+            peer::measure(url, tool, asked, &lengths, &mut report).await?;
+        }
+    }
+    if arguments.plane.is_none() && !arguments.no_pages {
+        let dir = plane.end()?;
+        say("starting the control plane without streaming lists");
+        let plane = Plane::start(root, &dir, size.nodes, "WatchList=false").await?;
+        plane.fill(root, size).await?;
+        let mut subject = Aiops::start(&aiops, &plane, &scratch, "pages: ", &mut report).await?;
+        subject.every_tool(&plane).await?;
+        let _churn = plane.churn(20)?;
+        subject.rest(&plane, &lengths, 30.0, &mut report).await?;
+        drop(_churn);
+        subject.relist(&plane, &mut report).await?;
+        drop(subject);
+        plane.end()?;
+        std::fs::remove_dir_all(&dir)?;
+    }
+    let megabytes = |path: &Path| -> anyhow::Result<f64> { Ok(std::fs::metadata(path)?.len() as f64 / 1e6) };
+    report.add("binary, release", "MB", Goal::AtMost(25.0), megabytes(&aiops)?);
+    report.floor("binary, release", megabytes(&floor)?);
+    if arguments.dist {
+        build(root, &["--profile", "dist", "--bin", "aiops"])?;
+        report.add(
+            "binary, as it is shipped",
+            "MB",
+            Goal::AtMost(25.0),
+            megabytes(&target.join("dist/aiops"))?,
+        );
+    }
+    let page = (!arguments.quick && arguments.plane.is_none() && pods == 10_000)
+        .then(|| root.join("docs/benchmarks.md"));
+    report.finish(&head(&truth, &before, &machine()?), page.as_deref())?;
+    let missed = report.missed();
+    if missed > 0 {
+        say(&format!("{missed} goals missed"));
+    }
+    // A machine that is slow or busy is no failure of the build; who wants to know reads the table.
+    Ok(ExitCode::SUCCESS)
+}
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// What the machine is and how busy it is.
+struct Machine {
+    name: String,
+    load: String,
+}
+
+fn machine() -> anyhow::Result<Machine> {
+    let processors = std::fs::read_to_string("/proc/cpuinfo")?;
+    let model = processors.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let memory = std::fs::read_to_string("/proc/meminfo")?;
+    let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
+    let memory: f64 = memory.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let cores = std::thread::available_parallelism()?;
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(Machine {
+        name: format!(
+            "{cores} cores ({}), {:.0} GiB, Linux {}",
+            model.trim_start_matches([' ', '\t', ':']),
+            memory / 1024.0 / 1024.0,
+            kernel.trim()
+        ),
+        load: load.split(' ').take(3).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The beginning of the page.
+fn head(truth: &Truth, before: &Machine, after: &Machine) -> String {
+    let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let commit = commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
+    format!(
+        "# Benchmarks\n\n\
+         Written by `make bench`; do not edit. {date}, commit {commit}.\n\n\
+         Machine: {name}; load average {before} before, {after} after. The control plane (etcd, kube-apiserver, controllers,\n\
+         scheduler, KWOK), aiops and the callers share its cores.\n\n\
+         Cluster: {pods} pods on {nodes} nodes in {namespaces} namespaces, Kubernetes of `tests/controlplane/go.mod`; 20 pods\n\
+         change every second but during relists. Every kind is watched and every tool was called once before. Each answer was\n\
+         parsed and its counts compared with the API server's, or was byte by byte one that had been.\n\n\
+         Floor: `benches/floor`, a server with the same libraries, one watch of pods, one tool and nothing else. \"pages\" is\n\
+         the same API server with the feature WatchList off. MiB of the kernel's VmRSS, RssAnon and VmHWM.\n",
+        date = jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        name = after.name,
+        before = before.load,
+        after = after.load,
+        pods = truth.pods,
+        nodes = truth.nodes,
+        namespaces = truth.namespaces.len(),
+    )
+}
