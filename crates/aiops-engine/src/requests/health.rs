@@ -296,7 +296,9 @@ fn unjudged(inventory: &Inventory) -> Vec<Missing> {
     let mut states: Vec<(&'static str, Vec<&'static str>, &str)> = Vec::new();
     for kind in JUDGED_KINDS {
         let sync = &inventory.status(kind).sync;
-        if sync.is_known() || *sync == Sync::Absent || (kind.is_optional() && *sync == Sync::Warming) {
+        // Of what only OpenShift has, nothing is missed where nobody knows whether it is there.
+        let is_missed = !kind.is_optional() || matches!(sync, Sync::Forbidden { .. });
+        if sync.is_known() || *sync == Sync::Absent || !is_missed {
             continue;
         }
         match states.iter_mut().find(|(state, ..)| *state == sync.as_str()) {
