@@ -335,16 +335,17 @@ fn count(found: &[Issue]) -> IssueCounts {
 
 /// As many findings as fit. Their sentences shrink a little when that lets all of them in, and as far as needed for
 /// every critical one to stand in the answer; when that is not enough their pods go, which diagnose-pod finds by the
-/// workload.
+/// workload, then what follows from them, which stays counted as omitted.
 fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
     let wanted = found.len().min(limit);
     let critical = found.iter().filter(|finding| finding.severity == Severity::Critical).count().min(limit);
-    let cut = |(longest, with_pod)| {
+    let cut = |(longest, with_pod, with_also)| {
         let mut used = 0;
         let mut problems = Vec::new();
         for finding in found.iter().take(limit) {
             let mut problem = Problem::of(finding, now, longest);
             problem.pod = problem.pod.filter(|_| with_pod);
+            problem.also.truncate(if with_also { usize::MAX } else { 0 });
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
@@ -353,12 +354,13 @@ fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Pro
         }
         problems
     };
-    let all = [160, 120, 80].map(|longest| (longest, true)).into_iter().map(cut).find(|p| p.len() == wanted);
+    let all =
+        [160, 120, 80].into_iter().map(|longest| cut((longest, true, true))).find(|p| p.len() == wanted);
     let worst = || {
-        let ways = [(160, true), (80, true), (40, true), (0, true)];
+        let ways = [(160, true, true), (80, true, true), (40, true, true), (0, true, true), (0, false, true)];
         ways.into_iter().map(cut).find(|problems| problems.len() >= critical)
     };
-    all.or_else(worst).unwrap_or_else(|| cut((0, false)))
+    all.or_else(worst).unwrap_or_else(|| cut((0, false, false)))
 }
 
 fn status(
