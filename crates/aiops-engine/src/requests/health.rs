@@ -222,7 +222,7 @@ impl Engine {
             self.seen_namespace(&inventory, namespace)?;
         }
         let mut kinds = HEALTH_KINDS.to_vec();
-        if inventory.info().is_openshift == Some(true) && namespace.is_none() {
+        if namespace.is_none() && super::pools::is_live_openshift(&inventory) {
             kinds.extend([Kind::ClusterOperator, Kind::ClusterVersion, Kind::MachineConfigPool]);
         }
         let mut standing = self.standing_in(&inventory, &kinds, namespace);
