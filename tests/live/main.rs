@@ -4,6 +4,8 @@
 //! missing part fails with what to install; nothing is skipped.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
 mod credentials;

@@ -16,9 +16,9 @@ mod scope_tests;
 pub mod workload;
 pub mod workloads;
 
-use aiops_inventory::{Kind, labels::Selector};
+use aiops_inventory::{Inventory, Kind, Scope, labels::Selector};
 
-use crate::{answer::Standing, error::Error};
+use crate::{Engine, answer::Standing, error::Error};
 
 /// Parses a label selector that a caller wrote.
 pub(crate) fn selector(text: Option<&str>) -> Result<Selector, Error> {
@@ -34,4 +34,37 @@ pub(crate) fn unknown(standing: &Standing, kind: Kind, what: &str) -> Error {
         return Error::Forbidden { what: what.to_owned(), why };
     }
     Error::Unavailable { what: what.to_owned(), why, retry_after: Some(std::time::Duration::from_secs(2)) }
+}
+
+impl Engine {
+    /// Refuses a namespace that does not exist or of which the rows hold nothing because it may not be seen: that must
+    /// not read as if nothing were there.
+    pub(crate) fn seen_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
+        self.known_namespace(inventory, namespace)?;
+        let Scope::Namespaces(seen) = &inventory.info().scope else { return Ok(()) };
+        if seen.iter().any(|name| name == namespace) {
+            return Ok(());
+        }
+        let shown: String = namespace.chars().take(80).collect();
+        let names: Vec<&str> = seen.iter().take(10).map(|name| name.as_str()).collect();
+        let more = if seen.len() > 10 { " and more" } else { "" };
+        let why = format!(
+            "only {}{more} may be seen; grant list and watch there, or name it in cluster.namespaces",
+            names.join(", ")
+        );
+        Err(Error::Forbidden { what: format!("looking into namespace {shown:?}"), why })
+    }
+
+    /// Refuses a namespace that does not exist, naming near ones; lets it pass while namespaces are not known.
+    pub fn known_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
+        let known = inventory.status(Kind::Namespace).sync.is_known();
+        if !known || inventory.namespaces().get("", namespace).is_some() {
+            return Ok(());
+        }
+        let names = inventory.namespace_names();
+        let near = crate::answer::near(namespace, names.iter().map(aiops_inventory::Name::as_str));
+        let hint = if near.is_empty() { "; list-namespaces names those that exist".to_owned() } else { near };
+        let shown: String = namespace.chars().take(80).collect();
+        Err(Error::NotFound { what: format!("namespace {shown:?}"), hint })
+    }
 }

@@ -5,14 +5,17 @@
 
 use std::borrow::Cow;
 
-use aiops_inventory::{Inventory, Kind, Scope, inventory::PodCounts};
+use aiops_inventory::{
+    Inventory, Kind, Sync,
+    inventory::{PodCounts, Source},
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     Engine, Error,
-    answer::{Standing, age},
+    answer::{Missing, Standing, age},
     budget,
     detectors::{self, Finding},
     issue::{Issue, Severity},
@@ -227,6 +230,9 @@ impl Engine {
         }
         let mut standing = self.standing_in(&inventory, &kinds, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
+        if !matches!(inventory.info().source, Source::None { .. }) {
+            standing.missing.extend(unjudged(&inventory));
+        }
         let nodes = (!standing.lacks(Kind::Node) && namespace.is_none()).then(|| node_counts(&inventory));
         let counts = match namespace {
             None => inventory.pod_totals().counts,
@@ -257,37 +263,6 @@ impl Engine {
             problems,
         })
     }
-
-    /// Refuses a namespace that does not exist or of which the rows hold nothing because it may not be seen: that must
-    /// not read as if nothing were there.
-    pub(crate) fn seen_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
-        self.known_namespace(inventory, namespace)?;
-        let Scope::Namespaces(seen) = &inventory.info().scope else { return Ok(()) };
-        if seen.iter().any(|name| name == namespace) {
-            return Ok(());
-        }
-        let shown: String = namespace.chars().take(80).collect();
-        let names: Vec<&str> = seen.iter().take(10).map(|name| name.as_str()).collect();
-        let more = if seen.len() > 10 { " and more" } else { "" };
-        let why = format!(
-            "only {}{more} may be seen; grant list and watch there, or name it in cluster.namespaces",
-            names.join(", ")
-        );
-        Err(Error::Forbidden { what: format!("looking into namespace {shown:?}"), why })
-    }
-
-    /// Refuses a namespace that does not exist, naming near ones; lets it pass while namespaces are not known.
-    pub fn known_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
-        let known = inventory.status(Kind::Namespace).sync.is_known();
-        if !known || inventory.namespaces().get("", namespace).is_some() {
-            return Ok(());
-        }
-        let names = inventory.namespace_names();
-        let near = crate::answer::near(namespace, names.iter().map(aiops_inventory::Name::as_str));
-        let hint = if near.is_empty() { "; list-namespaces names those that exist".to_owned() } else { near };
-        let shown: String = namespace.chars().take(80).collect();
-        Err(Error::NotFound { what: format!("namespace {shown:?}"), hint })
-    }
 }
 
 const HEALTH_KINDS: [Kind; 6] = [
@@ -298,6 +273,46 @@ const HEALTH_KINDS: [Kind; 6] = [
     Kind::DaemonSet,
     Kind::PersistentVolumeClaim,
 ];
+
+/// The other kinds in which something may be wrong.
+const JUDGED_KINDS: [Kind; 12] = [
+    Kind::ReplicaSet,
+    Kind::Job,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::HorizontalPodAutoscaler,
+    Kind::PodDisruptionBudget,
+    Kind::ResourceQuota,
+    Kind::Namespace,
+    Kind::Event,
+    Kind::ClusterOperator,
+    Kind::ClusterVersion,
+    Kind::MachineConfigPool,
+];
+
+/// Kinds that no issue can be found in because they are not known: without a word, no issues would read as nothing
+/// wrong. One entry for each state, so that a cluster where half of the kinds are refused costs few words.
+fn unjudged(inventory: &Inventory) -> Vec<Missing> {
+    let mut states: Vec<(&'static str, Vec<&'static str>, &str)> = Vec::new();
+    for kind in JUDGED_KINDS {
+        let sync = &inventory.status(kind).sync;
+        // Of what only OpenShift has, nothing is missed where nobody knows whether it is there.
+        let is_missed = !kind.is_optional() || matches!(sync, Sync::Forbidden { .. });
+        if sync.is_known() || *sync == Sync::Absent || !is_missed {
+            continue;
+        }
+        match states.iter_mut().find(|(state, ..)| *state == sync.as_str()) {
+            Some((_, kinds, _)) => kinds.push(kind.name()),
+            None => states.push((sync.as_str(), vec![kind.name()], Missing::reason(sync))),
+        }
+    }
+    let entry = |(state, kinds, reason): (&'static str, Vec<&'static str>, &str)| Missing {
+        kind: kinds.join(", "),
+        state: state.to_owned(),
+        reason: format!("what is wrong there is not known: {reason}"),
+    };
+    states.into_iter().map(entry).collect()
+}
 
 fn node_counts(inventory: &Inventory) -> NodeCounts {
     let total = inventory.nodes().len();
