@@ -180,22 +180,13 @@ async fn weathers(fault: Weather, why: &str) {
     );
 }
 
+/// All at once, since each is waiting most of the time.
 #[tokio::test(flavor = "multi_thread")]
-async fn packets_are_dropped() {
-    weathers(Weather::Dropping, "did not answer within").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_are_accepted_and_nothing_is_said() {
-    weathers(Weather::Silent, "did not answer within").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_are_refused() {
-    weathers(Weather::Refusing, "nothing listens at").await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn it_is_no_tls() {
-    weathers(Weather::Garbage, "does not speak TLS").await;
+async fn the_network_fails_in_every_way() {
+    tokio::join!(
+        weathers(Weather::Dropping, "did not answer within"),
+        weathers(Weather::Silent, "did not answer within"),
+        weathers(Weather::Refusing, "nothing listens at"),
+        weathers(Weather::Garbage, "does not speak TLS"),
+    );
 }

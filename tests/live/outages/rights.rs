@@ -27,7 +27,15 @@ async fn half_of_the_kinds() {
     let mut open = served.open().await;
     let everything = json!({"include_details": true});
     let (health, _) = open.until("get-cluster-health", &everything, "settled", SOON, is_settled).await;
-    assert_eq!(forbidden(&health), ["StatefulSet", "DaemonSet", "PersistentVolumeClaim"], "{}", health.facts);
+    let refused = forbidden(&health);
+    assert_eq!(refused[..3], ["StatefulSet", "DaemonSet", "PersistentVolumeClaim"], "{}", health.facts);
+    // What else may be wrong is told in one line.
+    assert_eq!(
+        refused[3..],
+        ["ReplicaSet, HorizontalPodAutoscaler, PodDisruptionBudget, Event"],
+        "{}",
+        health.facts
+    );
     for (_, _, reason) in health.missing() {
         assert!(reason.contains("User \"half\" cannot "), "{reason}");
     }

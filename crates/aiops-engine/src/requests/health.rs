@@ -224,11 +224,7 @@ impl Engine {
         if let Some(namespace) = namespace {
             self.seen_namespace(&inventory, namespace)?;
         }
-        let mut kinds = HEALTH_KINDS.to_vec();
-        if inventory.info().is_openshift == Some(true) && namespace.is_none() {
-            kinds.extend([Kind::ClusterOperator, Kind::ClusterVersion, Kind::MachineConfigPool]);
-        }
-        let mut standing = self.standing_in(&inventory, &kinds, namespace);
+        let mut standing = self.standing_in(&inventory, &HEALTH_KINDS, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
         if !matches!(inventory.info().source, Source::None { .. }) {
             standing.missing.extend(unjudged(&inventory));

@@ -136,7 +136,7 @@ impl Engine {
         let inventory = self.look();
         let now = self.now();
         let mut kinds = vec![Kind::Node, Kind::Pod];
-        if inventory.info().is_openshift == Some(true) {
+        if pools::is_live_openshift(&inventory) {
             kinds.push(Kind::MachineConfigPool);
         }
         let mut standing = self.standing(&inventory, &kinds);

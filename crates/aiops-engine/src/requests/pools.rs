@@ -4,6 +4,7 @@
 
 use aiops_inventory::{
     Inventory,
+    inventory::Source,
     rows::{MachineConfigPoolRow, Truth},
 };
 use schemars::JsonSchema;
@@ -62,4 +63,10 @@ impl PoolItem {
 /// All pools; none where the cluster has no such kind.
 pub(crate) fn all(inventory: &Inventory) -> Vec<PoolItem> {
     inventory.machine_config_pools().iter().map(|row| PoolItem::of(row)).collect()
+}
+
+/// Whether the kinds that only OpenShift has belong into an answer. Recordings of it often hold none of them.
+pub(crate) fn is_live_openshift(inventory: &Inventory) -> bool {
+    let info = inventory.info();
+    info.is_openshift == Some(true) && info.source == Source::Live
 }
