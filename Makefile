@@ -78,6 +78,10 @@ test-rust: ## What needs Rust only (the inner loop)
 test-live: ## On a real control plane (needs Go)
 	tests/live/run --locked
 
+.PHONY: proof-live
+proof-live: ## Its long counts: 20 runs of each fault, 5 minutes of updates, 10,000 pods
+	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: answers::
+
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)
 	tests/clients/setup

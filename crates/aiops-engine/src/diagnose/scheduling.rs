@@ -175,7 +175,8 @@ fn asked(case: &Case<'_>) -> Resources {
 }
 
 /// The causes, the deciding one first. A node selector that some nodes fulfil is no cause: what keeps the pod off those
-/// nodes is. Control planes and cordoned nodes are not the place to look either, while there are others.
+/// nodes is. Control planes, cordoned nodes and those that a taint keeps for others are not the place to look either, while
+/// there are others.
 fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resources) -> Vec<Cause> {
     let mut named: Vec<(&'static str, usize, bool)> = Vec::new();
     let count = |code: &str| nodes.iter().filter(|v| v.obstacles.iter().any(|o| o.code == code)).count();
@@ -186,6 +187,10 @@ fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resour
     };
     let selection = ["node_selector_mismatch", "node_affinity_mismatch"];
     let selected = nodes.iter().any(|v| !v.obstacles.iter().any(|o| selection.contains(&o.code)));
+    let spared = !nodes.is_empty()
+        && count("untolerated_taint") > 0
+        && count("node_not_ready") == 0
+        && message::taints_spare(said);
     for reason in said {
         if selection.contains(&reason.code) {
             // The scheduler has one sentence for both; the pod's own spec tells which it is.
@@ -199,7 +204,8 @@ fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resour
         } else {
             let last = reason.is_control_plane
                 || reason.code == "node_cordoned"
-                || only_control_planes(reason.code, nodes);
+                || only_control_planes(reason.code, nodes)
+                || (spared && reason.code == "untolerated_taint");
             name(reason.code, reason.nodes, last && said.len() > 1);
         }
     }

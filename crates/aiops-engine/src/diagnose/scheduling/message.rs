@@ -114,10 +114,28 @@ pub(crate) fn taint(text: &str) -> &'static str {
     }
 }
 
-/// The reason that decides: the one that excludes most nodes, control planes and cordons last.
+/// Whether taints keep nodes for other pods while some node without one is refused for a reason of this pod's own. A
+/// selector is no such reason: it may mean the tainted nodes.
+pub(crate) fn taints_spare(reasons: &[Reason]) -> bool {
+    reasons.iter().any(|r| {
+        let other = [
+            "untolerated_taint",
+            "node_cordoned",
+            "unschedulable",
+            "node_selector_mismatch",
+            "node_affinity_mismatch",
+        ];
+        !r.is_control_plane && !other.contains(&r.code)
+    })
+}
+
+/// The reason that decides: the one that excludes most nodes; control planes, cordons and nodes kept for others last.
 pub(crate) fn deciding(reasons: &[Reason]) -> Option<&Reason> {
+    let spared = taints_spare(reasons);
     let weight = |r: &Reason| {
-        let decides = !r.is_control_plane && r.code != "node_cordoned" && r.code != "unschedulable";
+        let decides = !r.is_control_plane
+            && !matches!(r.code, "node_cordoned" | "unschedulable")
+            && !(spared && r.code == "untolerated_taint");
         (decides, r.nodes, r.code.starts_with("insufficient"))
     };
     // Of equals the first: max_by_key would take the last.
@@ -139,6 +157,11 @@ mod tests {
         check(
             "0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient cpu. preemption: 0/4 nodes are available: 1 Preemption is not helpful for scheduling, 3 No preemption victims found for incoming pod.",
             &[("untolerated_taint", 1), ("insufficient_cpu", 3)],
+            "insufficient_cpu",
+        );
+        check(
+            "0/19 nodes are available: 13 node(s) had untolerated taint(s), 6 Insufficient cpu. preemption: 0/19 nodes are available: 19 Preemption is not helpful for scheduling.",
+            &[("untolerated_taint", 13), ("insufficient_cpu", 6)],
             "insufficient_cpu",
         );
         check(

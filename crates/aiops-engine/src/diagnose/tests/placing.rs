@@ -119,6 +119,20 @@ async fn claims_hold_pods_back() {
     assert!(found.causes[0].what.contains("storage class fsat does not exist"), "{}", found.causes[0].what);
 }
 
+/// Pools that are kept for others are many in some clusters; what the other nodes lack comes first.
+#[tokio::test]
+async fn nodes_kept_for_others_do_not_decide() {
+    let message = "0/3 nodes are available: 2 node(s) had untolerated taint(s), 1 Insufficient cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.";
+    let kept = |name: &str| {
+        node(
+            name,
+            json!({"spec": {"taints": [{"key": "kept-for", "value": "batch", "effect": "NoSchedule"}]}}),
+        )
+    };
+    let objects = standard([unplaced(message, asks("64", "1Gi")), kept("n2"), kept("n3")]);
+    check(objects, &["insufficient_cpu", "untolerated_taint"]).await;
+}
+
 #[tokio::test]
 async fn two_faults_of_a_pod_without_a_node() {
     let message = "0/1 nodes are available: 1 node(s) had untolerated taint {dedicated: gpu}.";
