@@ -4,9 +4,17 @@
 //! missing part fails with what to install; nothing is skipped.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod diagnosis;
+#[cfg(test)]
+mod openshift;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod logs;
 pub mod namespaces;
 pub mod nodes;
 pub mod pods;
+pub mod pools;
 pub mod resources;
 pub mod scaling;
 #[cfg(test)]
@@ -28,7 +29,7 @@ pub(crate) fn selector(text: Option<&str>) -> Result<Selector, Error> {
 /// Why an object cannot be looked up while its kind is not known.
 pub(crate) fn unknown(standing: &Standing, kind: Kind, what: &str) -> Error {
     let missing = standing.missing.iter().find(|m| m.kind == kind.name());
-    let why = missing.map_or_else(String::new, |m| format!("{} are {}: {}", m.kind, m.state, m.reason));
+    let why = missing.map_or_else(String::new, |m| format!("{} is {}: {}", m.kind, m.state, m.reason));
     if missing.is_some_and(|m| m.state == "forbidden") {
         return Error::Forbidden { what: what.to_owned(), why };
     }

@@ -62,7 +62,7 @@ fn program_lines(dice: &mut Dice, count: usize) -> Vec<String> {
             ),
             6 => format!(
                 "Mounting /var/run/secrets/kubernetes.io/serviceaccount from volume kube-api-access-{}",
-                &short[..5]
+                short.get(..5).unwrap()
             ),
             7 => format!(
                 "E1124 14:03:11.123456 reflector.go:{} ] failed to list *v1.Secret: secrets is forbidden: User \"system:serviceaccount:{name}:builder\" cannot list resource",

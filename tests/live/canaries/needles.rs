@@ -99,7 +99,7 @@ static MARKS: LazyLock<Vec<String>> = LazyLock::new(|| {
             let all = encode([&vec![b'x'; before][..], text.as_bytes()].concat().as_slice());
             let first = (before * 8).div_ceil(6);
             let last = (before + text.len()) * 8 / 6;
-            all[first..last].to_owned()
+            all.get(first..last).unwrap().to_owned()
         });
         places.collect()
     };
@@ -109,7 +109,7 @@ static MARKS: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 fn middle(value: &str) -> &str {
-    &value[value.len() / 2..(value.len() / 2 + 40).min(value.len())]
+    value.get(value.len() / 2..(value.len() / 2 + 40).min(value.len())).unwrap()
 }
 
 /// Stretches of base64 of either alphabet; escapes of URLs and of JSON inside them are undone first.

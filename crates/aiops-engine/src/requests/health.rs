@@ -55,8 +55,8 @@ pub struct HealthAnswer {
     /// Rates; null when there is nothing to divide by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
-    /// How many issues there are.
-    pub issues: IssueCounts,
+    /// How many issues there are in what is known; null when nothing is.
+    pub issues: Option<IssueCounts>,
     /// The issues, worst first.
     pub problems: Vec<Problem>,
 }
@@ -224,7 +224,11 @@ impl Engine {
         if let Some(namespace) = namespace {
             self.seen_namespace(&inventory, namespace)?;
         }
-        let mut standing = self.standing_in(&inventory, &HEALTH_KINDS, namespace);
+        let mut kinds = HEALTH_KINDS.to_vec();
+        if inventory.info().is_openshift == Some(true) && namespace.is_none() {
+            kinds.extend([Kind::ClusterOperator, Kind::ClusterVersion, Kind::MachineConfigPool]);
+        }
+        let mut standing = self.standing_in(&inventory, &kinds, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
         if !matches!(inventory.info().source, Source::None { .. }) {
             standing.missing.extend(unjudged(&inventory));
@@ -245,8 +249,10 @@ impl Engine {
         let named: usize = problems.iter().map(|problem| 1 + problem.also.len()).sum();
         issues.omitted = issues.total - named;
         let status = status(nodes, pods, &issues, namespace.is_some());
+        let unknown = HEALTH_KINDS.iter().filter(|kind| standing.lacks(**kind)).count();
+        let issues = (unknown < HEALTH_KINDS.len()).then_some(issues);
         Ok(HealthAnswer {
-            message: message(&status, nodes, pods, &issues),
+            message: message(&status, nodes, pods, issues.as_ref(), unknown > 0),
             status,
             standing,
             namespace: namespace.map(str::to_owned),
@@ -369,7 +375,13 @@ fn status(
     status.into()
 }
 
-fn message(status: &str, nodes: Option<NodeCounts>, pods: Option<PodPhases>, issues: &IssueCounts) -> String {
+fn message(
+    status: &str,
+    nodes: Option<NodeCounts>,
+    pods: Option<PodPhases>,
+    issues: Option<&IssueCounts>,
+    is_partial: bool,
+) -> String {
     let mut parts = vec![format!("Cluster is {status}")];
     if let Some(nodes) = nodes {
         parts.push(format!("{}/{} nodes ready", nodes.ready, nodes.total));
@@ -377,9 +389,11 @@ fn message(status: &str, nodes: Option<NodeCounts>, pods: Option<PodPhases>, iss
     if let Some(pods) = pods {
         parts.push(format!("{}/{} pods running", pods.running, pods.total));
     }
-    parts.push(match issues.total {
-        0 => "no issues".to_owned(),
-        n => format!("{n} issues ({} critical, {} high)", issues.critical, issues.high),
+    parts.push(match issues {
+        None => "nothing is known of its objects".to_owned(),
+        Some(IssueCounts { total: 0, .. }) if is_partial => "no issues in what is known".to_owned(),
+        Some(IssueCounts { total: 0, .. }) => "no issues".to_owned(),
+        Some(n) => format!("{} issues ({} critical, {} high)", n.total, n.critical, n.high),
     });
     parts.join(", ").replacen(", ", ": ", 1)
 }
