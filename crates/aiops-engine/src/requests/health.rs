@@ -271,7 +271,7 @@ const HEALTH_KINDS: [Kind; 6] = [
 ];
 
 /// The other kinds in which something may be wrong.
-const JUDGED_KINDS: [Kind; 12] = [
+const JUDGED_KINDS: [Kind; 9] = [
     Kind::ReplicaSet,
     Kind::Job,
     Kind::Service,
@@ -281,9 +281,6 @@ const JUDGED_KINDS: [Kind; 12] = [
     Kind::ResourceQuota,
     Kind::Namespace,
     Kind::Event,
-    Kind::ClusterOperator,
-    Kind::ClusterVersion,
-    Kind::MachineConfigPool,
 ];
 
 /// Kinds that no issue can be found in because they are not known: without a word, no issues would read as nothing
@@ -292,9 +289,7 @@ fn unjudged(inventory: &Inventory) -> Vec<Missing> {
     let mut states: Vec<(&'static str, Vec<&'static str>, &str)> = Vec::new();
     for kind in JUDGED_KINDS {
         let sync = &inventory.status(kind).sync;
-        // Of what only OpenShift has, nothing is missed where nobody knows whether it is there.
-        let is_missed = !kind.is_optional() || matches!(sync, Sync::Forbidden { .. });
-        if sync.is_known() || *sync == Sync::Absent || !is_missed {
+        if sync.is_known() || *sync == Sync::Absent {
             continue;
         }
         match states.iter_mut().find(|(state, ..)| *state == sync.as_str()) {
