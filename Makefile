@@ -42,7 +42,7 @@ fmt:
 .PHONY: clippy
 clippy:
 	$(CARGO) clippy --workspace --all-targets --test live --test clients --locked -- -D warnings
-	$(CARGO) clippy --all-targets --locked --features conformance-fixtures -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked --features aiops/conformance-fixtures -- -D warnings
 
 .PHONY: doc
 doc:
@@ -77,7 +77,7 @@ test: test-rust test-live test-clients ## Everything, on real parts; fetches and
 
 .PHONY: test-rust
 test-rust: ## What needs Rust only (the inner loop)
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --locked
 
 .PHONY: test-live
 test-live: ## On a real control plane (needs Go)
