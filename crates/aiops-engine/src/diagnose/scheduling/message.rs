@@ -133,10 +133,10 @@ pub(crate) fn taints_spare(reasons: &[Reason]) -> bool {
 pub(crate) fn deciding(reasons: &[Reason]) -> Option<&Reason> {
     let spared = taints_spare(reasons);
     let weight = |r: &Reason| {
-        let decides = !r.is_control_plane
-            && !matches!(r.code, "node_cordoned" | "unschedulable")
-            && !(spared && r.code == "untolerated_taint");
-        (decides, r.nodes, r.code.starts_with("insufficient"))
+        let is_aside = r.is_control_plane
+            || matches!(r.code, "node_cordoned" | "unschedulable")
+            || (spared && r.code == "untolerated_taint");
+        (!is_aside, r.nodes, r.code.starts_with("insufficient"))
     };
     // Of equals the first: max_by_key would take the last.
     reasons.iter().rev().max_by_key(|r| weight(r))
