@@ -11,6 +11,11 @@ CARGO_DENY_VERSION := 0.20.2
 TOOLS := .cache/tools
 DENY := $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 SCENARIO ?= healthy
+# How binaries that leave this machine are linked: static with few relocations, which is 4 MiB less in memory and asks
+# for no version of glibc.
+ifeq ($(shell uname -s),Linux)
+LINK := -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+endif
 # Crates that the engine must not reach, however indirectly.
 OUTSIDE := kube axum rmcp hyper clap figment sqlx reqwest
 
@@ -95,10 +100,10 @@ cluster: ## Start a control plane with a scenario and print its KUBECONFIG (SCEN
 
 .PHONY: bench
 bench: ## What aiops costs beside a minimal binary, on 10,000 pods (QUICK=1, PODS=100000, PEER_MCP_URL=…); needs Go
-	$(CARGO) run --release --locked --quiet --package aiops-bench -- $(if $(QUICK),--quick,--dist) \
-		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL))
+	$(CARGO) run --release --locked --quiet --package aiops-bench -- --link "$(LINK)" $(if $(QUICK),--quick) \
+		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL)) $(if $(DIST),--dist)
 
 .PHONY: dist
 dist: ## The binary as it is shipped
-	$(CARGO) build --profile dist --locked
+	$(CARGO) rustc --profile dist --locked --bin aiops -- $(LINK)
 	@ls -l target/dist/aiops

@@ -226,6 +226,8 @@ fn values_that_cannot_be_are_refused() {
             &[("AIOPS_HTTP__REQUEST_TIMEOUT", "10")][..],
             &["http.requestTimeout", "variable AIOPS_HTTP__REQUEST_TIMEOUT", "10s"][..],
         ),
+        // It would run over the end of the clock.
+        (&[("AIOPS_MCP__TOOL_TIMEOUT", "2562047788015215h")], &["mcp.toolTimeout", "1ms to a year"]),
         (&[("AIOPS_HTTP__LISTEN", "8080")], &["ADDRESS:PORT", "127.0.0.1:8080"]),
         (&[("AIOPS_HTTP__MAX_BODY_BYTES", "1")], &["between 1024 and 67108864"]),
         (&[("AIOPS_INTEGRATIONS__KUBERNETES__ENABLED", "false")], &["every mode needs Kubernetes"]),

@@ -33,7 +33,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   aiops call get-cluster-health
-  aiops call list-pods namespace=shop limit=5
+  aiops call list-pods -n shop limit=5
   aiops call get-workload namespace=shop kind=Deployment name=checkout -o json
   aiops call list-pods --recording ./must-gather
 
@@ -89,8 +89,13 @@ pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -
         };
         let empty = Map::new();
         let schema = tool.get("inputSchema").and_then(Value::as_object).unwrap_or(&empty);
-        let arguments =
+        let mut arguments =
             arguments::read(schema, args.args.as_deref(), &args.arguments).map_err(Failure::usage)?;
+        // `-n shop` means here what it means to kubectl.
+        let takes_namespace = schema.get("properties").is_some_and(|all| all.get("namespace").is_some());
+        if let Some(namespace) = global.namespace.clone().filter(|_| takes_namespace) {
+            arguments.entry("namespace").or_insert(Value::String(namespace));
+        }
         let called = answerer.call(&args.tool, arguments).await?;
         if called.is_error {
             return Err(anyhow::anyhow!("{}", clean(&called.text)).into());

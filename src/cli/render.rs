@@ -27,7 +27,22 @@ const NARROWEST: usize = 40;
 /// The answer as lines.
 pub fn text(answer: &[(String, Node)], layout: Layout) -> String {
     let mut out = String::new();
-    members(&mut out, answer, 0, Layout { width: layout.width.max(NARROWEST), ..layout });
+    let layout = Layout { width: layout.width.max(NARROWEST), ..layout };
+    match answer.iter().position(|(name, value)| name == "missing" && matches!(value, Node::List(_))) {
+        None => members(&mut out, answer, 0, layout),
+        Some(place) => {
+            // What is not known comes first, and a list that is empty for want of it does not say that there is nothing.
+            let mut answer = answer.to_vec();
+            let missing = answer.remove(place);
+            for (_, value) in &mut answer {
+                if matches!(value, Node::List(items) if items.is_empty()) {
+                    *value = Node::Null;
+                }
+            }
+            answer.insert(0, missing);
+            members(&mut out, &answer, 0, layout);
+        }
+    }
     out
 }
 

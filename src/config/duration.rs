@@ -7,16 +7,19 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serializer, de};
 
-/// Parses a duration of at least a millisecond.
+/// Longer is meant by nobody, and added to the clock would run over its end.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// Parses a duration of a millisecond to a year.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {
     text.trim()
         .parse::<SignedDuration>()
         .ok()
         .and_then(|signed| Duration::try_from(signed).ok())
-        .filter(|duration| *duration >= Duration::from_millis(1))
+        .filter(|duration| (Duration::from_millis(1)..=LONGEST).contains(duration))
         .ok_or_else(|| {
             format!(
-                "{text:?} is not a duration; write a number with its unit, such as 500ms, 10s, 1m30s or 2h"
+                "{text:?} is not a duration of 1ms to a year; write a number with its unit, such as 500ms, 10s, 1m30s or 2h"
             )
         })
 }

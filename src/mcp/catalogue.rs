@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use aiops_engine::{Engine, Error, answer::near};
 use aiops_inventory::inventory::Source;
 use rmcp::model::{Tool as WireTool, ToolAnnotations};
+use serde_json::{Map, Value};
 
 use super::tool::{AnyTool, Meta, Toolset};
 use crate::config;
@@ -16,7 +17,23 @@ use crate::config;
 #[derive(Clone)]
 pub(super) struct Offer {
     pub(super) tool: &'static dyn AnyTool,
+    /// What clients read of it, but for the schema of its answers.
     pub(super) wire: WireTool,
+    /// The schema of its answers as JSON: read once a session, and as a tree ten times as large.
+    output: Box<str>,
+}
+
+impl Offer {
+    fn new(tool: &'static dyn AnyTool, prefix: &str) -> Self {
+        let output = Value::Object(tool.output_schema()).to_string().into();
+        Self { tool, wire: wire(tool, prefix), output }
+    }
+
+    fn whole(&self) -> WireTool {
+        // It was written from such a tree, so it can be read as one.
+        let output: Map<String, Value> = serde_json::from_str(&self.output).unwrap_or_default();
+        self.wire.clone().with_raw_output_schema(Arc::new(output))
+    }
 }
 
 /// The tools that are offered, in the order of the list.
@@ -36,7 +53,7 @@ impl Catalogue {
         };
         let prefix = settings.tool_prefix.as_str();
         let offered = tools.iter().copied().filter(|tool| wanted(tool.meta()));
-        let mut offers: Vec<Offer> = offered.map(|tool| Offer { tool, wire: wire(tool, prefix) }).collect();
+        let mut offers: Vec<Offer> = offered.map(|tool| Offer::new(tool, prefix)).collect();
         offers.sort_by(|a, b| a.wire.name.cmp(&b.wire.name));
         let by_name =
             offers.iter().enumerate().map(|(at, offer)| (offer.wire.name.to_string(), at)).collect();
@@ -44,8 +61,8 @@ impl Catalogue {
     }
 
     /// The tools that are listed now: those that read the live cluster only while one is configured.
-    pub(super) fn listed(&self, live: bool) -> impl Iterator<Item = &WireTool> {
-        self.offers.iter().filter(move |offer| live || !offer.tool.meta().needs_live).map(|offer| &offer.wire)
+    pub(super) fn listed(&self, live: bool) -> impl Iterator<Item = WireTool> {
+        self.offers.iter().filter(move |offer| live || !offer.tool.meta().needs_live).map(Offer::whole)
     }
 
     /// The offer of this name. A tool that is not listed now is found too: called, it says what it lacks.
@@ -92,5 +109,5 @@ fn wire(tool: &'static dyn AnyTool, prefix: &str) -> WireTool {
     } else {
         WireTool::new(format!("{prefix}{}", meta.name), meta.description, schema)
     };
-    wire.with_title(meta.title).with_raw_output_schema(Arc::new(tool.output_schema())).with_annotations(hints)
+    wire.with_title(meta.title).with_annotations(hints)
 }

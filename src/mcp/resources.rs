@@ -105,7 +105,7 @@ fn health(engine: &Engine) -> Result<Answer, Error> {
     let as_of = members.get("as_of").cloned().unwrap_or_default();
     members.insert("timestamp".to_owned(), as_of);
     members.insert("source".to_owned(), if recorded { "recording" } else { "kubernetes-api" }.into());
-    members.insert("active_issues".to_owned(), answer.issues.total.into());
+    members.insert("active_issues".to_owned(), answer.issues.map(|issues| issues.total).into());
     members.insert("warnings".to_owned(), json!(warnings));
     Answer::of(uri::HEALTH, &members)
 }

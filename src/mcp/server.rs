@@ -93,7 +93,7 @@ impl Server {
     /// What `tools/list` answers now.
     pub fn tools(&self) -> Vec<WireTool> {
         let live = catalogue::is_live(&self.0.engine);
-        self.0.catalogue.listed(live).chain(self.0.fixtures.tools()).cloned().collect()
+        self.0.catalogue.listed(live).chain(self.0.fixtures.tools().cloned()).collect()
     }
 
     /// Calls a tool by the name under which it is listed, or the same without the prefix. Dropping the future, or

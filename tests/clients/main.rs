@@ -5,6 +5,7 @@
 //! these. A missing part fails; nothing is skipped.
 
 #[path = "../it/process.rs"]
+#[expect(dead_code, reason = "the integration tests use the rest of it")]
 mod process;
 
 use std::{

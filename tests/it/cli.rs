@@ -56,6 +56,13 @@ fn a_call_alone_prints_for_people_and_for_machines() {
     says(&yaml, 0, &["status: "]);
     let parsed: Value = serde_saphyr::from_str(&text(&yaml.stdout)).unwrap();
     assert_eq!(parsed["status"], answer["status"], "YAML says what JSON says");
+    let there = on_recording(&folder, &["call", "list-pods", "-n", "legacy", "-o", "json"]);
+    let elsewhere = serde_json::from_slice::<Value>(&there.stdout).unwrap();
+    assert_eq!(
+        (&elsewhere["namespace"], &elsewhere["total"]),
+        (&json!("legacy"), &json!(0)),
+        "as kubectl -n"
+    );
     let limited = on_recording(&folder, &["call", "list-pods", "limit=1", "-o", "wide"]);
     says(&limited, 0, &["NAME"]);
 }

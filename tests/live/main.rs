@@ -8,7 +8,13 @@ mod answers;
 #[cfg(test)]
 mod canaries;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
 mod diagnosis;
+#[cfg(test)]
+mod openshift;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]

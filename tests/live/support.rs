@@ -6,14 +6,18 @@
 mod aiops;
 mod audit;
 mod dice;
+mod door;
 pub(crate) mod evidence;
 mod plane;
+mod proxy;
 mod scenario;
 
 pub(crate) use aiops::{Aiops, Answer, SOON};
 pub(crate) use audit::Audited;
 pub(crate) use dice::Dice;
+pub(crate) use door::{Desktop, Open, Served, Told, command};
 pub(crate) use plane::{Options, Plane};
+pub(crate) use proxy::{Proxy, Weather, document};
 pub(crate) use scenario::Scenario;
 
 /// The long counts of `make proof`, instead of those that fit into `make test`.

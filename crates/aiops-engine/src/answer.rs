@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Standing {
-    /// The moment for which the answer is true, RFC 3339.
+    /// The moment for which the answer is true, RFC 3339. Kinds that are fresh again before the others are newer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
     /// The watch is broken since then: the answer is old.

@@ -66,10 +66,10 @@ impl Order {
         let tier = tier(kind);
         if !self.is_first {
             let (least, most) = match tier {
-                // With the pause before the first question everything is asked for within 4.7 s of the return.
+                // With the pause before the first question everything is asked for within 4.5 s of the return.
                 0 => (0, 1_000),
-                1 => (1_000, 2_500),
-                _ => (2_500, 3_500),
+                1 => (1_000, 2_300),
+                _ => (2_300, 3_300),
             };
             tokio::time::sleep(jitter::between(Duration::from_millis(least), Duration::from_millis(most)))
                 .await;

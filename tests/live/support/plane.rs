@@ -249,6 +249,11 @@ impl Plane {
         self.client.request(request.body(serde_json::to_vec(body).unwrap()).unwrap()).await.unwrap()
     }
 
+    /// Sends a request of any sort as the admin; it may fail.
+    pub(crate) async fn attempt(&self, request: Request<Vec<u8>>) -> Result<Value, kube::Error> {
+        self.client.request(request).await
+    }
+
     /// Reads a path until what it answers is as wanted; fails at the deadline with the last answer.
     pub(crate) async fn wait(
         &self,

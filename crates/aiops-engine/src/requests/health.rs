@@ -5,14 +5,17 @@
 
 use std::borrow::Cow;
 
-use aiops_inventory::{Inventory, Kind, Scope, inventory::PodCounts};
+use aiops_inventory::{
+    Inventory, Kind, Sync,
+    inventory::{PodCounts, Source},
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
     Engine, Error,
-    answer::{Standing, age},
+    answer::{Missing, Standing, age},
     budget,
     detectors::{self, Finding},
     issue::{Issue, Severity},
@@ -52,8 +55,8 @@ pub struct HealthAnswer {
     /// Rates; null when there is nothing to divide by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
-    /// How many issues there are.
-    pub issues: IssueCounts,
+    /// How many issues there are in what is known; null when nothing is.
+    pub issues: Option<IssueCounts>,
     /// The issues, worst first.
     pub problems: Vec<Problem>,
 }
@@ -223,6 +226,9 @@ impl Engine {
         }
         let mut standing = self.standing_in(&inventory, &HEALTH_KINDS, namespace);
         standing.missing.retain(|m| m.state != "absent" || m.kind == "Node" || m.kind == "Pod");
+        if !matches!(inventory.info().source, Source::None { .. }) {
+            standing.missing.extend(unjudged(&inventory));
+        }
         let nodes = (!standing.lacks(Kind::Node) && namespace.is_none()).then(|| node_counts(&inventory));
         let counts = match namespace {
             None => inventory.pod_totals().counts,
@@ -239,8 +245,10 @@ impl Engine {
         let named: usize = problems.iter().map(|problem| 1 + problem.also.len()).sum();
         issues.omitted = issues.total - named;
         let status = status(nodes, pods, &issues, namespace.is_some());
+        let unknown = HEALTH_KINDS.iter().filter(|kind| standing.lacks(**kind)).count();
+        let issues = (unknown < HEALTH_KINDS.len()).then_some(issues);
         Ok(HealthAnswer {
-            message: message(&status, nodes, pods, &issues),
+            message: message(&status, nodes, pods, issues.as_ref(), unknown > 0),
             status,
             standing,
             namespace: namespace.map(str::to_owned),
@@ -250,37 +258,6 @@ impl Engine {
             issues,
             problems,
         })
-    }
-
-    /// Refuses a namespace that does not exist or of which the rows hold nothing because it may not be seen: that must
-    /// not read as if nothing were there.
-    pub(crate) fn seen_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
-        self.known_namespace(inventory, namespace)?;
-        let Scope::Namespaces(seen) = &inventory.info().scope else { return Ok(()) };
-        if seen.iter().any(|name| name == namespace) {
-            return Ok(());
-        }
-        let shown: String = namespace.chars().take(80).collect();
-        let names: Vec<&str> = seen.iter().take(10).map(|name| name.as_str()).collect();
-        let more = if seen.len() > 10 { " and more" } else { "" };
-        let why = format!(
-            "only {}{more} may be seen; grant list and watch there, or name it in cluster.namespaces",
-            names.join(", ")
-        );
-        Err(Error::Forbidden { what: format!("looking into namespace {shown:?}"), why })
-    }
-
-    /// Refuses a namespace that does not exist, naming near ones; lets it pass while namespaces are not known.
-    pub fn known_namespace(&self, inventory: &Inventory, namespace: &str) -> Result<(), Error> {
-        let known = inventory.status(Kind::Namespace).sync.is_known();
-        if !known || inventory.namespaces().get("", namespace).is_some() {
-            return Ok(());
-        }
-        let names = inventory.namespace_names();
-        let near = crate::answer::near(namespace, names.iter().map(aiops_inventory::Name::as_str));
-        let hint = if near.is_empty() { "; list-namespaces names those that exist".to_owned() } else { near };
-        let shown: String = namespace.chars().take(80).collect();
-        Err(Error::NotFound { what: format!("namespace {shown:?}"), hint })
     }
 }
 
@@ -292,6 +269,41 @@ const HEALTH_KINDS: [Kind; 6] = [
     Kind::DaemonSet,
     Kind::PersistentVolumeClaim,
 ];
+
+/// The other kinds in which something may be wrong.
+const JUDGED_KINDS: [Kind; 9] = [
+    Kind::ReplicaSet,
+    Kind::Job,
+    Kind::Service,
+    Kind::EndpointSlice,
+    Kind::HorizontalPodAutoscaler,
+    Kind::PodDisruptionBudget,
+    Kind::ResourceQuota,
+    Kind::Namespace,
+    Kind::Event,
+];
+
+/// Kinds that no issue can be found in because they are not known: without a word, no issues would read as nothing
+/// wrong. One entry for each state, so that a cluster where half of the kinds are refused costs few words.
+fn unjudged(inventory: &Inventory) -> Vec<Missing> {
+    let mut states: Vec<(&'static str, Vec<&'static str>, &str)> = Vec::new();
+    for kind in JUDGED_KINDS {
+        let sync = &inventory.status(kind).sync;
+        if sync.is_known() || *sync == Sync::Absent {
+            continue;
+        }
+        match states.iter_mut().find(|(state, ..)| *state == sync.as_str()) {
+            Some((_, kinds, _)) => kinds.push(kind.name()),
+            None => states.push((sync.as_str(), vec![kind.name()], Missing::reason(sync))),
+        }
+    }
+    let entry = |(state, kinds, reason): (&'static str, Vec<&'static str>, &str)| Missing {
+        kind: kinds.join(", "),
+        state: state.to_owned(),
+        reason: format!("what is wrong there is not known: {reason}"),
+    };
+    states.into_iter().map(entry).collect()
+}
 
 fn node_counts(inventory: &Inventory) -> NodeCounts {
     let total = inventory.nodes().len();
@@ -314,16 +326,17 @@ fn count(found: &[Issue]) -> IssueCounts {
 
 /// As many findings as fit. Their sentences shrink a little when that lets all of them in, and as far as needed for
 /// every critical one to stand in the answer; when that is not enough their pods go, which diagnose-pod finds by the
-/// workload.
+/// workload, then what follows from them, which stays counted as omitted.
 fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Problem> {
     let wanted = found.len().min(limit);
     let critical = found.iter().filter(|finding| finding.severity == Severity::Critical).count().min(limit);
-    let cut = |(longest, with_pod)| {
+    let cut = |(longest, with_pod, with_also)| {
         let mut used = 0;
         let mut problems = Vec::new();
         for finding in found.iter().take(limit) {
             let mut problem = Problem::of(finding, now, longest);
             problem.pod = problem.pod.filter(|_| with_pod);
+            problem.also.truncate(if with_also { usize::MAX } else { 0 });
             used += serde_json::to_vec(&problem).map_or(0, |json| json.len() + 1);
             if used > bytes && !problems.is_empty() {
                 break;
@@ -332,12 +345,13 @@ fn fit(found: &[Finding], now: Timestamp, limit: usize, bytes: usize) -> Vec<Pro
         }
         problems
     };
-    let all = [160, 120, 80].map(|longest| (longest, true)).into_iter().map(cut).find(|p| p.len() == wanted);
+    let all =
+        [160, 120, 80].into_iter().map(|longest| cut((longest, true, true))).find(|p| p.len() == wanted);
     let worst = || {
-        let ways = [(160, true), (80, true), (40, true), (0, true)];
+        let ways = [(160, true, true), (80, true, true), (40, true, true), (0, true, true), (0, false, true)];
         ways.into_iter().map(cut).find(|problems| problems.len() >= critical)
     };
-    all.or_else(worst).unwrap_or_else(|| cut((0, false)))
+    all.or_else(worst).unwrap_or_else(|| cut((0, false, false)))
 }
 
 fn status(
@@ -359,7 +373,13 @@ fn status(
     status.into()
 }
 
-fn message(status: &str, nodes: Option<NodeCounts>, pods: Option<PodPhases>, issues: &IssueCounts) -> String {
+fn message(
+    status: &str,
+    nodes: Option<NodeCounts>,
+    pods: Option<PodPhases>,
+    issues: Option<&IssueCounts>,
+    is_partial: bool,
+) -> String {
     let mut parts = vec![format!("Cluster is {status}")];
     if let Some(nodes) = nodes {
         parts.push(format!("{}/{} nodes ready", nodes.ready, nodes.total));
@@ -367,9 +387,11 @@ fn message(status: &str, nodes: Option<NodeCounts>, pods: Option<PodPhases>, iss
     if let Some(pods) = pods {
         parts.push(format!("{}/{} pods running", pods.running, pods.total));
     }
-    parts.push(match issues.total {
-        0 => "no issues".to_owned(),
-        n => format!("{n} issues ({} critical, {} high)", issues.critical, issues.high),
+    parts.push(match issues {
+        None => "nothing is known of its objects".to_owned(),
+        Some(IssueCounts { total: 0, .. }) if is_partial => "no issues in what is known".to_owned(),
+        Some(IssueCounts { total: 0, .. }) => "no issues".to_owned(),
+        Some(n) => format!("{} issues ({} critical, {} high)", n.total, n.critical, n.high),
     });
     parts.join(", ").replacen(", ", ": ", 1)
 }

@@ -46,7 +46,7 @@ pub struct NamespaceItem {
     pub pods: Option<i64>,
     /// Pods that are not plainly well (pending, failed, not ready, restarted).
     pub troubled: Option<i64>,
-    /// Deployments, StatefulSets, DaemonSets, Jobs and CronJobs.
+    /// Deployments, StatefulSets, DaemonSets, Jobs and CronJobs; null when one of these kinds is not known.
     pub workloads: Option<i64>,
     /// CPU requested, millicores.
     pub requested_cpu_millicores: Option<i64>,
@@ -58,7 +58,8 @@ impl Engine {
     /// Lists namespaces.
     pub fn list_namespaces(&self, request: ListNamespaces) -> Result<NamespaceList, Error> {
         let inventory = self.look();
-        let standing = self.standing(&inventory, &[Kind::Namespace, Kind::Pod, Kind::Deployment]);
+        let kinds: Vec<Kind> = [Kind::Namespace, Kind::Pod].into_iter().chain(WORKLOADS).collect();
+        let standing = self.standing(&inventory, &kinds);
         let now = self.now();
         let names = inventory.namespace_names();
         let sees = |kind: Kind, name: &str| {
@@ -90,7 +91,10 @@ impl Engine {
                     age: row.map(|r| age(now, r.meta.created)),
                     pods: pods_known.then(|| totals.pods.counts.total()),
                     troubled: pods_known.then_some(totals.suspects),
-                    workloads: sees(Kind::Deployment, &key.name).then(|| workloads(&totals)),
+                    workloads: WORKLOADS
+                        .iter()
+                        .all(|kind| sees(*kind, &key.name))
+                        .then(|| workloads(&totals)),
                     requested_cpu_millicores: pods_known.then_some(totals.pods.requested_cpu_milli),
                     requested_memory_mib: pods_known.then_some(totals.pods.requested_memory_bytes >> 20),
                 })
@@ -101,6 +105,9 @@ impl Engine {
         Ok(NamespaceList { standing, page: page.known(known), namespaces })
     }
 }
+
+/// What counts as a workload.
+const WORKLOADS: [Kind; 5] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::Job, Kind::CronJob];
 
 const fn workloads(totals: &NamespaceTotals) -> i64 {
     totals.deployments + totals.stateful_sets + totals.daemon_sets + totals.jobs + totals.cron_jobs

@@ -14,6 +14,7 @@ use crate::{
     answer::{Standing, age, near, sees_all_pods},
     budget,
     page::{Listing, Page},
+    requests::pools::{self, PoolItem},
 };
 
 /// Which nodes.
@@ -40,6 +41,9 @@ pub struct NodeList {
     pub ready: Option<usize>,
     /// The rows.
     pub nodes: Vec<NodeItem>,
+    /// OpenShift's machine config pools, which update the nodes; absent elsewhere and on later pages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machine_config_pools: Vec<PoolItem>,
 }
 
 /// One node in a list.
@@ -131,7 +135,11 @@ impl Engine {
     pub fn list_nodes(&self, request: &ListNodes) -> Result<NodeList, Error> {
         let inventory = self.look();
         let now = self.now();
-        let mut standing = self.standing(&inventory, &[Kind::Node, Kind::Pod]);
+        let mut kinds = vec![Kind::Node, Kind::Pod];
+        if pools::is_live_openshift(&inventory) {
+            kinds.push(Kind::MachineConfigPool);
+        }
+        let mut standing = self.standing(&inventory, &kinds);
         standing.note_unseen_pods(&inventory);
         let selector = crate::requests::selector(request.label_selector.as_deref())?;
         let matching = inventory.nodes().iter().filter(|n| selector.matches(&n.meta.labels));
@@ -151,7 +159,14 @@ impl Engine {
             |key| node(key).map(|row| item(&inventory, row, now, pods_known)),
         );
         let known = !standing.lacks(Kind::Node);
-        Ok(NodeList { page: page.known(known), ready: known.then_some(ready), standing, nodes })
+        let is_first = request.cursor.as_deref().is_none_or(str::is_empty);
+        Ok(NodeList {
+            page: page.known(known),
+            ready: known.then_some(ready),
+            standing,
+            nodes,
+            machine_config_pools: if is_first { pools::all(&inventory) } else { Vec::new() },
+        })
     }
 
     /// One node.

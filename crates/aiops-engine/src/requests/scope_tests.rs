@@ -157,3 +157,19 @@ fn events_are_found_by_the_words_people_use() {
     let request = ListEvents { kind: Some("deploy".into()), ..ListEvents::default() };
     assert_eq!(engine.list_events(&request).unwrap().events_total, Some(0));
 }
+
+#[test]
+fn kinds_that_may_not_be_seen_are_told_beside_no_issues() {
+    let engine = engine(|inventory| {
+        for kind in [Kind::Service, Kind::EndpointSlice, Kind::Job] {
+            let reason = format!("{} may not be listed", kind.resource().plural);
+            inventory.set_sync(kind, Sync::Forbidden { reason: reason.as_str().into() });
+        }
+        inventory.set_sync(Kind::PodDisruptionBudget, Sync::Warming);
+    });
+    let health = engine.cluster_health(&ClusterHealth::default()).unwrap();
+    let missing: Vec<(&str, &str)> =
+        health.standing.missing.iter().map(|m| (m.kind.as_str(), m.state.as_str())).collect();
+    assert_eq!(missing, [("Job, Service, EndpointSlice", "forbidden"), ("PodDisruptionBudget", "warming")]);
+    assert!(health.standing.missing[0].reason.contains("jobs may not be listed"), "{:?}", health.standing);
+}

@@ -82,7 +82,7 @@ pub struct WorkloadAnswer {
     /// Revisions, newest first, at most five.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
-    /// Its pods; null when pods are not known.
+    /// Its pods; null when pods are not known, or which of them are its own.
     pub pods: Option<TreePods>,
     /// Autoscalers, disruption budgets and Services that concern it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -182,8 +182,15 @@ impl Engine {
         let inventory = self.look();
         let now = self.now();
         let GetWorkload { kind, namespace, name } = request;
-        let watched = [kind.kind(), Kind::Pod, Kind::ReplicaSet, Kind::Event];
+        // What stands between a workload and its pods: without it they cannot be told from others.
+        let between = match kind {
+            WorkloadKind::Deployment => Some(Kind::ReplicaSet),
+            WorkloadKind::CronJob => Some(Kind::Job),
+            _ => None,
+        };
+        let watched: Vec<Kind> = [kind.kind(), Kind::Pod, Kind::Event].into_iter().chain(between).collect();
         let standing = self.standing_in(&inventory, &watched, Some(namespace));
+        let knows_pods = [Some(Kind::Pod), between].into_iter().flatten().all(|kind| !standing.lacks(kind));
         let Some(state) = rollout::state(&inventory, *kind, namespace, name) else {
             return Err(self.no_such_workload(&inventory, &standing, request));
         };
@@ -218,7 +225,7 @@ impl Engine {
                 .collect(),
             containers: state.containers.iter().map(|c| template(c)).collect(),
             revisions: revisions(&inventory, &state.meta, now),
-            pods: (!standing.lacks(Kind::Pod)).then(|| tree_pods(&tree)),
+            pods: knows_pods.then(|| tree_pods(&tree)),
             related: related(
                 &inventory,
                 kind.kind(),

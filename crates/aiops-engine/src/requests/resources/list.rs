@@ -4,7 +4,7 @@
 //! sees one moment of the cluster. Objects are turned into rows page by page and never kept.
 
 use aiops_inventory::{
-    Scope, Sync,
+    Name, Scope, Sync,
     page::{digest, open, seal},
 };
 use schemars::JsonSchema;
@@ -152,6 +152,21 @@ struct Made {
 }
 
 impl Engine {
+    /// Says where that is allowed what is not allowed everywhere.
+    fn elsewhere(&self, error: Error, resource: &ApiResource, namespace: Option<&str>) -> Error {
+        let inventory = self.look();
+        match (error, &inventory.info().scope) {
+            (Error::Forbidden { what, why }, Scope::Namespaces(seen))
+                if namespace.is_none() && resource.namespaced =>
+            {
+                let names: Vec<&str> = seen.iter().take(10).map(Name::as_str).collect();
+                let why = format!("{why}; name a namespace that may be seen: {}", names.join(", "));
+                Error::Forbidden { what, why }
+            }
+            (other, _) => other,
+        }
+    }
+
     /// Objects of any kind.
     pub async fn list_resources(&self, request: &ListResources) -> Result<ResourceList, Error> {
         let fields = paths(&request.fields)?;
@@ -226,10 +241,9 @@ impl Engine {
         limit: u32,
     ) -> Result<ObjectPage, Error> {
         let options = ListOptions { limit, continue_token: place.token.clone(), ..options.clone() };
-        cluster
-            .list(resource, namespace, &options)
-            .await
-            .map_err(|error| refused(error, resource, namespace, &options))
+        cluster.list(resource, namespace, &options).await.map_err(|error| {
+            self.elsewhere(refused(error, resource, namespace, &options), resource, namespace)
+        })
     }
 
     fn rows(
