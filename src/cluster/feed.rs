@@ -227,14 +227,9 @@ impl Feed {
         }
     }
 
-<<<<<<< HEAD
     fn note(&mut self, facts: &Facts, server: &str) {
-        if self.version != facts.version {
-=======
-    fn note(&mut self, facts: &Facts) {
         // Empty when it may not be read, which says nothing of the server.
         if !facts.version.is_empty() && self.version != facts.version {
->>>>>>> w-bench
             self.board.try_streaming_again();
             self.version.clone_from(&facts.version);
         }
@@ -259,13 +254,8 @@ impl Feed {
         self.inventory.change(|inventory| {
             inventory.set_info(|info| {
                 info.source = Source::Live;
-<<<<<<< HEAD
-                info.version = facts.version.as_str().into();
-                if is_other || !facts.uid.is_empty() {
-=======
                 info.version = self.version.as_str().into();
-                if !facts.uid.is_empty() {
->>>>>>> w-bench
+                if is_other || !facts.uid.is_empty() {
                     info.uid = facts.uid.as_str().into();
                 }
                 info.scope = scope;

@@ -120,16 +120,11 @@ impl<'s> Watch<'s> {
                 }
                 Trouble::Denied => {
                     self.session.board.set_version(&self.part, None);
-<<<<<<< HEAD
                     self.report(Sync::Forbidden { reason: self.refused(&failure).into() });
-                    tokio::time::sleep(jitter::between(REFUSED.0, REFUSED.1)).await;
-=======
-                    self.report(Sync::Forbidden { reason: failure.why.as_str().into() });
                     // An API server that has just come back refuses everybody until it has read its roles.
                     let is_news = was_known && tries < NEWS;
                     let wait = if is_news { pause(tries + 1) } else { jitter::between(REFUSED.0, REFUSED.1) };
                     tokio::time::sleep(wait).await;
->>>>>>> w-bench
                     if self.kind() == Kind::Pod {
                         self.session.ask_for_rights();
                     }
