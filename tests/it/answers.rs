@@ -108,9 +108,17 @@ fn tokens(counter: &CoreBPE, text: &str) -> usize {
     counter.encode_ordinary(text).len()
 }
 
+/// One test, because the cluster takes longer to make than to ask; the walk changes it and comes last.
 #[tokio::test]
-async fn default_answers_are_short_on_ten_thousand_pods() {
+async fn answers_on_ten_thousand_pods() {
     let cluster = Cluster::new(30);
+    default_answers_are_short_on_ten_thousand_pods(&cluster).await;
+    counts_add_up_to_what_there_is(&cluster).await;
+    each_critical_fault_stands_in_the_default_answers(&cluster).await;
+    a_walk_names_each_pod_once_while_pods_come_change_and_go(&cluster).await;
+}
+
+async fn default_answers_are_short_on_ten_thousand_pods(cluster: &Cluster) {
     let counter = tiktoken_rs::o200k_base().unwrap();
     let calls = default_arguments(&cluster.cluster);
     let called: BTreeSet<&str> = calls.iter().map(|(tool, _)| *tool).collect();
@@ -129,9 +137,7 @@ async fn default_answers_are_short_on_ten_thousand_pods() {
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
 
-#[tokio::test]
-async fn counts_add_up_to_what_there_is() {
-    let cluster = Cluster::new(30);
+async fn counts_add_up_to_what_there_is(cluster: &Cluster) {
     let namespace = cluster.cluster.a_fault().0;
     for (tool, arguments, rows, count) in [
         ("list-pods", json!({}), "pods", cluster.cluster.pods.len()),
@@ -150,9 +156,7 @@ async fn counts_add_up_to_what_there_is() {
     }
 }
 
-#[tokio::test]
-async fn each_critical_fault_stands_in_the_default_answers() {
-    let cluster = Cluster::new(30);
+async fn each_critical_fault_stands_in_the_default_answers(cluster: &Cluster) {
     let health = cluster.call("get-cluster-health", &json!({})).await.structured;
     let named: BTreeSet<&str> =
         health["problems"].as_array().unwrap().iter().map(|p| p["object"].as_str().unwrap()).collect();
@@ -187,9 +191,7 @@ async fn each_critical_fault_stands_in_the_default_answers() {
 }
 
 /// Every pod that is there all the time is named exactly once, whatever happens to it and to others between the pages.
-#[tokio::test]
-async fn a_walk_names_each_pod_once_while_pods_come_change_and_go() {
-    let cluster = Cluster::new(30);
+async fn a_walk_names_each_pod_once_while_pods_come_change_and_go(cluster: &Cluster) {
     let change = |change: Change<'_>| {
         cluster.inventory.change(|inventory| inventory.apply(Kind::Pod, change).unwrap());
     };
