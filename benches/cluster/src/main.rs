@@ -3,6 +3,7 @@
 //! It builds what it measures, keeps to loopback, and ends by its id what it started. It measures only what can be asked
 //! from outside: the kernel, the sockets, the API server's audit log.
 
+mod beside;
 mod load;
 mod peer;
 mod plane;
@@ -122,7 +123,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let truth = Truth::of(&plane).await?;
     say(&format!("{} pods on {} nodes", truth.pods, truth.nodes));
 
-    subject::idle(&aiops, &scratch, &mut report).await?;
+    beside::idle(&aiops, &scratch, &mut report).await?;
     {
         let mut subject = Aiops::start(&aiops, &plane, &scratch, "", &mut report).await?;
         subject.every_tool(&plane).await?;
@@ -137,7 +138,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     {
-        subject::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
+        beside::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
         if let (Some(url), [tool, asked]) = (&arguments.peer, arguments.peer_call.as_slice()) {
             let _churn = plane.churn(20)?;
             peer::measure(url, tool, asked, &lengths, &mut report).await?;

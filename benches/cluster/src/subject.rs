@@ -1,11 +1,10 @@
-//! aiops and the floor at work: how soon they know the cluster, what they weigh, how fast and how truly they answer.
+//! aiops at work: how soon it knows the cluster, what it weighs, how fast and how truly it answers.
 //!
 //! It decides nothing about goals but names them where the figure is taken.
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -15,10 +14,12 @@ use serde_json::{Value, json};
 use crate::{
     load::{self, Connection, Question, Tally},
     plane::{BIG, Plane},
-    process::{Memory, Process, Server},
+    process::{Memory, Server},
     report::{Goal, Report, say},
 };
 
+/// The name of the figure that the floor has too.
+pub(crate) const FIFTY: &str = "get-cluster-health, 50 callers";
 /// The kinds that are to be known first.
 const FIRST: [&str; 8] =
     ["Node", "Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
@@ -72,7 +73,7 @@ impl Truth {
     }
 
     /// The one question of the smallest server.
-    fn counts(&self) -> Vec<Question> {
+    pub(crate) fn counts(&self) -> Vec<Question> {
         let ask = |arguments, pods: u64| Question {
             tool: "get-cluster-health",
             arguments,
@@ -82,7 +83,7 @@ impl Truth {
     }
 }
 
-const fn millis(time: Duration) -> f64 {
+pub(crate) const fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1_000.0
 }
 
@@ -400,78 +401,4 @@ impl Aiops {
         report.note(format!("{prefix}read again after the API server's return: {}", lists.join(", ")));
         self.peak("through relist", if prefix.is_empty() { 36.0 } else { 40.0 }, report)
     }
-}
-
-/// The name of the figure that the floor has too.
-const FIFTY: &str = "get-cluster-health, 50 callers";
-
-/// The floor on the same cluster.
-pub(crate) async fn floor(
-    binary: &Path,
-    plane: &Plane,
-    truth: &Truth,
-    scratch: &Path,
-    lengths: &Lengths,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let server = Server::start(binary, &[plane.kubeconfig()?], &scratch.join("floor.log"))?;
-    report.floor("listening", millis(server.listening));
-    let mut connection = Connection::open(server.address).await?;
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while connection.call("get-cluster-health", json!({})).await?.get("synced") != Some(&json!(true)) {
-        anyhow::ensure!(Instant::now() < deadline, "the floor does not know the pods");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    report.floor("nodes, pods and workloads synced", millis(server.process.started.elapsed()));
-    let _churn = plane.churn(20)?;
-    tokio::time::sleep(lengths.rest / 6).await;
-    let memory = server.process.memory()?;
-    report.floor(&format!("RSS {} s after sync", lengths.rest.as_secs()), memory.rss);
-    report.floor(&format!("of it anonymous {} s after sync", lengths.rest.as_secs()), memory.anonymous);
-    report.floor("peak RSS through sync", memory.peak);
-    let before = server.process.cpu()?;
-    let tally = load::run(server.address, 1, &truth.counts(), lengths.one_caller).await?;
-    report.floor("get-cluster-health, one caller, p50", millis(tally.percentile(50)));
-    report.floor("get-cluster-health, one caller, p95", millis(tally.percentile(95)));
-    let one = server.process.cpu()?;
-    let each = |used: Duration, calls: usize| used.as_secs_f64() * 1e6 / calls as f64;
-    report.floor("get-cluster-health, one caller, processor time a call", each(one - before, tally.calls));
-    let tally = load::run(server.address, 50, &truth.counts(), lengths.load).await?;
-    for (name, percent) in [("p50", 50), ("p95", 95), ("p99", 99)] {
-        report.floor(&format!("{FIFTY}, {name}"), millis(tally.percentile(percent)));
-    }
-    report.floor(&format!("{FIFTY}, processor time a call"), each(server.process.cpu()? - one, tally.calls));
-    report.floor(FIFTY, tally.per_second());
-    let memory = server.process.memory()?;
-    report.floor("RSS right after load", memory.rss);
-    report.floor("of it anonymous right after load", memory.anonymous);
-    Ok(())
-}
-
-/// aiops on standard streams without a cluster, as a desktop client starts it and leaves it.
-pub(crate) async fn idle(binary: &Path, scratch: &Path, report: &mut Report) -> anyhow::Result<()> {
-    use std::io::{BufRead as _, BufReader, Write as _};
-    let nowhere: PathBuf = scratch.join("there-is-no-kubeconfig");
-    let mut command = Command::new(binary);
-    command.args(["serve", "--stdio", "--kubeconfig"]).arg(nowhere);
-    command.env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut process = Process::start(&mut command)?;
-    let mut input = process.child().stdin.take().context("no stdin")?;
-    let mut output = BufReader::new(process.child().stdout.take().context("no stdout")?);
-    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
-        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}}});
-    writeln!(input, "{initialize}")?;
-    let mut line = String::new();
-    output.read_line(&mut line)?;
-    report.add("stdio: first answer", "ms", Goal::AtMost(30.0), millis(process.started.elapsed()));
-    writeln!(input, "{}", json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))?;
-    writeln!(input, "{}", json!({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}))?;
-    line.clear();
-    output.read_line(&mut line)?;
-    anyhow::ensure!(line.contains("get-cluster-health"), "tools/list: {line}");
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let memory = process.memory()?;
-    report.add("stdio: RSS idle without a cluster", "MiB", Goal::AtMost(14.0), memory.rss);
-    report.add("stdio: of it anonymous", "MiB", Goal::AtMost(3.0), memory.anonymous);
-    Ok(())
 }
