@@ -222,7 +222,8 @@ impl Feed {
     }
 
     fn note(&mut self, facts: &Facts) {
-        if self.version != facts.version {
+        // Empty when it may not be read, which says nothing of the server.
+        if !facts.version.is_empty() && self.version != facts.version {
             self.board.try_streaming_again();
             self.version.clone_from(&facts.version);
         }
@@ -242,7 +243,7 @@ impl Feed {
         self.inventory.change(|inventory| {
             inventory.set_info(|info| {
                 info.source = Source::Live;
-                info.version = facts.version.as_str().into();
+                info.version = self.version.as_str().into();
                 if !facts.uid.is_empty() {
                     info.uid = facts.uid.as_str().into();
                 }

@@ -45,6 +45,8 @@ const PROOF: Duration = Duration::from_millis(300);
 const FORGOTTEN: &str = "the API server has forgotten the version that was seen last; the list is read again";
 /// When a refused list is tried again.
 const REFUSED: (Duration, Duration) = (Duration::from_secs(55), Duration::from_secs(65));
+/// How often in a row it is tried sooner when it was granted before this connection.
+const NEWS: u32 = 4;
 
 /// What a turn was.
 enum Done {
@@ -89,6 +91,7 @@ impl<'s> Watch<'s> {
     /// Watches until it is dropped, or until the API server says that it does not serve an optional kind.
     pub(super) async fn run(&self) {
         let mut tries = 0_u32;
+        let was_known = self.session.inventory.look().status(self.kind()).sync.is_known();
         loop {
             let begun = Instant::now();
             let failure = match self.turn().await {
@@ -118,7 +121,10 @@ impl<'s> Watch<'s> {
                 Trouble::Denied => {
                     self.session.board.set_version(&self.part, None);
                     self.report(Sync::Forbidden { reason: failure.why.as_str().into() });
-                    tokio::time::sleep(jitter::between(REFUSED.0, REFUSED.1)).await;
+                    // An API server that has just come back refuses everybody until it has read its roles.
+                    let is_news = was_known && tries < NEWS;
+                    let wait = if is_news { pause(tries + 1) } else { jitter::between(REFUSED.0, REFUSED.1) };
+                    tokio::time::sleep(wait).await;
                     if self.kind() == Kind::Pod {
                         self.session.ask_for_rights();
                     }
