@@ -118,13 +118,14 @@ impl Ward {
                     });
                 problems.extend(of_nodes.cloned());
             }
-            // Whose pods are all on a dead node is unavailable after a minute, and that is said too.
+            // Said besides when it lasts: that nothing runs whose pods are on a dead node, that a claim waits.
             let follows = |(object, code): &(String, String)| {
-                code == "deployment_unavailable"
-                    && scenarios.iter().any(|scenario| {
-                        scenario.values.contains_key("node")
-                            && *object == format!("Deployment {namespace}/{}", scenario.value("name"))
-                    })
+                scenarios.iter().any(|scenario| {
+                    let (name, has_node) = (scenario.value("name"), scenario.values.contains_key("node"));
+                    let is_down = code == "deployment_unavailable" && has_node;
+                    (is_down && *object == format!("Deployment {namespace}/{name}"))
+                        || (code == "pvc_pending" && object.ends_with(&format!("/{name}-data")))
+                })
             };
             let found: BTreeSet<(String, String)> =
                 problems.iter().map(object_and_code).filter(|issue| !follows(issue)).collect();

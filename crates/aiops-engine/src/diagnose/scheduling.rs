@@ -188,8 +188,8 @@ fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resour
     let selection = ["node_selector_mismatch", "node_affinity_mismatch"];
     let selected = nodes.iter().any(|v| !v.obstacles.iter().any(|o| selection.contains(&o.code)));
     let spared = !nodes.is_empty()
-        && count("untolerated_taint") > 0
-        && count("node_not_ready") == 0
+        // Nodes that are lost are tainted too, and nobody keeps them for others.
+        && count("untolerated_taint") > count("node_not_ready")
         && message::taints_spare(said);
     for reason in said {
         if selection.contains(&reason.code) {
