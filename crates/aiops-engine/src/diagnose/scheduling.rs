@@ -187,9 +187,11 @@ fn causes(case: &Case<'_>, said: &[Reason], nodes: &[Verdict<'_>], asked: Resour
     };
     let selection = ["node_selector_mismatch", "node_affinity_mismatch"];
     let selected = nodes.iter().any(|v| !v.obstacles.iter().any(|o| selection.contains(&o.code)));
+    let has = |v: &Verdict<'_>, code: &str| v.obstacles.iter().any(|o| o.code == code);
+    let lost = nodes.iter().filter(|v| has(v, "node_not_ready") && !has(v, "untolerated_taint")).count();
     let spared = !nodes.is_empty()
         // Nodes that are lost are tainted too, and nobody keeps them for others.
-        && count("untolerated_taint") > count("node_not_ready")
+        && count("untolerated_taint") > lost
         && message::taints_spare(said);
     for reason in said {
         if selection.contains(&reason.code) {
