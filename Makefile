@@ -85,7 +85,7 @@ test-live: ## On a real control plane (needs Go)
 
 .PHONY: proof-live
 proof-live: ## Its long counts: 20 runs of each fault, 5 minutes of updates, 10,000 pods
-	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: answers::
+	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: answers:: outages::
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)

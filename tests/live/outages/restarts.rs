@@ -269,12 +269,12 @@ async fn restarts_under_load() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         plane.api_down().await;
         let is_old = |told: &Told| !told.facts["stale_since"].is_null();
-        open.until("list-workloads", &arguments, "old", Duration::from_secs(5), is_old).await;
+        open.until("list-workloads", &arguments, "old", super::fresh_within(), is_old).await;
         let begun = Instant::now();
         plane.api_up().await;
         let up = begun.elapsed();
         let (_, took) =
-            open.until("list-workloads", &arguments, "fresh", Duration::from_secs(5), Told::is_fresh).await;
+            open.until("list-workloads", &arguments, "fresh", super::fresh_within(), Told::is_fresh).await;
         fresh.push((up, took));
         assert!(callers.iter().all(|caller| !caller.is_finished()), "a caller saw something wrong");
     }
@@ -288,7 +288,7 @@ async fn restarts_under_load() {
     let mut expected = history.last();
     expected.retain(|_, state| state.is_some());
     let is_equal = |told: &Told| told.is_fresh() && states(told) == expected;
-    open.until("list-workloads", &arguments, "equal to what was written", Duration::from_secs(5), is_equal)
+    open.until("list-workloads", &arguments, "equal to what was written", super::fresh_within(), is_equal)
         .await;
     let own = plane.get(&format!("/apis/apps/v1/namespaces/{namespace}/deployments")).await.unwrap();
     let name = |item: &Value| item["metadata"]["name"].as_str().unwrap().to_owned();

@@ -104,8 +104,7 @@ async fn logs_are_those_of_the_program_and_refused_where_it_never_ran() {
             || refused.contains("image can't be pulled"),
         "{refused}"
     );
-    let refused =
-        plane.text(&format!("{}/log?previous=true&container=web", first_pod(&plane, &healthy).await)).await;
+    let refused = plane.text(&format!("{}/log?previous=true", first_pod(&plane, &healthy).await)).await;
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("previous terminated container"), "{refused}");
 }

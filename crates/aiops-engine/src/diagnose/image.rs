@@ -24,10 +24,19 @@ pub(crate) fn is_waiting(reason: &str) -> bool {
     WAITING.contains(&reason)
 }
 
+/// Whether the text has these words. A status code must stand by itself: names, tags and digests hold any digits.
+fn says(text: &str, word: &str) -> bool {
+    if word.bytes().all(|byte| byte.is_ascii_digit()) {
+        text.split_whitespace().any(|token| token.trim_matches(|c: char| !c.is_ascii_alphanumeric()) == word)
+    } else {
+        text.contains(word)
+    }
+}
+
 /// What an answer of a registry or a runtime means.
 pub(crate) fn classify(reason: &str, text: &str) -> (&'static str, &'static str, &'static str) {
     let text = text.to_ascii_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let has = |words: &[&str]| words.iter().any(|word| says(&text, word));
     if reason == "InvalidImageName" || has(&["invalid reference format", "couldn't parse image name"]) {
         return (
             "image_name_invalid",
@@ -263,6 +272,11 @@ mod tests {
             (
                 "ErrImagePull",
                 r#"failed to do request: Head "https://registry.shop.svc/v2/api/manifests/v1": dial tcp: lookup registry.shop.svc on 10.96.0.10:53: no such host"#,
+                "registry_unreachable",
+            ),
+            (
+                "ErrImagePull",
+                r#"failed to do request: Head "https://amber-429ab.invalid/v2/shop-401/api-404/manifests/1.429.403": dial tcp: lookup amber-429ab.invalid: no such host"#,
                 "registry_unreachable",
             ),
             ("ErrImagePull", "no match for platform in manifest: not found", "image_wrong_architecture"),
