@@ -40,10 +40,10 @@ fn clean(text: &str) -> String {
 }
 
 /// A request that rmcp could not read as one of the protocol's own: a method that there is not, or parameters of a wrong
-/// form, which it does not tell apart.
-pub(super) fn unread(method: &str) -> ErrorData {
+/// form, which it does not tell apart. From 2026-07-28 on some methods are gone.
+pub(super) fn unread(method: &str, is_stateless: bool) -> ErrorData {
     let shown = text::clean(method, 64).text;
-    if METHODS.contains(&method) {
+    if METHODS.contains(&method) && !(is_stateless && GONE.contains(&method)) {
         let why = format!(
             "the params of {shown} do not have the form that the protocol gives them: a member is missing or of a wrong type"
         );
@@ -51,6 +51,10 @@ pub(super) fn unread(method: &str) -> ErrorData {
     }
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {shown:?}"), None)
 }
+
+/// Those of them that 2026-07-28 took away.
+const GONE: [&str; 5] =
+    ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
 /// The methods that we answer.
 const METHODS: [&str; 15] = [

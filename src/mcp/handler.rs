@@ -291,6 +291,10 @@ impl ServerHandler for Handler {
         // Without a session nothing was promised and nothing can be told; a client that subscribes all the same is not
         // refused, because rejecting what is harmless breaks clients that ask without looking.
         let Some(session) = &self.session else { return Ok(()) };
+        // The same goes for what stands under a scheme that is not ours: there is never news of it, and it takes no place.
+        if !request.uri.starts_with("cluster://") {
+            return Ok(());
+        }
         self.is_ours(&request.uri).map_err(|e| error::resource(&e, &request.uri, Id::of(&context)))?;
         if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
             Ok(())
@@ -345,9 +349,11 @@ impl ServerHandler for Handler {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(error::unread(&request.method))
+        let is_stateless =
+            context.protocol_version().is_some_and(|spoken| spoken >= ProtocolVersion::V_2026_07_28);
+        Err(error::unread(&request.method, is_stateless))
     }
 
     async fn get_task(
