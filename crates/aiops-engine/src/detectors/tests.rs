@@ -278,3 +278,28 @@ fn a_consequence_stands_beside_its_cause_and_keeps_its_weight() {
         ]
     );
 }
+
+#[test]
+fn a_service_is_not_blamed_while_its_pods_are_unknown() {
+    let meta = json!({"name": "web", "namespace": "shop", "creationTimestamp": ago(3_600)});
+    let objects = [
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"selector": {"app": "web"}}}),
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+            "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": false}}]}),
+    ];
+    for (pods, blamed) in [(Sync::Warming, 0), (Sync::Synced, 1)] {
+        let mut inventory = Inventory::with_event_capacity(100);
+        inventory.set_sync(Kind::Pod, pods);
+        for (kind, object) in [Kind::Service, Kind::EndpointSlice].into_iter().zip(&objects) {
+            inventory.set_sync(kind, Sync::Synced);
+            inventory.apply(kind, Change::Applied(object.to_string().as_bytes())).unwrap();
+        }
+        let found = issues(View { inventory: &inventory, now: NOW, namespace: None });
+        assert_eq!(
+            found.iter().filter(|i| i.code == "service_without_endpoints").count(),
+            blamed,
+            "{found:?}"
+        );
+    }
+}

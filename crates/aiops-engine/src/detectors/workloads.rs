@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aiops_inventory::{
-    Row,
+    Kind, Row,
     rows::{Condition, Meta, Seconds, Truth},
 };
 
@@ -161,7 +161,8 @@ pub(super) fn services(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
-/// Whether the pods behind a selector are unready for longer than a restart takes.
+/// Whether the pods behind a selector are unready for longer than a restart takes. While pods are not known nobody can
+/// say for how long.
 fn all_unready_long_enough(
     view: View<'_>,
     namespace: &str,
@@ -169,6 +170,9 @@ fn all_unready_long_enough(
 ) -> bool {
     if selector.is_empty() {
         return true;
+    }
+    if !view.inventory.status(Kind::Pod).sync.is_known() {
+        return false;
     }
     view.inventory
         .pods()
