@@ -26,6 +26,9 @@ pub(super) fn words(error: &Error, request: impl Display) -> String {
         Error::Invalid { .. }
         | Error::NotFound { .. }
         | Error::Forbidden { .. }
+        | Error::Conflict { .. }
+        | Error::Refused { .. }
+        | Error::Full { .. }
         | Error::NotInThisMode { .. }
         | Error::Unavailable { .. }
         | Error::Timeout { .. }
@@ -93,6 +96,9 @@ pub(super) fn resource(error: &Error, uri: &str, request: impl Display) -> Error
     match error {
         Error::NotFound { .. } | Error::Invalid { .. } => ErrorData::resource_not_found(text, data),
         Error::Forbidden { .. }
+        | Error::Conflict { .. }
+        | Error::Refused { .. }
+        | Error::Full { .. }
         | Error::NotInThisMode { .. }
         | Error::Unavailable { .. }
         | Error::Timeout { .. }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::ports::store::StoreError;
+
 /// Why a request was not answered. Each variant has a stable [`Error::code`] and a paragraph in `docs/errors.md`.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -30,6 +32,35 @@ pub enum Error {
         /// What was attempted on what.
         what: String,
         /// What the API server said, and which right is missing.
+        why: String,
+    },
+    /// Something else stands in the way: an active workflow on the same target, a state that has moved on, a key that was
+    /// used for another request.
+    #[error("{what} conflicts: {why}")]
+    Conflict {
+        /// What was attempted on what.
+        what: String,
+        /// With what, and what to do.
+        why: String,
+        /// The workflow that stands in the way.
+        workflow: Option<String>,
+    },
+    /// A guard refused: a rule of the policy, a limit, an approval that is missing, the kill switch.
+    #[error("{what} is refused by {rule}: {why}")]
+    Refused {
+        /// What was attempted on what.
+        what: String,
+        /// The rule, by the name under which it is configured.
+        rule: String,
+        /// With which figures, and what to do.
+        why: String,
+    },
+    /// There is no room to keep it.
+    #[error("{what} cannot be kept: {why}")]
+    Full {
+        /// What was attempted.
+        what: String,
+        /// What is full, and what to do.
         why: String,
     },
     /// This mode or this source (a recording) cannot do it.
@@ -84,6 +115,9 @@ impl Error {
             Self::Invalid { .. } => "invalid_request",
             Self::NotFound { .. } => "not_found",
             Self::Forbidden { .. } => "forbidden",
+            Self::Conflict { .. } => "conflict",
+            Self::Refused { .. } => "refused_by_guard",
+            Self::Full { .. } => "store_full",
             Self::NotInThisMode { .. } => "not_in_this_mode",
             Self::Unavailable { .. } => "dependency_unavailable",
             Self::Timeout { .. } => "dependency_timeout",
@@ -100,6 +134,29 @@ impl Error {
     /// An object that does not exist.
     pub fn not_found(what: impl Into<String>) -> Self {
         Self::NotFound { what: what.into(), hint: String::new() }
+    }
+
+    /// A guard's refusal.
+    pub fn refused(what: impl Into<String>, rule: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Refused { what: what.into(), rule: rule.into(), why: why.into() }
+    }
+
+    /// Turns the store's failure into the caller's terms; `what` says what was attempted on what.
+    pub fn from_store(what: impl Into<String>, error: StoreError) -> Self {
+        let (what, why) = (what.into(), error.to_string());
+        let soon = Some(Duration::from_secs(1));
+        match error {
+            StoreError::Full(_) => Self::Full { what, why },
+            StoreError::Taken { holder, .. } => {
+                Self::Conflict { what, why, workflow: holder.map(|holder| holder.to_string()) }
+            }
+            StoreError::Changed(_) => Self::Conflict { what, why, workflow: None },
+            StoreError::Fenced | StoreError::Unavailable(_) | StoreError::Unknown(_) => {
+                Self::Unavailable { what, why, retry_after: soon }
+            }
+            StoreError::ReadOnly(_) => Self::Unavailable { what, why, retry_after: None },
+            StoreError::Internal(_) => Self::Internal { what, source: Some(why.into()) },
+        }
     }
 
     /// Turns a room's failure into the caller's terms; `what` says what was attempted on what.

@@ -9,13 +9,18 @@
 
 pub mod answer;
 pub mod budget;
+pub mod coordination;
+pub mod deeds;
 pub mod detectors;
 pub mod diagnose;
 pub mod discovery;
 pub mod engine;
 pub mod error;
 pub mod fields;
+pub mod fingerprint;
+pub mod guard;
 pub mod issue;
+pub mod model;
 pub mod owners;
 pub mod page;
 pub mod placement;

@@ -2,6 +2,9 @@
 //!
 //! A port says what is true when it returns; how long it may take is the adapter's (every call has a deadline there).
 
+pub mod acting;
+pub mod store;
+
 use std::ops::ControlFlow;
 
 use async_trait::async_trait;
@@ -14,6 +17,13 @@ use crate::error::PortError;
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+}
+
+/// Unique parts of ids.
+pub trait Ids: Send + Sync {
+    /// A text of lower-case letters and digits that nobody had before; later ones sort behind earlier ones, as far as
+    /// the clock tells.
+    fn unique(&self) -> String;
 }
 
 /// Live reads of one cluster (or of a recording), beside the inventory's rows. Nothing here writes.

@@ -109,11 +109,14 @@ impl Handler {
     ) {
         let level = match failure {
             Error::Internal { .. } => LoggingLevel::Error,
-            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Forbidden { .. } => {
-                LoggingLevel::Warning
-            }
+            Error::Unavailable { .. }
+            | Error::Timeout { .. }
+            | Error::Forbidden { .. }
+            | Error::Full { .. } => LoggingLevel::Warning,
             Error::Invalid { .. }
             | Error::NotFound { .. }
+            | Error::Conflict { .. }
+            | Error::Refused { .. }
             | Error::NotInThisMode { .. }
             | Error::Cancelled { .. } => return,
         };

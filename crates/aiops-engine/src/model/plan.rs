@@ -1,0 +1,147 @@
+//! A plan: the chosen remedy's steps and checkpoints for one issue, and what the API server said about them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Millis,
+    action::{Action, UndoClass},
+    layer::Layer,
+    method::Deployed,
+    target::Target,
+};
+use crate::issue::Severity;
+
+/// What is to be repaired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Problem {
+    /// The issue, in our own word; see `docs/issues.md` for the words it is known by elsewhere.
+    pub issue: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What was reported or seen, in a sentence. Other people's text.
+    #[serde(default)]
+    pub description: String,
+    /// The object it is about: the owner, when a pod was named.
+    pub target: Target,
+    /// The object that was named.
+    pub named: Target,
+}
+
+/// Who has to agree before a plan is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Approval {
+    /// Nobody: the trigger is the order.
+    Auto,
+    /// Any entitled person, the requester included.
+    Approve,
+    /// An entitled person other than the requester.
+    TwoPerson,
+    /// Nobody may.
+    Deny,
+}
+
+/// How much can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Risk {
+    /// Undone exactly, or harmless.
+    Low,
+    /// Pods are replaced.
+    Medium,
+    /// A node, a release, or several layers.
+    High,
+}
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Plan {
+    /// uid of the cluster (of its namespace kube-system) for which it was made: it is refused on another one.
+    pub cluster: String,
+    /// What is to be repaired.
+    pub problem: Problem,
+    /// How the target is deployed.
+    pub deployed: Deployed,
+    /// Layers that are touched, lowest first.
+    pub layers: Vec<Layer>,
+    /// The remedy's name in the catalogue.
+    pub remedy: String,
+    /// The remedy's version: a binary that does not know it leaves the plan alone.
+    pub remedy_version: u32,
+    /// Why this remedy.
+    pub why: String,
+    /// The steps, in order; irreversible ones last.
+    pub steps: Vec<Step>,
+    /// What must hold after which step.
+    pub checkpoints: Vec<Checkpoint>,
+    /// How much can go wrong.
+    pub risk: Risk,
+    /// What is expected to be seen afterwards.
+    pub expected: String,
+    /// How long it is expected to take, in seconds, and no promise.
+    pub estimated_seconds: u32,
+    /// Who has to agree.
+    pub approval: Approval,
+    /// The rule that says so.
+    pub rule: String,
+    /// When it was made.
+    pub at: Millis,
+}
+
+/// A step of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Step {
+    /// Its place, from 0.
+    pub order: u32,
+    /// Its layer.
+    pub layer: Layer,
+    /// What it does, in a sentence.
+    pub description: String,
+    /// The action.
+    pub action: Action,
+    /// How it is undone.
+    pub undo: UndoClass,
+    /// Whether the workflow fails when it fails.
+    pub required: bool,
+    /// What the API server said to it before anybody approved; absent where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+}
+
+/// What the API server said to a step that was not meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Proof {
+    /// Whether we have the right to do it.
+    pub allowed: Option<bool>,
+    /// Whether a dry run was accepted.
+    pub accepted: Option<bool>,
+    /// What would change: `path: before -> after`, credentials replaced.
+    #[serde(default)]
+    pub diff: Vec<String>,
+    /// Warnings and refusals of the API server, and what could not be proven, in its words.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+/// What must hold after a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Checkpoint {
+    /// Its layer.
+    pub layer: Layer,
+    /// After which step, by its order.
+    pub after_step: u32,
+    /// Names of the checks.
+    pub checks: Vec<String>,
+    /// How long they may take to hold, in seconds.
+    pub timeout_seconds: u32,
+    /// Whether the workflow fails when they do not.
+    pub required: bool,
+}
