@@ -10,6 +10,7 @@
 pub mod answer;
 pub mod budget;
 pub mod coordination;
+pub mod coordinator;
 pub mod deeds;
 pub mod detectors;
 pub mod diagnose;
@@ -24,16 +25,19 @@ pub mod model;
 pub mod owners;
 pub mod page;
 pub mod placement;
+pub mod planner;
 pub mod ports;
 pub mod projection;
 pub mod redact;
 pub mod requests;
 pub mod rollout;
+pub mod settings;
 pub mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
 
+pub use coordinator::Coordinator;
 pub use engine::Engine;
 pub use error::Error;
 pub use shared::SharedInventory;
