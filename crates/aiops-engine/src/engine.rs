@@ -76,7 +76,10 @@ impl Engine {
     /// How far an answer that rests on these kinds, in one namespace or in all that may be seen, may be believed.
     pub fn standing_in(&self, inventory: &Inventory, kinds: &[Kind], namespace: Option<&str>) -> Standing {
         let now = self.now();
-        let mut standing = Standing { as_of: Some(time(now)), ..Standing::default() };
+        // A source that is silent may be lost: rows are true for the moment when it was last heard.
+        let heard = self.inventory.heard().and_then(|at| Timestamp::from_second(at).ok());
+        let as_of = heard.map_or(now, |heard| heard.min(now));
+        let mut standing = Standing { as_of: Some(time(as_of)), ..Standing::default() };
         let mut stale_since: Option<i64> = None;
         for kind in kinds {
             let status = inventory.status(*kind);
