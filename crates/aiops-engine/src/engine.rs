@@ -114,3 +114,23 @@ impl std::fmt::Debug for Engine {
         f.debug_struct("Engine").field("has_cluster", &self.cluster.is_some()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FixedClock;
+
+    #[test]
+    fn rows_of_a_silent_source_are_true_for_when_it_was_heard_last() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let shared = SharedInventory::default();
+        let engine = Engine::new(shared.clone(), None, Arc::new(FixedClock(now)));
+        let as_of = || engine.standing(&engine.look(), &[]).as_of.unwrap();
+        shared.change(|rows| rows.set_info(|info| info.source = aiops_inventory::inventory::Source::Live));
+        assert_eq!(as_of(), time(now), "a source that need not be heard");
+        shared.hear(999_990);
+        assert_eq!(as_of(), time(Timestamp::from_second(999_990).unwrap()));
+        shared.hear(1_000_005);
+        assert_eq!(as_of(), time(now), "never later than now");
+    }
+}
