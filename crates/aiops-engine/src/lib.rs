@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod breaker;
+pub mod audit;
 pub mod budget;
 pub mod coordination;
 pub mod coordinator;
@@ -22,6 +23,8 @@ pub mod fields;
 pub mod fingerprint;
 pub mod guard;
 pub mod issue;
+pub mod issue_words;
+pub mod keeping;
 pub mod model;
 pub mod owners;
 pub mod page;
