@@ -4,9 +4,13 @@
 //! each with the requests about it; the work itself stands in [`crate::workflow`], [`crate::planner`] and
 //! [`crate::guard`].
 
+mod alerts;
+mod figures;
 mod incidents;
 mod plans;
+mod report;
 mod rules;
+mod sweeping;
 mod workflows;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 //! `JsonSchema`: they are the wire types of both doors, and there is no second set of them. Rows are not serializable.
 
 pub mod answer;
+pub mod breaker;
 pub mod budget;
 pub mod coordination;
 pub mod coordinator;
@@ -39,6 +40,7 @@ pub mod settings;
 pub mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod sweep;
 pub mod text;
 
 pub use coordinator::Coordinator;
