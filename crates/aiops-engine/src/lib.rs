@@ -8,8 +8,8 @@
 //! `JsonSchema`: they are the wire types of both doors, and there is no second set of them. Rows are not serializable.
 
 pub mod answer;
-pub mod breaker;
 pub mod audit;
+pub mod breaker;
 pub mod budget;
 pub mod coordination;
 pub mod coordinator;
@@ -25,6 +25,8 @@ pub mod guard;
 pub mod issue;
 pub mod issue_words;
 pub mod keeping;
+pub mod layers;
+pub mod method;
 pub mod model;
 pub mod owners;
 pub mod page;
@@ -33,13 +35,14 @@ pub mod planner;
 pub mod ports;
 pub mod projection;
 pub mod redact;
+pub mod remedies;
 pub mod requests;
 pub mod rollout;
 pub mod settings;
 pub mod shared;
+pub mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod sweep;
 pub mod text;
 
 pub use coordinator::Coordinator;
