@@ -36,6 +36,7 @@ pub mod shared;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
+pub mod workflow;
 
 pub use coordinator::Coordinator;
 pub use engine::Engine;
