@@ -7,7 +7,6 @@
 mod incidents;
 mod plans;
 mod rules;
-mod targets;
 mod workflows;
 
 use std::sync::Arc;

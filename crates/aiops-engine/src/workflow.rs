@@ -6,7 +6,6 @@
 
 mod checks;
 mod held;
-mod looking;
 pub mod machine;
 mod planning;
 pub mod record;

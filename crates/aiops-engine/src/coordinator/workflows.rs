@@ -175,7 +175,7 @@ impl Inner {
     ) -> Result<WorkflowView, Error> {
         let mut tries = 0;
         loop {
-            let record = self.record(id).await?;
+            let mut record = self.record(id).await?;
             let Some(event) = decide(&record)? else {
                 return Ok(views::workflow(&record, self.settings.is_simulated));
             };
@@ -199,7 +199,7 @@ impl Inner {
             match self.store.commit(id, None, &writes).await {
                 Ok(()) => {
                     self.touch();
-                    let record = record::after(record, &writes);
+                    record::apply(&mut record, &writes);
                     return Ok(views::workflow(&record, self.settings.is_simulated));
                 }
                 Err(StoreError::Changed(_)) if tries < TRIES => tries += 1,

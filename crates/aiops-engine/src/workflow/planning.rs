@@ -19,6 +19,7 @@ use crate::{
     },
     planner::{self, Planned},
     ports::store::{StoreError, Write},
+    remedies,
 };
 
 /// Between two tries of what may be possible soon.
@@ -38,8 +39,8 @@ impl Executor {
         if let Err(error) = Box::pin(planner::prove(&self.inner.engine, acting, &mut plan)).await {
             return self.unplanned(work, error).await;
         }
-        if let Some((rule, why)) = disproved(&plan) {
-            return self.refuse(work, rule, why).await;
+        if let Some(why) = planner::refusal(&plan) {
+            return self.refuse(work, "dry-run", why).await;
         }
         let ruling = self.judge(work.workflow(), &plan).await?;
         if ruling.approval == Approval::Deny {
@@ -134,7 +135,7 @@ impl Executor {
         let Some(plan) = work.workflow().plan.clone() else {
             return self.park(work, Some("internal"), "it was to begin without a plan".to_owned()).await;
         };
-        if !planner::is_known(&plan) {
+        if !remedies::knows(&plan.remedy, plan.remedy_version) {
             let why = format!(
                 "its plan is of the remedy {} version {}, which this version of aiops does not know; run the version \
                  that made it",
@@ -194,21 +195,6 @@ fn approved(work: &Work<'_>, plan: &Plan, asked: Approval) -> Result<Result<(), 
         (Approval::Approve | Approval::TwoPerson | Approval::Deny, _) => Err(format!(
             "the policy asks for an approval ({asked:?}) that this plan does not have; trigger again to get one"
         )),
-    })
-}
-
-/// What the API server said to a step that must not be done then.
-fn disproved(plan: &Plan) -> Option<(&'static str, String)> {
-    plan.steps.iter().find_map(|step| {
-        let proof = step.proof.as_ref()?;
-        let notes = proof.notes.join("; ");
-        let what = format!("step {} ({} on {})", step.order, step.action.name(), step.action.target());
-        if proof.allowed == Some(false) {
-            let why = format!("aiops lacks the right to do {what}: {notes}");
-            return Some(("rights", why));
-        }
-        (proof.accepted == Some(false))
-            .then(|| ("dry-run", format!("the API server would not accept {what}: {notes}")))
     })
 }
 

@@ -5,13 +5,11 @@
 
 mod draft;
 mod endings;
-#[cfg(test)]
-mod tests;
 
 use serde_json::Value;
 
 use self::draft::Draft;
-use super::machine::{Illegal, Move, StepMove};
+use super::machine::{Illegal, Move};
 use crate::{
     model::{
         Millis,
@@ -359,8 +357,8 @@ pub const fn may_have_effect(state: StepState) -> bool {
     }
 }
 
-/// The record as it is once these writes are there: what the next event is judged by, without reading it again.
-pub fn after(mut record: Record, writes: &[Write]) -> Record {
+/// Makes the record what it is once these writes are there: what the next event is judged by, without reading it again.
+pub fn apply(record: &mut Record, writes: &[Write]) {
     for write in writes {
         match write {
             Write::Workflow(workflow) => record.workflow = (**workflow).clone(),
@@ -383,7 +381,6 @@ pub fn after(mut record: Record, writes: &[Write]) -> Record {
             | Write::Yield => {}
         }
     }
-    record
 }
 
 fn put<T, K: PartialEq>(rows: &mut Vec<T>, row: T, key: impl Fn(&T) -> K) {

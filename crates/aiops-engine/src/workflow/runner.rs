@@ -326,8 +326,7 @@ impl Executor {
         let writes = record::commit(&work.record, event, &context)?;
         self.inner.store.commit(&lease.workflow, Some(lease), &writes).await?;
         let before = work.workflow().phase;
-        let record = std::mem::replace(&mut work.record, placeholder(work.workflow()));
-        work.record = record::after(record, &writes);
+        record::apply(&mut work.record, &writes);
         if writes.last() == Some(&Write::Yield) && !work.workflow().phase.is_terminal() {
             self.given_back.lock().insert(lease.workflow.clone(), lease.epoch);
         }
@@ -441,16 +440,5 @@ impl Executor {
             action: remedy.to_owned(),
         };
         acting.announce(&note).await;
-    }
-}
-
-/// Stands where a record is while it is taken on; never seen.
-fn placeholder(workflow: &Workflow) -> Record {
-    Record {
-        workflow: workflow.clone(),
-        steps: Vec::new(),
-        attempts: Vec::new(),
-        checks: Vec::new(),
-        approvals: Vec::new(),
     }
 }

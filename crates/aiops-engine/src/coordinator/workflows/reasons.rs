@@ -30,7 +30,7 @@ impl Inner {
     }
 
     async fn why_not_trigger(&self, caller: &Caller, trigger: &Trigger) -> Result<Verdicts, Error> {
-        let (problem, order) = self.problem_of(trigger)?;
+        let (problem, order) = self.problem(trigger)?;
         let method = self.method_of(&problem);
         let actions: Vec<&Action> = order.action.iter().collect();
         let figures = self.figures(&problem, &actions, None, None).await?;

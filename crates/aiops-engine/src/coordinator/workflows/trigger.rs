@@ -11,7 +11,6 @@ use crate::{
     error::Error,
     fingerprint, guard,
     layers,
-    method,
     model::{
         Millis,
         action::Action,
@@ -37,7 +36,7 @@ impl Inner {
         caller: &Caller,
         trigger: Trigger,
     ) -> Result<Triggered, Error> {
-        let (problem, order) = self.problem_of(&trigger)?;
+        let (problem, order) = self.problem(&trigger)?;
         if trigger.dry_run {
             return self.dry_run(caller, trigger, &problem).await;
         }
@@ -148,7 +147,7 @@ impl Inner {
 
     /// How the target is deployed, as far as memory tells.
     pub(super) fn method_of(&self, problem: &Problem) -> DeployMethod {
-        method::from_rows(&self.engine.look(), &problem.target).method
+        self.method_in_memory(&problem.target).method
     }
 
     fn idempotency(&self, caller: &Caller, trigger: &Trigger) -> Result<Option<Idempotency>, Error> {
