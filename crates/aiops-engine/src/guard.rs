@@ -7,6 +7,7 @@
 mod approvals;
 mod budgets;
 mod figures;
+mod lately;
 mod pods;
 mod rules;
 mod step;
@@ -16,9 +17,9 @@ mod tests;
 pub use self::{
     approvals::{is_entitled, may_decide},
     budgets::{cooldown_after, slots, spends, waits},
-    figures::{Active, Facts, Figures, KillSwitch, OPT_OUT},
+    figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
     rules::{passes_by_itself, rule},
-    step::may_step,
+    step::{may_step, may_undo},
 };
 use crate::{
     coordination::RuleVerdict,

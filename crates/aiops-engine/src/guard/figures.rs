@@ -16,6 +16,10 @@ use crate::ports::store::{Control, Cooldown};
 /// `true`.
 pub const OPT_OUT: &str = "aiops.io/ignore";
 
+/// The control row of the kill switch as people set it. Rows `kill_switch/SOURCE` are other sources' (a ConfigMap that is
+/// watched): the strictest of all counts.
+pub const KILL_SWITCH: &str = "kill_switch";
+
 /// How far everything is stopped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KillSwitch {
@@ -53,8 +57,10 @@ pub struct Figures {
     pub kill_switch_why: String,
     /// When the controls were last read.
     pub controls_at: Millis,
-    /// The breaker is open, and why.
+    /// The breaker is open for everybody, and why.
     pub breaker: Option<String>,
+    /// The breaker is open for what is automatic, and why.
+    pub automation_breaker: Option<String>,
     /// uid of the cluster now.
     pub cluster: Option<String>,
     /// uid of the cluster for which the plan was made.
@@ -125,15 +131,20 @@ impl Figures {
                 let reason = control.reason.as_deref().unwrap_or("no reason was given");
                 format!("set by {}: {reason}", control.set_by)
             };
-            if control.name.starts_with("kill_switch") {
+            if control.name == KILL_SWITCH || control.name.starts_with("kill_switch/") {
                 // A word that this version does not know stops, for it was written to stop something.
                 let mode = KillSwitch::parse(&control.mode).unwrap_or(KillSwitch::Stop);
                 if mode > self.kill_switch {
                     self.kill_switch = mode;
                     self.kill_switch_why = why();
                 }
-            } else if control.name == "breaker" && control.mode == "open" {
-                self.breaker = Some(why());
+            } else if control.name == crate::breaker::CONTROL {
+                let reason = || control.reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
+                match control.mode.as_str() {
+                    "closed" => {}
+                    "automation" => self.automation_breaker = Some(reason()),
+                    _ => self.breaker = Some(reason()),
+                }
             }
         }
     }

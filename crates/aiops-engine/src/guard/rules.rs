@@ -1,16 +1,14 @@
 //! The rules, one function each, in the order in which they are asked. Each answers with its figures, whether it fires
 //! or not.
 
-use super::{Figures, KillSwitch, Question, Ruling, approvals, names, pods};
+use super::{Figures, KillSwitch, Question, Ruling, approvals, lately, names, pods};
 use crate::{
     coordination::RuleVerdict,
     model::{
         action::Action,
         caller::Caller,
         method::DeployMethod,
-        phase::Phase,
         plan::Approval,
-        wire_time,
     },
     settings::{
         Settings, matches,
@@ -49,15 +47,15 @@ pub fn rule(settings: &Settings, question: &Question<'_>) -> Ruling {
         (names::ACTING.to_owned(), acting(settings)),
         (names::GRANTED_TO.to_owned(), granted(settings, question.caller)),
         (names::KILL_SWITCH.to_owned(), kill_switch(settings, question, question.figures)),
-        (names::BREAKER.to_owned(), breaker(question.figures)),
+        (names::BREAKER.to_owned(), breaker(question)),
         (names::CLUSTER.to_owned(), cluster(question.figures)),
         (names::SCOPE.to_owned(), scope(settings, question)),
         (names::OPT_OUT.to_owned(), opt_out(question)),
         (says.rule.clone(), says.finding),
         (names::AUTONOMY.to_owned(), autonomy(question, says.autonomy, &says.rule)),
-        (names::UPGRADE.to_owned(), upgrade(question)),
-        (names::COOLDOWN.to_owned(), cooldown(settings, question)),
-        (names::ERROR_BUDGET.to_owned(), error_budget(settings, question)),
+        (names::UPGRADE.to_owned(), lately::upgrade(question)),
+        (names::COOLDOWN.to_owned(), lately::cooldown(settings, question)),
+        (names::ERROR_BUDGET.to_owned(), lately::error_budget(settings, question)),
         (names::CONTROL_PLANE.to_owned(), control_plane(settings, question)),
         (names::AUTOSCALER.to_owned(), autoscaler(question)),
         (names::BLAST_RADIUS.to_owned(), pods::blast_radius(settings, question)),
@@ -133,12 +131,23 @@ pub(super) fn kill_switch(settings: &Settings, question: &Question<'_>, figures:
     }
 }
 
-pub(super) fn breaker(figures: &Figures) -> Finding {
-    match &figures.breaker {
-        None => Passes("the storm breaker is closed".to_owned()),
-        Some(why) => Refuses(format!(
+/// A storm that is of the cluster itself holds everybody. One of incidents or workloads holds automation: whoever sends
+/// alerts must not be able to keep a person from acting.
+pub(super) fn breaker(question: &Question<'_>) -> Finding {
+    let figures = question.figures;
+    match (&figures.breaker, &figures.automation_breaker) {
+        (Some(why), _) => Refuses(format!(
             "the storm breaker is open ({why}); it closes by itself when the cluster has been calm"
         )),
+        (None, Some(why)) if question.is_automatic() => Refuses(format!(
+            "the storm breaker is open for everything automatic ({why}); it closes by itself when the cluster has \
+             been calm"
+        )),
+        (None, Some(why)) => Passes(format!(
+            "the storm breaker is open for everything automatic ({why}), and {} ordered this",
+            question.caller.name
+        )),
+        (None, None) => Passes("the storm breaker is closed".to_owned()),
     }
 }
 
@@ -294,75 +303,6 @@ fn autonomy(question: &Question<'_>, allowed: bool, rule: &str) -> Finding {
             "no policy entry lets an incident trigger this by itself (autonomy = true); trigger it explicitly"
                 .to_owned(),
         )
-    }
-}
-
-/// An upgrade replaces nodes and pods on its own: what looks like a fault often is the upgrade.
-fn upgrade(question: &Question<'_>) -> Finding {
-    match &question.figures.upgrading {
-        None => Passes("no upgrade is seen".to_owned()),
-        Some(what) if question.is_automatic() => {
-            Refuses(format!("the cluster is being upgraded ({what}); nothing is automatic until it is over"))
-        }
-        Some(what) => Raises(
-            Approval::Approve,
-            format!("the cluster is being upgraded ({what}), so a person has to agree"),
-        ),
-    }
-}
-
-fn cooldown(settings: &Settings, question: &Question<'_>) -> Finding {
-    let limits = &settings.limits;
-    let Some(cooldown) = &question.figures.cooldown else {
-        return Passes("this trouble was not worked on lately".to_owned());
-    };
-    let is_counted =
-        question.now.saturating_sub(cooldown.window_start) <= millis(limits.failure_window);
-    let failures = if is_counted { cooldown.failures } else { 0 };
-    let hours = limits.failure_window.as_secs() / 3_600;
-    if failures >= limits.failures_to_escalate {
-        let why = format!(
-            "{failures} workflows for it failed within {hours} h ({} escalate)",
-            limits.failures_to_escalate
-        );
-        return if question.is_automatic() {
-            Refuses(format!("{why}: nothing automatic any more; a person has to look"))
-        } else {
-            Raises(Approval::Approve, format!("{why}, so a person has to agree"))
-        };
-    }
-    if question.now < cooldown.not_before {
-        let until = wire_time(cooldown.not_before).unwrap_or_else(|| "later".to_owned());
-        let what = match failures {
-            0 => "it was repaired a moment ago".to_owned(),
-            n => format!("{n} of at most {} workflows for it failed within {hours} h", limits.failures_to_escalate),
-        };
-        return Refuses(format!("{what}; it rests until {until}"));
-    }
-    Passes(format!("{failures} failures within {hours} h, and it does not rest"))
-}
-
-fn error_budget(settings: &Settings, question: &Question<'_>) -> Finding {
-    let limits = &settings.limits;
-    let (mut failed, mut all) = (0_u32, 0_u32);
-    for phase in &question.figures.outcomes {
-        let is_failure = matches!(phase, Phase::Failed | Phase::RolledBack | Phase::NeedsOperator);
-        if is_failure || *phase == Phase::Completed {
-            all = all.saturating_add(1);
-            failed = failed.saturating_add(u32::from(is_failure));
-        }
-    }
-    let minutes = limits.error_window.as_secs() / 60;
-    let why = format!("{failed} of the last {all} workflows within {minutes} min failed");
-    let is_spent = all >= limits.error_min_outcomes
-        && failed.saturating_mul(100) >= all.saturating_mul(limits.error_percent);
-    match (is_spent, question.is_automatic()) {
-        (false, _) => Passes(why),
-        (true, true) => Refuses(format!("{why} ({} % pause automation)", limits.error_percent)),
-        (true, false) => Raises(
-            Approval::Approve,
-            format!("{why} ({} % pause automation), so a person has to agree", limits.error_percent),
-        ),
     }
 }
 

@@ -5,12 +5,38 @@
 
 use serde_json::Value;
 
-use super::{Facts, OPT_OUT, Question, names, pods, rules};
+use super::{Facts, KillSwitch, OPT_OUT, Question, names, pods, rules};
 use crate::{
     coordination::RuleVerdict,
     model::action::Action,
     settings::Settings,
 };
+
+/// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
+/// now, does not keep what we did in place; only `stop`, the breaker and another cluster do.
+///
+/// # Errors
+/// The rule that refuses.
+pub fn may_undo(settings: &Settings, question: &Question<'_>) -> Result<(), RuleVerdict> {
+    let figures = question.figures;
+    let switch = if figures.kill_switch == KillSwitch::Pause {
+        rules::Finding::Passes("the kill switch says pause: no new step, but undoing goes on".to_owned())
+    } else {
+        rules::kill_switch(settings, question, figures)
+    };
+    let asked = [
+        (names::ACTING, rules::acting(settings)),
+        (names::KILL_SWITCH, switch),
+        (names::BREAKER, rules::breaker(question)),
+        (names::CLUSTER, rules::cluster(figures)),
+    ];
+    first_refusal(asked)
+}
+
+fn first_refusal<const N: usize>(asked: [(&str, rules::Finding); N]) -> Result<(), RuleVerdict> {
+    let verdicts = asked.into_iter().map(|(name, finding)| finding.verdict(name));
+    verdicts.into_iter().find(|verdict| !verdict.passes).map_or(Ok(()), Err)
+}
 
 /// Whether this step (the one action of the question) may be taken on this object now.
 ///
@@ -18,18 +44,12 @@ use crate::{
 /// The rule that refuses; [`super::passes_by_itself`] says whether waiting helps.
 pub fn may_step(settings: &Settings, question: &Question<'_>, fresh: &Value) -> Result<(), RuleVerdict> {
     let figures = question.figures;
-    let general = [
+    first_refusal([
         (names::ACTING, rules::acting(settings)),
         (names::KILL_SWITCH, rules::kill_switch(settings, question, figures)),
-        (names::BREAKER, rules::breaker(figures)),
+        (names::BREAKER, rules::breaker(question)),
         (names::CLUSTER, rules::cluster(figures)),
-    ];
-    for (name, finding) in general {
-        let verdict = finding.verdict(name);
-        if !verdict.passes {
-            return Err(verdict);
-        }
-    }
+    ])?;
     for action in question.actions {
         object(settings, question, action, fresh)?;
     }
