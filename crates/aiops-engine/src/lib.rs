@@ -44,6 +44,7 @@ pub mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod text;
+pub mod workflow;
 
 pub use coordinator::Coordinator;
 pub use engine::Engine;
