@@ -279,7 +279,7 @@ async fn a_panic_costs_one_request() {
         mode: aiops::mode::Mode::Standalone,
         missing: Vec::new(),
     };
-    let door = Door::new(about, &aiops::config::Http::default(), None);
+    let door = Door::new(about, &aiops::config::Http::default(), None, None);
     let paths = axum::Router::new()
         .route("/panics", get(async || -> &'static str { panic!("on purpose") }))
         .route("/fine", get(async || "fine"));

@@ -18,6 +18,8 @@ mod mcp;
 mod process;
 mod readme;
 mod recording;
+mod rest;
 mod spans;
 mod stdio;
+mod support;
 mod wire;
