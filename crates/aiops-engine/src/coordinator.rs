@@ -4,10 +4,16 @@
 //! each with the requests about it; the work itself stands in [`crate::workflow`], [`crate::planner`] and
 //! [`crate::guard`].
 
+mod alerts;
+mod figures;
 mod incidents;
 mod plans;
+mod report;
 mod rules;
+mod sweeping;
 mod workflows;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 
