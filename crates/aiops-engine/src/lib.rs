@@ -33,7 +33,7 @@ pub mod requests;
 pub mod rollout;
 pub mod settings;
 pub mod shared;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "testing", feature = "model"))]
 pub mod testing;
 pub mod text;
 
