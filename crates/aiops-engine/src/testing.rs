@@ -5,6 +5,7 @@
 //! plane.
 
 pub mod memory_store;
+pub mod model;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
