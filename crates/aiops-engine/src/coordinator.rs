@@ -12,6 +12,8 @@ mod report;
 mod rules;
 mod sweeping;
 mod workflows;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 
