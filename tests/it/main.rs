@@ -14,6 +14,7 @@ mod catalogue;
 mod cli;
 mod cluster;
 mod http;
+mod ids;
 mod mcp;
 mod process;
 mod readme;
