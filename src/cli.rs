@@ -3,17 +3,21 @@
 //! Only this room prints to stdout and stderr. It knows no cluster: commands that need one are handed to `boot`.
 
 pub mod arguments;
+mod asking;
 mod call;
 pub mod client_config;
 mod config;
 mod doctor;
+mod incident;
 pub mod ordered;
+mod policy;
 pub mod print;
 mod remote;
 pub mod render;
 mod run;
 mod serve;
 pub mod table;
+mod workflow;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -96,6 +100,14 @@ pub enum Command {
     Call(call::CallArgs),
     /// List the tools
     Tools(call::ToolsArgs),
+    /// See, watch, approve and stop repairs of a running server
+    Workflow(workflow::WorkflowArgs),
+    /// See, record and close incidents of a running server
+    Incident(incident::IncidentArgs),
+    /// See what a running server may do by itself, and ask it about a case
+    Policy(policy::PolicyArgs),
+    /// See and set the kill switch of a running server
+    Control(policy::ControlArgs),
     /// Check that everything is there: one line each, with the fix
     Doctor(doctor::DoctorArgs),
     /// See, check and describe the configuration
@@ -137,6 +149,10 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Demo(args) => serve::demo(&args, &cli.global, environment),
         Command::Call(args) => call::call(&args, &cli.global, environment),
         Command::Tools(args) => call::tools(&args, &cli.global, environment),
+        Command::Workflow(args) => workflow::run(&args, &cli.global, environment),
+        Command::Incident(args) => incident::run(&args, &cli.global, environment),
+        Command::Policy(args) => policy::run(&args, &cli.global, environment),
+        Command::Control(args) => policy::control(&args, &cli.global, environment),
         Command::Doctor(args) => doctor::doctor(&args, &cli.global, environment),
         Command::Openapi => openapi(),
         Command::Completions { shell } => {

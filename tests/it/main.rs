@@ -13,6 +13,7 @@ mod boundaries;
 mod catalogue;
 mod cli;
 mod cluster;
+mod commands;
 mod http;
 mod ids;
 mod mcp;
