@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ROUTES,
-    route::{Route, Schema},
+    route::{Form, Route},
 };
 
 /// What any request may be answered with instead of what was asked for.
@@ -34,17 +34,16 @@ pub fn document() -> Value {
     let responses: Map<String, Value> = REFUSALS
         .iter()
         .map(|(status, description)| {
-            let mut response = json!({
+            let headers = match status {
+                405 => json!({ "Allow": { "schema": { "type": "string" } } }),
+                503 => json!({ "Retry-After": { "schema": { "type": "integer", "minimum": 1 } } }),
+                _ => json!({}),
+            };
+            let response = json!({
                 "description": description,
+                "headers": headers,
                 "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Refusal" } } },
             });
-            if *status == 503 {
-                response["headers"] =
-                    json!({ "Retry-After": { "schema": { "type": "integer", "minimum": 1 } } });
-            }
-            if *status == 405 {
-                response["headers"] = json!({ "Allow": { "schema": { "type": "string" } } });
-            }
             (status.to_string(), response)
         })
         .collect();
@@ -70,13 +69,14 @@ pub fn document() -> Value {
 }
 
 fn operation(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) -> Value {
-    let mut reference = |name: &'static str, schema: Schema| {
-        schemas.entry(name).or_insert_with(schema);
+    let mut reference = |form: Form| {
+        let name = (form.name)();
+        schemas.entry(name).or_insert_with(form.schema);
         json!({ "$ref": format!("#/components/schemas/{name}") })
     };
     let mut responses = Map::new();
-    for (status, schema, name) in route.answers.into_iter().flatten() {
-        let schema = reference(name(), schema);
+    for (status, form) in route.answers.into_iter().flatten() {
+        let schema = reference(form);
         let description =
             if status < 400 { "What was asked for" } else { "The same, and something essential is down" };
         let content = json!({ "application/json": { "schema": schema } });
@@ -117,18 +117,18 @@ fn operation(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) -> Valu
         })
     });
     let parameters: Vec<Value> = in_path.chain(in_query).chain(key).collect();
-    let mut operation = json!({
-        "operationId": operation_id(route),
-        "summary": route.summary,
-        "parameters": parameters,
-        "responses": responses,
-    });
-    if let Some((schema, name)) = route.body {
-        let schema = reference(name(), schema);
+    let mut operation = Map::new();
+    operation.insert("operationId".to_owned(), operation_id(route).into());
+    operation.insert("summary".to_owned(), route.summary.into());
+    operation.insert("parameters".to_owned(), parameters.into());
+    if let Some(form) = route.body {
+        let schema = reference(form);
         // A body without members may be left out; where members are required, their absence is told by name.
-        operation["requestBody"] = json!({ "content": { "application/json": { "schema": schema } } });
+        let body = json!({ "content": { "application/json": { "schema": schema } } });
+        operation.insert("requestBody".to_owned(), body);
     }
-    operation
+    operation.insert("responses".to_owned(), responses.into());
+    operation.into()
 }
 
 /// The method and the words of the path.

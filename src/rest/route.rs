@@ -6,8 +6,14 @@ use serde_json::Value;
 
 use super::{Rest, body::schema};
 
-/// Makes a schema.
-pub(super) type Schema = fn() -> Value;
+/// The form of a body.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    /// Makes its schema.
+    pub(super) schema: fn() -> Value,
+    /// Its name among all schemas.
+    pub(super) name: fn() -> &'static str,
+}
 
 /// A method at a path.
 #[derive(Clone, Copy)]
@@ -25,9 +31,9 @@ pub(super) struct Route {
     /// `Idempotency-Key` is read.
     pub(super) is_keyed: bool,
     /// What it takes.
-    pub(super) body: Option<(Schema, fn() -> &'static str)>,
+    pub(super) body: Option<Form>,
     /// What it answers when it does what is asked: statuses and their bodies.
-    pub(super) answers: [Option<(u16, Schema, fn() -> &'static str)>; 2],
+    pub(super) answers: [Option<(u16, Form)>; 2],
     /// The media type of its answer where that is not JSON.
     pub(super) media: Option<&'static str>,
 }
@@ -75,12 +81,12 @@ impl Route {
     }
 
     pub(super) const fn takes<T: JsonSchema>(mut self) -> Self {
-        self.body = Some((|| schema::<T>(false), name::<T>));
+        self.body = Some(Form { schema: || schema::<T>(false), name: name::<T> });
         self
     }
 
     pub(super) const fn answers<T: JsonSchema>(mut self, status: u16) -> Self {
-        let answer = Some((status, (|| schema::<T>(true)) as Schema, name::<T> as fn() -> &'static str));
+        let answer = Some((status, Form { schema: || schema::<T>(true), name: name::<T> }));
         self.answers = match self.answers {
             [None, _] => [answer, None],
             [first, _] => [first, answer],

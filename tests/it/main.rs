@@ -15,6 +15,7 @@ mod cli;
 mod cluster;
 mod commands;
 mod http;
+mod ids;
 mod mcp;
 mod process;
 mod readme;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use aiops::{
     boot::{Booted, Feed, boot},
-    config::{Environment, Http, Sources, load},
+    config::{Http, Sources, load},
     http::{About, Door, Listening, Open, TokenFile},
     mode::Mode,
     rest::Rest,
@@ -43,7 +43,7 @@ async fn world() -> World {
 }
 
 async fn of(settings: Http, tokens: Option<TokenFile>, has_engine: bool) -> World {
-    let loaded = load(Sources { environment: Environment::of([]), ..Sources::default() }).unwrap();
+    let loaded = load(Sources::default()).unwrap();
     let tasks = Tasks::new();
     let booted = boot(&loaded, Feed::Demo, &tasks).unwrap();
     let about = About {
