@@ -11,4 +11,5 @@ pub mod mode;
 mod outbound;
 pub mod recording;
 pub mod shutdown;
+pub mod store;
 pub mod telemetry;

@@ -8,6 +8,7 @@
 //! `JsonSchema`: they are the wire types of both doors, and there is no second set of them. Rows are not serializable.
 
 pub mod answer;
+pub mod audit;
 pub mod budget;
 pub mod coordination;
 pub mod coordinator;
@@ -21,6 +22,7 @@ pub mod fields;
 pub mod fingerprint;
 pub mod guard;
 pub mod issue;
+pub mod keeping;
 pub mod model;
 pub mod owners;
 pub mod page;
