@@ -8,6 +8,7 @@ pub mod config;
 pub mod http;
 pub mod mcp;
 pub mod mode;
+pub mod notify;
 mod outbound;
 pub mod recording;
 pub mod shutdown;
