@@ -12,6 +12,8 @@ mod report;
 mod rules;
 mod sweeping;
 mod workflows;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 
@@ -91,15 +93,27 @@ impl Coordinator {
     }
 }
 
+impl Coordinator {
+    /// What the executors of the same process work with.
+    pub(crate) fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.0)
+    }
+}
+
 impl Inner {
     /// Now, in the store's unit.
     pub(crate) fn now(&self) -> Millis {
         self.engine.now().as_millisecond()
     }
 
+    /// Tells doors that something changed.
+    pub(crate) fn note(&self) {
+        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+    }
+
     /// Tells doors, and the work loop, that something changed.
     pub(crate) fn touch(&self) {
-        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+        self.note();
         self.wake.notify_one();
     }
 }

@@ -8,6 +8,7 @@
 //! `JsonSchema`: they are the wire types of both doors, and there is no second set of them. Rows are not serializable.
 
 pub mod answer;
+pub mod audit;
 pub mod breaker;
 pub mod budget;
 pub mod coordination;
@@ -23,6 +24,7 @@ pub mod fingerprint;
 pub mod guard;
 pub mod issue;
 pub mod issue_words;
+pub mod keeping;
 pub mod layers;
 pub mod method;
 pub mod model;
@@ -38,10 +40,11 @@ pub mod requests;
 pub mod rollout;
 pub mod settings;
 pub mod shared;
+pub mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-pub mod sweep;
 pub mod text;
+pub mod workflow;
 
 pub use coordinator::Coordinator;
 pub use engine::Engine;

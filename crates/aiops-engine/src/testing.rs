@@ -4,6 +4,8 @@
 //! selector only by `metadata.name`, rights are what the test says. Whatever rests on more is proven on the real control
 //! plane.
 
+pub mod memory_store;
+
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
 use aiops_inventory::{

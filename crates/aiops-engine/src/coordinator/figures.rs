@@ -140,7 +140,7 @@ fn pod(inventory: &Inventory, row: &PodRow) -> Facts {
     let top = owners.last();
     let of_top = |read: &dyn Fn(&str, &str) -> Option<u32>| top.and_then(|o| read(&o.kind, &o.name));
     let budget = inventory.status(Kind::PodDisruptionBudget).sync.is_known().then(|| {
-        inventory.budgets().in_namespace(namespace).find(|budget| budget.selector.matches(&row.meta.labels))
+        inventory.disruption_budgets().in_namespace(namespace).find(|budget| budget.selector.matches(&row.meta.labels))
     });
     let owner_opted_out = top.and_then(|owner| {
         let meta = meta(inventory, &owner.kind, namespace, &owner.name)?;

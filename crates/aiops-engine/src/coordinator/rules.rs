@@ -228,3 +228,6 @@ pub(crate) fn duration(duration: std::time::Duration) -> String {
         _ => format!("{}ms", duration.as_millis()),
     }
 }
+
+#[cfg(test)]
+mod tests;

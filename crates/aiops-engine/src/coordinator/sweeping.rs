@@ -50,11 +50,20 @@ const MOST_AUTOMATIC: usize = 10;
 pub(crate) struct Sweeper {
     memory: Memory,
     breaker: Breaker,
-    /// What was found, and the number of changes, when the store was last read.
-    last: Option<(Vec<Finding>, u64, Millis)>,
+    /// What was found when the store was last read.
+    last: Option<Last>,
     anchored_at: Millis,
     retained_at: Millis,
     is_failing: bool,
+}
+
+/// What a sweep found, and how many changes there had been.
+#[derive(Debug)]
+struct Last {
+    findings: Vec<Finding>,
+    is_complete: bool,
+    changes: u64,
+    at: Millis,
 }
 
 /// What one sweep did.
@@ -123,8 +132,11 @@ impl Inner {
             (info.uid.to_string(), findings, is_complete(&inventory))
         };
         let changes = *self.changed.borrow();
-        let is_same = sweeper.last.as_ref().is_some_and(|(found, seen, at)| {
-            *found == findings && *seen == changes && now.saturating_sub(*at) < LONGEST_BLIND
+        let is_same = sweeper.last.as_ref().is_some_and(|last| {
+            last.findings == findings
+                && last.is_complete == is_complete
+                && last.changes == changes
+                && now.saturating_sub(last.at) < LONGEST_BLIND
         });
         if is_same && !sweeper.memory.is_waiting() {
             return Ok(Swept::default());
@@ -198,7 +210,7 @@ impl Inner {
             self.touch();
         }
         let changes = *self.changed.borrow();
-        sweeper.last = (swept.left == 0).then_some((findings, changes, now));
+        sweeper.last = (swept.left == 0).then_some(Last { findings, is_complete, changes, at: now });
         Ok(done)
     }
 
@@ -254,7 +266,7 @@ impl Inner {
         let incidents = self.store.incidents_since(since).await.map_err(failed)?;
         let signals = {
             let inventory = self.engine.look();
-            let findings = sweeper.last.as_ref().map(|(findings, ..)| findings.as_slice());
+            let findings = sweeper.last.as_ref().map(|last| last.findings.as_slice());
             signals(&inventory, findings, incidents, now)
         };
         let mut breaker = sweeper.breaker.clone();
@@ -359,3 +371,6 @@ fn signals(inventory: &Inventory, findings: Option<&[Finding]>, incidents: u64, 
     };
     Signals { zones, incidents: Some(incidents), workloads, api: None, api_down }
 }
+
+#[cfg(test)]
+mod tests;

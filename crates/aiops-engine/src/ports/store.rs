@@ -170,7 +170,8 @@ pub struct Entry {
 /// A line of an audit chain.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditLine {
-    /// The chain: a workflow's id, or `control`.
+    /// The chain: a workflow's id, `control` ([`audit::CONTROL`](crate::audit::CONTROL)) or `anchors`
+    /// ([`audit::ANCHORS`](crate::audit::ANCHORS)).
     pub chain: String,
     /// Its place in the chain, from 1.
     pub seq: i64,
@@ -237,13 +238,15 @@ pub struct Control {
 /// What a trigger brings to be kept, in one commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acceptance {
-    /// The workflow, in phase `planning` (or `awaiting_approval`, …) at version 1.
+    /// The workflow, in phase `planning` (or `awaiting_approval`, …) at version 1. Its incident is set to the one that
+    /// [`Taken::New`] names.
     pub workflow: Workflow,
-    /// One active workflow for each fingerprint.
+    /// One active workflow for each fingerprint; dry runs are not counted.
     pub fingerprint: String,
-    /// The incident it belongs to, opened or seen again by its fingerprint.
+    /// The incident it belongs to, opened or seen again by its fingerprint. Unless this is a dry run, its workflow becomes
+    /// this one and its status the one that the report has.
     pub incident: Report,
-    /// Who repeats this request gets this workflow again.
+    /// Who repeats this request gets the same workflow again: this one, or the active one it was a duplicate of.
     pub idempotency: Option<Idempotency>,
     /// First lines of the workflow's audit chain.
     pub audit: Vec<Entry>,
@@ -372,10 +375,12 @@ pub trait Store: Send + Sync {
     /// Holds a lease for `ttl` from now; false when it was lost.
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError>;
 
-    /// Makes a workflow due now, whoever holds it.
+    /// Makes a workflow due now, whoever holds it: what its executor writes under its present lease does not put it off
+    /// again. One that has ended stays as it is; one that is not there is `Changed`.
     async fn wake(&self, workflow: &WorkflowId) -> Result<(), StoreError>;
 
-    /// When the next workflow is due, whether held or not; `None` when none is active.
+    /// When the next workflow can be claimed: the earliest moment at which one is due and its lease, if somebody holds it,
+    /// has ended; `None` when none is active.
     async fn next_due(&self) -> Result<Option<Millis>, StoreError>;
 
     /// A workflow with everything that was recorded of it.
@@ -396,7 +401,8 @@ pub trait Store: Send + Sync {
     /// How many incidents there are.
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError>;
 
-    /// Closes an incident, or opens it again; refused as `Changed` unless it is in one of the states named.
+    /// Closes an incident, or opens it again, with a line in the chain `control`; refused as `Changed` unless it is in one
+    /// of the states named.
     async fn set_incident(
         &self,
         id: &IncidentId,
@@ -409,7 +415,7 @@ pub trait Store: Send + Sync {
     /// The cooldown of a fingerprint.
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError>;
 
-    /// How workflows ended since then: the last, newest first, at most 100.
+    /// How workflows ended since then, dry runs left out: the last, newest first, at most 100.
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError>;
 
     /// How many incidents were opened since then.
@@ -436,7 +442,7 @@ pub trait Store: Send + Sync {
     /// something to anchor.
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError>;
 
-    /// Messages that are due.
+    /// Messages that are due, in the order in which they came up.
     async fn due_notices(&self, now: Millis, limit: u32) -> Result<Vec<DueNotice>, StoreError>;
 
     /// A message was delivered, or is to be tried again then.
