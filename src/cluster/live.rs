@@ -58,7 +58,7 @@ impl Live {
     }
 
     /// The connection, or at once why there is none: nobody waits for a server that is known to be down.
-    fn connection(&self, what: &str) -> Result<Arc<Connection>, PortError> {
+    pub(super) fn connection(&self, what: &str) -> Result<Arc<Connection>, PortError> {
         if let Some(connection) = self.hub.get() {
             return Ok(connection);
         }
@@ -99,7 +99,7 @@ fn describe(verb: &str, resource: &ApiResource, namespace: Option<&str>, name: O
 }
 
 /// What a Secret holds does not leave this room: neither its data, nor the copy of it that `kubectl apply` keeps.
-fn withhold(object: &mut Value, is_secret: bool) {
+pub(super) fn withhold(object: &mut Value, is_secret: bool) {
     let is_secret = is_secret || object.get("kind").is_some_and(|kind| kind == "Secret");
     let Some(object) = object.as_object_mut().filter(|_| is_secret) else { return };
     object.remove("data");
