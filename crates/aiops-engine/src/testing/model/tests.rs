@@ -278,6 +278,13 @@ fn a_recording_stands_still_until_something_is_changed_and_feeds_an_inventory() 
     let before = pods(&model);
     pass(&model, &clock, 60);
     assert_eq!(pods(&model), before, "nothing that was recorded is replaced");
+    model.relist();
+    let known = model.take_changes().len();
+    assert!(known > 300, "{known}");
+    pass(&model, &clock, 60);
+    let moved: Vec<String> = model.take_changes().iter().map(|delta| delta.key.to_string()).collect();
+    assert!(moved.is_empty(), "nothing moves by itself: {moved:?}");
+    model.relist();
     let inventory = SharedInventory::default();
     model.feed(&inventory);
     assert!(inventory.look().status(aiops_inventory::Kind::Pod).rows > 80);

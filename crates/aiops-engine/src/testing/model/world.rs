@@ -45,8 +45,8 @@ pub(super) struct World {
     pub(super) startup: SignedDuration,
     /// How long a pod takes to end.
     pub(super) ending: SignedDuration,
-    /// The version at which the controllers had nothing left to do, and nothing waits for a time.
-    pub(super) settled: Option<u64>,
+    /// The version at which the controllers had nothing left to do, and until when, in milliseconds since 1970.
+    pub(super) settled: Option<(u64, i64)>,
 }
 
 impl World {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::MANAGER;
+use super::{MANAGER, earlier};
 use crate::testing::model::{
     json::{condition, flag, hash, is_ready, items, letters, number, put, reference, share, take, text},
     kinds::Key,
@@ -24,13 +24,13 @@ const OWN: [&str; 5] = [
     "kubectl.kubernetes.io/last-applied-configuration",
 ];
 
-/// One turn. Returns whether a deadline is waited for.
-pub(super) fn step(world: &mut World) -> bool {
-    let mut waits = false;
+/// One turn. Returns the next deadline of a progress, in milliseconds since 1970.
+pub(super) fn step(world: &mut World) -> Option<i64> {
+    let mut due = None;
     for (key, deployment) in world.of_kind("Deployment") {
-        waits |= one(world, &key, &deployment);
+        due = earlier(due, one(world, &key, &deployment));
     }
-    waits
+    due
 }
 
 /// A template without what the controller adds to it.
@@ -45,7 +45,7 @@ fn revision(object: &Value) -> i64 {
     text(object, REVISION).parse().unwrap_or_default()
 }
 
-fn one(world: &mut World, key: &Key, deployment: &Arc<Value>) -> bool {
+fn one(world: &mut World, key: &Key, deployment: &Arc<Value>) -> Option<i64> {
     let uid = text(deployment, "/metadata/uid");
     let template = plain(deployment.pointer("/spec/template"));
     let sets = world.owned("ReplicaSet", &key.namespace, uid);
@@ -194,8 +194,8 @@ fn roll(world: &mut World, key: &Key, deployment: &Value, newest: &Key) {
     }
 }
 
-/// Writes the status. Returns whether the progress deadline is waited for.
-fn report(world: &mut World, key: &Key, deployment: &Value, newest: &Key, revision: i64) -> bool {
+/// Writes the status. Returns when the progress is too late, where it is waited for.
+fn report(world: &mut World, key: &Key, deployment: &Value, newest: &Key, revision: i64) -> Option<i64> {
     let wanted = replicas(deployment);
     let (mut total, mut ready) = (0_i64, 0_i64);
     let uid = text(deployment, "/metadata/uid");
@@ -275,7 +275,9 @@ fn report(world: &mut World, key: &Key, deployment: &Value, newest: &Key, revisi
         }
         put(deployment, "/status", status);
     });
-    !is_done && !is_late && !flag(deployment, "/spec/paused")
+    let waits = !is_done && !is_late && !flag(deployment, "/spec/paused");
+    let late_at = moved_at.as_second().saturating_add(limit).saturating_add(1).saturating_mul(1_000);
+    waits.then_some(late_at)
 }
 
 /// Reason and time of the last progress.

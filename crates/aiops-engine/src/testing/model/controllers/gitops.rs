@@ -17,7 +17,7 @@ const ARGO: &str = "argocd-application-controller";
 const BEHAVIOUR: &str = "/metadata/annotations/model.aiops.io~1argo";
 
 /// One turn. Nothing here waits for a time.
-pub(super) fn step(world: &mut World) -> bool {
+pub(super) fn step(world: &mut World) {
     for (key, application) in world.of_kind("Application") {
         let behaviour = text(&application, BEHAVIOUR).to_owned();
         if has(&application, "/operation") && text(&application, "/status/operationState/phase") != "Running"
@@ -31,7 +31,6 @@ pub(super) fn step(world: &mut World) -> bool {
         }
     }
     revert(world);
-    false
 }
 
 fn begin(world: &mut World, key: &Key) {

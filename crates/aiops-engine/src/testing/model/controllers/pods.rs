@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    KUBELET, create,
+    KUBELET, create, earlier,
     revisions::{is_alive, is_open},
 };
 use crate::testing::model::{
@@ -23,45 +23,48 @@ use crate::testing::model::{
 /// Annotation of pods that the model made and starts.
 const OURS: &str = "/metadata/annotations/model.aiops.io~1started";
 
-/// One turn. Returns whether a time is waited for.
-pub(super) fn step(world: &mut World) -> bool {
-    let mut waits = false;
+/// One turn. Returns the moment that is waited for, in milliseconds since 1970.
+pub(super) fn step(world: &mut World) -> Option<i64> {
+    let mut due = None;
     for (key, pod) in world.of_kind("Pod") {
-        waits |= if has(&pod, "/metadata/deletionTimestamp") {
+        let next = if has(&pod, "/metadata/deletionTimestamp") {
             end(world, &key, &pod)
         } else if matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
-            false
+            None
         } else if text(&pod, "/spec/nodeName").is_empty() {
             schedule(world, &key, &pod)
         } else {
             run(world, &key, &pod)
         };
+        due = earlier(due, next);
     }
-    waits
+    due
 }
 
 fn node_of(world: &World, pod: &Value) -> Option<Arc<Value>> {
     world.get(&Key::new("Node", "", text(pod, "/spec/nodeName")))
 }
 
-fn since(world: &World, at: &str) -> Option<i64> {
-    let at: Timestamp = at.parse().ok()?;
-    Some(world.now.as_millisecond().saturating_sub(at.as_millisecond()))
+/// A stored time, in milliseconds since 1970.
+fn moment(at: &str) -> Option<i64> {
+    at.parse::<Timestamp>().ok().map(|at| at.as_millisecond())
 }
 
 /// A pod whose node answers ends after its time; one whose node is dead ends when the node comes back.
-fn end(world: &mut World, key: &Key, pod: &Value) -> bool {
+fn end(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
     let is_placed = !text(pod, "/spec/nodeName").is_empty();
     if is_placed && node_of(world, pod).is_some_and(|node| !is_alive(&node)) {
-        return false;
+        return None;
     }
     let ending = i64::try_from(world.ending.as_millis()).unwrap_or(i64::MAX);
-    let is_over =
-        since(world, text(pod, "/metadata/deletionTimestamp")).is_none_or(|passed| passed >= ending);
-    if is_over || !is_placed {
-        world.remove(key);
+    let over_at = moment(text(pod, "/metadata/deletionTimestamp")).map(|at| at.saturating_add(ending));
+    match over_at.filter(|at| is_placed && *at > world.now.as_millisecond()) {
+        Some(at) => Some(at),
+        None => {
+            world.remove(key);
+            None
+        }
     }
-    !is_over
 }
 
 fn fits(world: &World, pod: &Value, name: &str, node: &Value) -> bool {
@@ -96,14 +99,14 @@ fn on_node(world: &World, node: &str) -> impl Iterator<Item = Arc<Value>> + use<
         .map(|(_, pod)| pod)
 }
 
-fn schedule(world: &mut World, key: &Key, pod: &Value) -> bool {
+fn schedule(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
     let nodes = world.of_kind("Node");
     let open = nodes.iter().filter(|(node, object)| is_open(object) && fits(world, pod, &node.name, object));
     let best = open.min_by_key(|(node, _)| (on_node(world, &node.name).count(), node.name.clone()));
     let stamp = world.stamp();
     let Some((node, _)) = best else {
         if has(pod, "/status/conditions") {
-            return false;
+            return None;
         }
         let message = format!("0/{} nodes are available: no node takes this pod.", nodes.len());
         let unscheduled = json!([{
@@ -111,33 +114,35 @@ fn schedule(world: &mut World, key: &Key, pod: &Value) -> bool {
             "lastTransitionTime": stamp,
         }]);
         world.change("kube-scheduler", key, |pod| put(pod, "/status/conditions", unscheduled));
-        return false;
+        return None;
     };
     let name = node.name.clone();
     world.change("kube-scheduler", key, |pod| {
         put(pod, "/spec/nodeName", name);
         put(pod, OURS, stamp);
     });
-    true
+    None
 }
 
 /// Starts a pod of ours, and changes its standing when what ails it changes.
-fn run(world: &mut World, key: &Key, pod: &Value) -> bool {
+fn run(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
     let started = text(pod, OURS).to_owned();
     if started.is_empty() {
         if has(pod, "/status/containerStatuses") || has(pod, "/status/conditions") {
-            return false;
+            return None;
         }
         let stamp = world.stamp();
         world.change(KUBELET, key, |pod| put(pod, OURS, stamp));
-        return true;
+        return None;
     }
     if node_of(world, pod).is_some_and(|node| !is_alive(&node)) {
-        return false;
+        return None;
     }
-    let passed = since(world, &started).unwrap_or(i64::MAX);
-    if passed < i64::try_from(world.startup.as_millis()).unwrap_or_default() {
-        return true;
+    let began = moment(&started)?;
+    let passed = world.now.as_millisecond().saturating_sub(began);
+    let startup = i64::try_from(world.startup.as_millis()).unwrap_or_default();
+    if passed < startup {
+        return Some(began.saturating_add(startup));
     }
     let containers: Vec<(Value, Option<Trouble>)> = items(pod, "/spec/containers")
         .map(|container| (container.clone(), trouble(world, container)))
@@ -176,7 +181,9 @@ fn run(world: &mut World, key: &Key, pod: &Value) -> bool {
         put(pod, "/status/podIP", "10.0.0.1");
     });
     // A crash is counted again and again for a while.
-    !ready && passed < RESTARTS.saturating_mul(BETWEEN)
+    let counted = passed / BETWEEN;
+    let next = began.saturating_add(counted.saturating_add(1).saturating_mul(BETWEEN));
+    (!ready && counted < RESTARTS).then_some(next)
 }
 
 /// How often a crash is counted, and how far apart, in milliseconds.

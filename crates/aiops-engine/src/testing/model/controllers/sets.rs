@@ -34,8 +34,11 @@ pub(super) fn replica_sets(world: &mut World) {
         if there < wanted {
             let template = set.pointer("/spec/template").cloned().unwrap_or(Value::Null);
             for _ in there..wanted {
+                let serial = world.serial;
                 let name = format!("{}-{}", key.name, world.suffix());
                 if let Err(why) = create::pod(world, &set, &template, &name, &[], None) {
+                    // The next try is of the same name, so that what is refused for good says the same for good.
+                    world.serial = serial;
                     failure = Some(why);
                     break;
                 }
