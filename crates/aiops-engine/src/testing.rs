@@ -5,6 +5,7 @@
 //! plane.
 
 pub mod memory_store;
+pub mod store_contract;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
