@@ -9,6 +9,7 @@ mod checker;
 pub mod memory_store;
 pub mod model;
 mod sim;
+pub mod store_contract;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
