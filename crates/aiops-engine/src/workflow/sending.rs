@@ -56,6 +56,9 @@ impl Executor {
         let Some(acting) = self.inner.acting.clone() else {
             return self.give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned()).await;
         };
+        if let Some(why) = self.unread_cluster() {
+            return self.pause(work, at, SOON, why).await;
+        }
         if let Err((rule, why)) = self.may(work, at, step, &object).await? {
             let why = format!("{rule}: {why}");
             if guard::passes_by_itself(&rule) {

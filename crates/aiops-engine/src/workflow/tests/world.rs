@@ -60,6 +60,9 @@ pub(super) enum Trouble {
     AnswerLostAndReverted,
 }
 
+/// uid of the world's cluster.
+pub(super) const CLUSTER: &str = "cluster-uid";
+
 /// Everything that survives a crash.
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
@@ -123,7 +126,9 @@ impl World {
     /// A process: a coordinator and an executor of it.
     pub(super) fn process(self: &Arc<Self>, owner: &str, gate: &Arc<Gate>) -> (Coordinator, Executor) {
         let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(gate)));
-        let inventory = SharedInventory::new(Inventory::default());
+        let mut inventory = Inventory::default();
+        inventory.set_info(|info| info.uid = CLUSTER.into());
+        let inventory = SharedInventory::new(inventory);
         let clock = Arc::clone(&self.clock);
         let cluster = Arc::clone(&port) as Arc<dyn Cluster>;
         let coordinator = Coordinator::new(Parts {
