@@ -125,7 +125,17 @@ impl World {
 
     /// A process: a coordinator and an executor of it.
     pub(super) fn process(self: &Arc<Self>, owner: &str, gate: &Arc<Gate>) -> (Coordinator, Executor) {
-        let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(gate)));
+        self.process_of(owner, gate, gate)
+    }
+
+    /// A process whose store and cluster are behind gates of their own.
+    pub(super) fn process_of(
+        self: &Arc<Self>,
+        owner: &str,
+        gate: &Arc<Gate>,
+        to_cluster: &Arc<Gate>,
+    ) -> (Coordinator, Executor) {
+        let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(to_cluster)));
         let mut inventory = Inventory::default();
         inventory.set_info(|info| info.uid = CLUSTER.into());
         let inventory = SharedInventory::new(inventory);
