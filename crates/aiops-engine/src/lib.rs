@@ -41,7 +41,7 @@ pub mod rollout;
 pub mod settings;
 pub mod shared;
 pub mod sweep;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "testing", feature = "model"))]
 pub mod testing;
 pub mod text;
 pub mod workflow;

@@ -107,12 +107,7 @@ impl Executor {
     /// An executor of this coordinator's workflows. `owner` names it in leases: unique among all that share the store, and
     /// another one after each start.
     pub fn new(coordinator: &Coordinator, owner: impl Into<String>, timer: Arc<dyn Timer>) -> Self {
-        Self {
-            inner: coordinator.inner(),
-            owner: owner.into(),
-            timer,
-            given_back: Arc::default(),
-        }
+        Self { inner: coordinator.inner(), owner: owner.into(), timer, given_back: Arc::default() }
     }
 
     /// Now, by the engine's clock.
@@ -135,8 +130,7 @@ impl Executor {
         let Some(lease) = self.inner.store.claim(&self.owner, ttl).await? else { return Ok(None) };
         let before = lease.epoch.saturating_sub(1);
         // The very first claim recovers nothing either.
-        let is_counted =
-            before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
+        let is_counted = before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
         Ok(Some(Held::new(lease, self.trusted(began), is_counted)))
     }
 

@@ -7,13 +7,7 @@ use crate::{
     coordination::{EngineStanding, RuleVerdict, Trigger, Verdicts, WhyNot},
     error::Error,
     guard,
-    model::{
-        action::Action,
-        caller::Caller,
-        ids::WorkflowId,
-        phase::Phase,
-        plan::Approval,
-    },
+    model::{action::Action, caller::Caller, ids::WorkflowId, phase::Phase, plan::Approval},
     ports::store::WorkflowFilter,
 };
 
@@ -48,7 +42,11 @@ impl Inner {
         let mut rules = ruling.rules;
         rules.extend(guard::waits(&self.settings.limits, &question));
         let is_free = rules.iter().all(|rule| rule.passes);
-        Ok(Verdicts { allowed: is_free && ruling.approval != Approval::Deny, approval: ruling.approval, rules })
+        Ok(Verdicts {
+            allowed: is_free && ruling.approval != Approval::Deny,
+            approval: ruling.approval,
+            rules,
+        })
     }
 
     async fn why_not_workflow(&self, id: &WorkflowId) -> Result<Verdicts, Error> {
@@ -105,7 +103,7 @@ impl Inner {
         let parked = count(vec![Phase::NeedsOperator]).await;
         let controls = self.store.controls().await;
         let view = controls.as_ref().ok().map(|rows| crate::coordinator::rules::view(rows));
-        let unread = active.as_ref().err().or(parked.as_ref().err()).or(controls.as_ref().err());
+        let unread = [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err()].into_iter().flatten().next();
         let (status, why) = match (unread, self.store.writable()) {
             (Some(error), _) => ("down", Some(error.to_string())),
             (None, Err(error)) => ("degraded", Some(error.to_string())),
