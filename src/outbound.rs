@@ -1,4 +1,4 @@
-//! A small HTTP client for two callers: spans to a collector, and `aiops call` to a running server.
+//! A small HTTP client for three callers: spans to a collector, `aiops call` to a running server, and messages to a webhook.
 //!
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.

@@ -103,19 +103,32 @@ pub fn parse(path: &Path, text: &str) -> Result<settings::Policy, PolicyFileErro
     }
     let mut rules: Vec<PolicyRule> = Vec::new();
     for line in file.rule {
-        let rule = line.rule().map_err(|(word, problem)| refuse(format!("{}{problem}", place(text, &word))))?;
+        let rule =
+            line.rule().map_err(|(word, problem)| refuse(format!("{}{problem}", place(text, &word))))?;
         if rule.name == REST || rules.iter().any(|other| other.name == rule.name) {
             let at = place(text, &rule.name);
-            return Err(refuse(format!("{at}two rules are called {:?}; give each a name of its own", rule.name)));
+            return Err(refuse(format!(
+                "{at}two rules are called {:?}; give each a name of its own",
+                rule.name
+            )));
         }
         rules.push(rule);
     }
     Ok(settings::Policy { source: format!("policy file {}", path.display()), rules })
 }
 
-/// The last line on which a word stands, as the beginning of a sentence: where a name stands twice, the second is meant.
+/// The last line on which a word stands by itself, as the beginning of a sentence: where a name stands twice, the second
+/// is meant.
 fn place(text: &str, word: &str) -> String {
-    let line = text.lines().enumerate().filter(|(_, line)| !word.is_empty() && line.contains(word)).last();
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '*' | '.');
+    let holds = |line: &str| {
+        line.match_indices(word).any(|(at, found)| {
+            let before = line.get(..at).and_then(|before| before.chars().next_back());
+            let after = line.get(at + found.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        })
+    };
+    let line = text.lines().enumerate().filter(|(_, line)| !word.is_empty() && holds(line)).last();
     line.map_or_else(String::new, |(at, _)| format!("line {}: ", at + 1))
 }
 
@@ -136,8 +149,9 @@ impl Line {
         for pattern in &self.namespaces {
             let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '*');
             if pattern.is_empty() || !pattern.chars().all(fits) {
-                let why =
-                    format!("rule {name:?}, namespaces: {pattern:?} must be a namespace's name, with * as a wildcard");
+                let why = format!(
+                    "rule {name:?}, namespaces: {pattern:?} must be a namespace's name, with * as a wildcard"
+                );
                 return Err((pattern.clone(), why));
             }
         }

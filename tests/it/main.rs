@@ -15,6 +15,8 @@ mod cli;
 mod cluster;
 mod http;
 mod mcp;
+mod notify;
+mod policy;
 mod process;
 mod readme;
 mod recording;
