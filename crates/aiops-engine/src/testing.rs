@@ -8,6 +8,7 @@
 mod checker;
 pub mod memory_store;
 pub mod model;
+#[cfg(test)]
 mod sim;
 pub mod store_contract;
 
