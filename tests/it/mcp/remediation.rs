@@ -370,7 +370,10 @@ async fn a_call_waits_until_a_person_is_needed_or_its_time_is_over() {
 
 /// Notes every progress report.
 #[derive(Clone, Default)]
-struct Watching(Arc<Mutex<Vec<(f64, Option<String>)>>>);
+struct Watching(Arc<Mutex<Vec<Report>>>);
+
+/// Its number and its words.
+type Report = (f64, Option<String>);
 
 impl ClientHandler for Watching {
     async fn on_progress(&self, report: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
