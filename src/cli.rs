@@ -114,6 +114,8 @@ pub enum Command {
     Config(config::ConfigArgs),
     /// Print what a client needs to start or reach aiops, or install it there
     ClientConfig(client_config::ClientConfigArgs),
+    /// Print the OpenAPI 3.1 document of the REST API
+    Openapi,
     /// Print a completion script for your shell
     ///
     /// bash: source <(aiops completions bash)
@@ -152,6 +154,7 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Policy(args) => policy::run(&args, &cli.global, environment),
         Command::Control(args) => policy::control(&args, &cli.global, environment),
         Command::Doctor(args) => doctor::doctor(&args, &cli.global, environment),
+        Command::Openapi => openapi(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "aiops", &mut script);
@@ -164,6 +167,11 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+fn openapi() -> Result<(), Failure> {
+    let document = serde_json::to_string_pretty(&crate::rest::openapi::document())?;
+    print::out(&document).map_err(Failure::from)
 }
 
 impl Global {

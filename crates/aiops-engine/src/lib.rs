@@ -41,9 +41,10 @@ pub mod rollout;
 pub mod settings;
 pub mod shared;
 pub mod sweep;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(any(test, feature = "testing", feature = "model"))]
 pub mod testing;
 pub mod text;
+pub mod workflow;
 
 pub use coordinator::Coordinator;
 pub use engine::Engine;

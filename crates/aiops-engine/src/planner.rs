@@ -4,6 +4,8 @@
 //! It changes nothing: every mutation that it sends is a dry run.
 
 mod assemble;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod layered;
 mod neighbourhood;
 mod ordered;

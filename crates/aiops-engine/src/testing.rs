@@ -4,7 +4,11 @@
 //! selector only by `metadata.name`, rights are what the test says. Whatever rests on more is proven on the real control
 //! plane.
 
+#[cfg(test)]
+mod checker;
 pub mod memory_store;
+pub mod model;
+mod sim;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 

@@ -13,8 +13,9 @@ use super::Inner;
 use crate::{
     coordination::{MethodView, PlanRequest, PlanView, WorkloadName},
     error::Error,
-    fingerprint, method,
+    fingerprint, guard, method,
     model::{
+        action::Action,
         caller::Caller,
         method::Deployed,
         plan::{Approval, Plan},
@@ -42,7 +43,7 @@ impl Inner {
                 planner::prove(&self.engine, self.acting.as_deref(), &mut plan).await?;
                 self.methods.put(&plan.problem.target, &plan.deployed, self.now());
                 let digest = fingerprint::digest(&plan)?;
-                let mut ruled = self.ruled(caller, &plan).await?;
+                let mut ruled = self.ruled(caller, &plan, !order.resources.is_empty()).await;
                 if let Some(wanted) = trigger.digest.as_ref().filter(|wanted| **wanted != digest) {
                     let wanted: String = wanted.chars().take(64).collect();
                     ruled.refused = Some(format!("the plan is another one now: its digest is not {wanted}"));
@@ -52,10 +53,37 @@ impl Inner {
         }
     }
 
-    /// What the guard would say to this plan now, and what the API server said to its dry run.
-    async fn ruled(&self, caller: &Caller, plan: &Plan) -> Result<Ruled, Error> {
-        let _ = caller;
-        Ok(Ruled { approval: plan.approval, rule: plan.rule.clone(), refused: planner::refusal(plan) })
+    /// What the guard would say to this plan now, and what the API server said to its dry run. Where the guard cannot
+    /// judge, the plan is still shown, and would be refused.
+    async fn ruled(&self, caller: &Caller, plan: &Plan, is_multi_layer: bool) -> Ruled {
+        let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+        let ruling = match self.figures(&plan.problem, &actions, Some(plan), None).await {
+            Ok(figures) => guard::rule(
+                &self.settings,
+                &guard::Question {
+                    caller,
+                    problem: &plan.problem,
+                    actions: &actions,
+                    method: plan.deployed.method,
+                    is_multi_layer: is_multi_layer || plan.layers.len() > 1,
+                    is_explicit: true,
+                    now: self.now(),
+                    figures: &figures,
+                },
+            ),
+            Err(error) => {
+                let why = format!("the guard could not judge it: {error}");
+                return Ruled { approval: Approval::Deny, rule: "store".to_owned(), refused: Some(why) };
+            }
+        };
+        let refused = match (planner::refusal(plan), ruling.approval) {
+            (Some(why), _) => {
+                return Ruled { approval: ruling.approval, rule: "dry-run".to_owned(), refused: Some(why) };
+            }
+            (None, Approval::Deny) => Some(ruling.why),
+            (None, _) => None,
+        };
+        Ruled { approval: ruling.approval, rule: ruling.rule, refused }
     }
 
     /// How a workload is deployed, as far as memory tells: what was looked at lately, else what labels and owners say.

@@ -68,7 +68,7 @@ async fn of_step(
         return proof;
     }
     may(cluster, kinds, action, &mut proof).await;
-    let seen = match within(shim::see(cluster, &deeds::looks(action))).await {
+    let seen = match within(deeds::see(cluster, &deeds::looks(action))).await {
         Ok(seen) => seen,
         Err(error) => {
             note(&mut proof, &format!("it could not be read for a dry run: {}", error.message));
@@ -172,25 +172,4 @@ async fn within<T>(read: impl Future<Output = Result<T, PortError>>) -> Result<T
         let why = format!("the API server did not answer within {} s", DEADLINE.as_secs());
         Err(PortError::new(crate::error::PortErrorKind::Timeout, why))
     })
-}
-
-// SHIM
-mod shim {
-    use super::*;
-    use crate::deeds::{Look, Sight};
-    pub(super) async fn see(cluster: &dyn Cluster, looks: &[Look]) -> Result<Vec<Sight>, PortError> {
-        let kinds = cluster.resources().await?;
-        let mut seen = Vec::new();
-        for look in looks {
-            if let Look::Object(target) = look {
-                let Some(kind) = kinds.iter().find(|k| k.group == target.group && k.kind == target.kind)
-                else {
-                    continue;
-                };
-                let ns = kind.namespaced.then_some(&*target.namespace);
-                seen.push(Sight::Object(cluster.get(kind, ns, &target.name).await?));
-            }
-        }
-        Ok(seen)
-    }
 }

@@ -1,0 +1,158 @@
+//! What databases say when they do not do it, in the words of the port.
+//!
+//! The difference that matters is kept: refused (nothing was written) is never mixed up with unknown (it may have
+//! been). No text of a statement and no value gets into a message.
+
+use aiops_engine::ports::store::StoreError;
+use sqlx::error::ErrorKind;
+
+/// Why a transaction stopped before its commit.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// It is refused with this.
+    Store(StoreError),
+    /// Somebody else was quicker with the same row: once more from the beginning.
+    Race,
+    /// The database said no.
+    Sql(sqlx::Error),
+    /// What was read is not what was written.
+    Damaged(String),
+    /// What was read is of a release that knows more than this one.
+    Foreign(String),
+}
+
+impl Stop {
+    pub(super) fn internal(error: &dyn std::fmt::Display) -> Self {
+        Self::Store(StoreError::Internal(error.to_string()))
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// What to do about an error of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Again, from the beginning of the transaction: it lost against another one.
+    Again,
+    /// A unique key is taken.
+    Unique,
+    /// A row that is referred to is not there.
+    Reference,
+    /// No room.
+    Full,
+    /// It may not be written to.
+    ReadOnly,
+    /// Locked, down, too slow, not reachable.
+    Down,
+    /// Its file is not what it was.
+    Damaged,
+    /// A fault of ours, or one that nobody expected.
+    Other,
+}
+
+/// Sorts an error.
+pub(super) fn sort(error: &sqlx::Error) -> Sort {
+    match error {
+        sqlx::Error::Database(database) => {
+            match database.kind() {
+                ErrorKind::UniqueViolation => return Sort::Unique,
+                ErrorKind::ForeignKeyViolation => return Sort::Reference,
+                _ => {}
+            }
+            let code = database.code().unwrap_or_default();
+            // SQLite's codes are numbers below 10,000 with the sort in the last byte, PostgreSQL's are five characters.
+            match code.parse::<u32>() {
+                Ok(number) if code.len() < 5 => of_sqlite(number & 0xff),
+                _ => of_postgres(&code),
+            }
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::BeginFailed => Sort::Down,
+        sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Sort::Damaged,
+        _ => Sort::Other,
+    }
+}
+
+const fn of_sqlite(code: u32) -> Sort {
+    match code {
+        // BUSY, LOCKED, PROTOCOL (of locking), CANTOPEN.
+        5 | 6 | 14 | 15 => Sort::Down,
+        // READONLY, PERM, AUTH.
+        3 | 8 | 23 => Sort::ReadOnly,
+        // CORRUPT, NOTADB, FORMAT.
+        11 | 24 | 26 => Sort::Damaged,
+        13 => Sort::Full,
+        _ => Sort::Other,
+    }
+}
+
+fn of_postgres(code: &str) -> Sort {
+    match code {
+        // Serialization failure, deadlock.
+        "40001" | "40P01" => Sort::Again,
+        // Disk full.
+        "53100" => Sort::Full,
+        // A standby, which a fail-over may make the primary; time-outs of statements, locks and idle transactions.
+        "25006" | "57014" | "55P03" | "25P03" => Sort::Down,
+        "XX001" | "XX002" => Sort::Damaged,
+        // Connections, authorisation, resources, an operator's intervention, system errors.
+        _ if ["08", "28", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => Sort::Down,
+        _ => Sort::Other,
+    }
+}
+
+/// What an error is in the words of the port, when nothing was committed.
+pub(super) fn told(error: &sqlx::Error) -> StoreError {
+    let text = said(error);
+    match sort(error) {
+        Sort::Full => StoreError::Full(text),
+        Sort::ReadOnly => StoreError::ReadOnly(text),
+        Sort::Damaged => StoreError::ReadOnly(format!("it is damaged: {text}")),
+        Sort::Down | Sort::Again => StoreError::Unavailable(text),
+        Sort::Unique | Sort::Reference => StoreError::Changed(text),
+        Sort::Other => StoreError::Internal(text),
+    }
+}
+
+/// What an error is when it came from the commit itself.
+pub(super) fn told_of_commit(error: &sqlx::Error) -> StoreError {
+    let is_answer = matches!(error, sqlx::Error::Database(_));
+    match sort(error) {
+        // It said so before it wrote the commit.
+        Sort::Full | Sort::ReadOnly | Sort::Again | Sort::Unique | Sort::Reference if is_answer => {
+            told(error)
+        }
+        // SQLite was busy or locked; PostgreSQL being shut down says the same in the middle of a commit.
+        Sort::Down if is_answer && is_sqlite(error) => told(error),
+        _ => StoreError::Unknown(said(error)),
+    }
+}
+
+fn is_sqlite(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|database| database.code());
+    code.is_some_and(|code| code.len() < 5)
+}
+
+/// The database's own sentence.
+pub(super) fn said(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        sqlx::Error::PoolTimedOut => "no connection became free in time".to_owned(),
+        other => other.to_string(),
+    }
+}
