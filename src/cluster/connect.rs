@@ -34,9 +34,9 @@ const LOGIN: Duration = Duration::from_secs(20);
 /// Longest until a connection stands. A lost SYN is sent again after 1 and 3 s and then ever more rarely: a new
 /// connection finds out sooner than a waiting one that the network is back.
 const CONNECT: Duration = Duration::from_millis(2_500);
-/// Most bytes hyper reads ahead on one connection. Its default of 400 KiB stays allocated on every watch after a
-/// large list; a pod has 5 to 18 KiB.
-const READ_AHEAD: usize = 64 * 1024;
+/// Most bytes hyper reads ahead on one connection: two records of TLS. Its default of 400 KiB stays allocated on
+/// every watch after a large list, and little more is had at once anyway.
+const READ_AHEAD: usize = 32 * 1024;
 
 /// A cluster, ready to be asked. Nothing was sent yet.
 #[derive(Debug)]

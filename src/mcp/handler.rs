@@ -4,9 +4,12 @@
 
 mod calling;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use aiops_engine::Error;
+use aiops_engine::{
+    Error,
+    model::caller::{Caller, Via},
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::*,
@@ -16,13 +19,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
+    catalogue::Offer,
     completion, error, prompts,
-    request::{RequestId as Id, adopt, traceparent},
+    request::{RequestId as Id, adopt, principal, traceparent},
     resources,
     server::{Core, Server},
     session::Session,
     subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
+    tool::LONGEST_WAIT,
 };
+use crate::config;
 
 /// How long clients may keep a list: changes are announced where they can be.
 const LIST_TTL_MS: u64 = 30_000;
@@ -33,17 +39,79 @@ const RESOURCE_TTL_MS: u64 = 1_000;
 pub(super) struct Handler {
     server: Server,
     session: Option<Arc<Session>>,
+    way: Way,
+}
+
+/// How requests come in.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// Over the listener, which answers within this time or not at all, unless an answer begins to flow before.
+    Http {
+        /// That time.
+        within: Duration,
+        /// Other machines reach it.
+        is_open: bool,
+    },
+    /// Over the standard streams of our own process.
+    Streams,
+}
+
+/// What is left of the listener's time when an answer that waited is written.
+const TO_WRITE: Duration = Duration::from_secs(5);
+
+impl Way {
+    fn of(http: &config::Http) -> Self {
+        Self::Http { within: http.request_timeout, is_open: !http.listen.ip().is_loopback() }
+    }
 }
 
 impl Handler {
-    /// For a request that stands alone.
-    pub(super) fn alone(server: &Server) -> Self {
-        Self { server: server.clone(), session: None }
+    /// For a request over HTTP that stands alone.
+    pub(super) fn alone(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: None, way: Way::of(http) }
     }
 
-    /// For a session, or for standard streams.
-    pub(super) fn of_session(server: &Server) -> Self {
-        Self { server: server.clone(), session: Some(Arc::default()) }
+    /// For a session over HTTP.
+    pub(super) fn of_session(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::of(http) }
+    }
+
+    /// For standard streams.
+    pub(super) fn of_streams(server: &Server) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::Streams }
+    }
+
+    /// Who asks: over HTTP whoever the gate let in, on standard streams the user whose process this is.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        match self.way {
+            Way::Streams => self.core().desk.owner(),
+            Way::Http { .. } => match principal(context) {
+                Some(principal) => Caller::identified(&principal.name, principal.groups.clone(), Via::Mcp),
+                None => Caller::anonymous(Via::Mcp),
+            },
+        }
+    }
+
+    /// Refuses what writes to who comes from other machines and shows no token.
+    fn check(&self, offer: &Offer, caller: &Caller) -> Result<(), Error> {
+        let is_open = matches!(self.way, Way::Http { is_open: true, .. });
+        if offer.tool.meta().hints.read_only || caller.is_identified || !is_open {
+            return Ok(());
+        }
+        Err(Error::refused(
+            offer.tool.meta().name,
+            "http.insecureAnonymous",
+            "without tokens nobody may act over a port that other machines reach; set http.tokenFile",
+        ))
+    }
+
+    /// How long an answer may be held back. A client that is told of progress has an answer that flows.
+    fn patience(&self, is_told: bool) -> Duration {
+        let longest = Duration::from_secs(u64::from(LONGEST_WAIT));
+        match self.way {
+            Way::Http { within, .. } if !is_told => longest.min(within.saturating_sub(TO_WRITE)),
+            Way::Http { .. } | Way::Streams => longest,
+        }
     }
 
     fn core(&self) -> &Core {
@@ -66,7 +134,11 @@ impl Handler {
 
     /// Refuses a URI that no resource of ours can ever have: nothing would ever be told about it.
     fn is_ours(&self, uri: &str) -> Result<(), Error> {
-        if self.core().fixtures.resource(uri).is_some() { Ok(()) } else { resources::check(uri) }
+        if self.core().fixtures.resource(uri).is_some() {
+            Ok(())
+        } else {
+            resources::check(&self.core().desk, uri)
+        }
     }
 
     /// Runs something that is not a tool's own question with the same turn, limit and net.
@@ -182,7 +254,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         whole(request)?;
-        let mut items = resources::list();
+        let mut items = resources::list(&self.core().desk);
         items.extend(self.core().fixtures.resources());
         Ok(ListResourcesResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -195,7 +267,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         whole(request)?;
-        let mut items = resources::templates();
+        let mut items = resources::templates(&self.core().desk);
         items.extend(self.core().fixtures.resource_templates());
         Ok(ListResourceTemplatesResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -215,7 +287,9 @@ impl ServerHandler for Handler {
         let span =
             tracing::info_span!("resources/read", request_id = %id, traceparent = traceparent(&context));
         adopt(&span, &context);
-        let read = self.guarded("resources/read", &context, resources::read(&self.core().engine, &uri));
+        let caller = self.caller(&context);
+        let read =
+            self.guarded("resources/read", &context, resources::read(&self.core().desk, &caller, &uri));
         match read.instrument(span).await {
             Ok(answer) => {
                 let contents = ResourceContents::text(answer.text, uri).with_mime_type(resources::MIME);
@@ -237,7 +311,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         whole(request)?;
-        let mut items = prompts::list();
+        let mut items = prompts::list(&self.core().catalogue);
         items.extend(self.core().fixtures.prompts());
         Ok(ListPromptsResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -260,8 +334,8 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let engine = &self.core().engine;
-        let work = async { Ok(completion::complete(engine, &request)) };
+        let caller = self.caller(&context);
+        let work = async { Ok(completion::complete(&self.core().desk, &caller, &request).await) };
         let id = Id::of(&context);
         self.guarded("completion/complete", &context, work).await.unwrap_or_else(|failure| {
             error::log("completion/complete", &failure, id);
@@ -296,7 +370,7 @@ impl ServerHandler for Handler {
             return Ok(());
         }
         self.is_ours(&request.uri).map_err(|e| error::resource(&e, &request.uri, Id::of(&context)))?;
-        if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
+        if session.subscribe(&self.core().hub, &context.peer, &request.uri).await {
             Ok(())
         } else {
             let why = format!(
@@ -337,7 +411,10 @@ impl ServerHandler for Handler {
         let uris = context.accepted().resource_subscriptions.clone().unwrap_or_default();
         let listener = Listener::Stream(context.sink().clone());
         // Others took the last places meanwhile: an end tells the client that it will hear nothing.
-        let Some(_seat) = self.core().hub.join(listener, &uris) else { return Ok(()) };
+        let Some(seat) = self.core().hub.join(listener) else { return Ok(()) };
+        for uri in &uris {
+            seat.subscribe(uri).await;
+        }
         let ending: CancellationToken = self.core().tasks.ending();
         tokio::select! {
             () = context.cancelled() => {}

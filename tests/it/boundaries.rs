@@ -51,6 +51,21 @@ const RULES: &[Rule] = &[
         ],
         why: "the MCP door asks the engine one question a call; what it lacks belongs into an engine request",
     },
+    Rule {
+        of: &["src/rest"],
+        never: &[
+            "kube::",
+            "k8s_openapi::",
+            "sqlx::",
+            "reqwest::",
+            "rmcp::",
+            "crate::mcp",
+            "crate::boot",
+            "crate::cli",
+        ],
+        why: "the REST door asks the engine one question a request; what it lacks belongs into an engine request",
+    },
+    Rule { of: &["src/rest"], never: &ADAPTERS, why: "doors do not know adapters; only boot does" },
     Rule { of: &["src/mcp"], never: &ADAPTERS, why: "doors do not know adapters; only boot does" },
     Rule {
         of: &["src/http"],

@@ -11,8 +11,10 @@
 mod calls;
 mod catalogue;
 mod completion;
+pub(crate) mod fake;
 mod http;
 mod lifecycle;
+mod remediation;
 mod resources;
 mod spans;
 mod subscriptions;

@@ -35,17 +35,18 @@ use aiops_engine::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{Audited, Plane};
+use crate::support::{Audited, Dice, Plane};
 
 /// How soon a controller of the control plane has done its part.
 const SOON: Duration = Duration::from_secs(60);
-const WORKFLOW: &str = "wf-live";
 
 /// aiops' cluster room at work on the control plane, and able to act.
 struct Hand {
     cluster: Arc<dyn Cluster>,
     acting: Arc<dyn Acting>,
     tasks: Tasks,
+    /// Its changes are known by it in the audit log.
+    workflow: String,
     _home: tempfile::TempDir,
 }
 
@@ -77,7 +78,8 @@ impl Hand {
             assert!(Instant::now() < deadline, "{error}");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Self { cluster, acting, tasks, _home: home }
+        let workflow = format!("wf-{}", Dice::new().name());
+        Self { cluster, acting, tasks, workflow, _home: home }
     }
 
     async fn see(&self, action: &Action) -> Vec<Sight> {
@@ -85,7 +87,7 @@ impl Hand {
     }
 
     async fn judge(&self, action: &Action, key: &str) -> Observation {
-        deeds::observe(action, key, WORKFLOW, &self.see(action).await)
+        deeds::observe(action, key, &self.workflow, &self.see(action).await)
     }
 
     async fn ready(&self, action: &Action, key: &str) -> Ready {
@@ -137,7 +139,7 @@ impl Hand {
 
     async fn judge_undo(&self, step: &StepRecord) -> Observation {
         let key = format!("{}-undo", step.effect_key);
-        deeds::observe_undo(step, &key, WORKFLOW, &self.see(&step.action).await)
+        deeds::observe_undo(step, &key, &self.workflow, &self.see(&step.action).await)
     }
 
     async fn undo(&self, step: &StepRecord) {
@@ -167,17 +169,17 @@ fn ready(seen: Observation) -> Ready {
     }
 }
 
-/// What aiops changed since then, dry runs included.
-fn ours(plane: &Plane, place: u64) -> Vec<Audited> {
+/// What this hand sent since then, dry runs included.
+fn ours(plane: &Plane, hand: &Hand, place: u64) -> Vec<Audited> {
     let mut audited = plane.audit_since(place);
-    audited.retain(|request| request.writes() && request.agent.ends_with(&format!(" wf/{WORKFLOW}")));
+    audited.retain(|request| request.writes() && request.agent.ends_with(&format!(" wf/{}", hand.workflow)));
     audited
 }
 
 /// Those that were accepted, by object.
-fn accepted(plane: &Plane, place: u64) -> BTreeMap<String, usize> {
+fn accepted(plane: &Plane, hand: &Hand, place: u64) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for request in ours(plane, place) {
+    for request in ours(plane, hand, place) {
         if request.status < 300 && !request.uri.contains("dryRun") {
             *counts.entry(request.name).or_default() += 1;
         }
@@ -307,7 +309,7 @@ async fn there_and_back(plane: &Plane, hand: &Hand, action: &Action, path: &str,
     assert_eq!(after["metadata"]["annotations"].get(EFFECT), None, "{action:?}");
     let seen = hand.judge_undo(&step).await;
     assert!(matches!(seen, Observation::Applied { .. }), "{action:?}: {seen:?}");
-    let counts = accepted(plane, place);
+    let counts = accepted(plane, hand, place);
     assert_eq!(counts.values().sum::<usize>(), 2, "one there and one back: {action:?}: {counts:?}");
-    assert!(ours(plane, place).iter().any(|request| Some(&request.id) == answer.audit_id.as_ref()));
+    assert!(ours(plane, hand, place).iter().any(|request| Some(&request.id) == answer.audit_id.as_ref()));
 }

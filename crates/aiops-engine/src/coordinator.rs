@@ -33,6 +33,7 @@ use crate::{
         Millis,
         caller::Caller,
         ids::{IncidentId, WorkflowId},
+        workflow::Record,
     },
     ports::{Ids, acting::Acting, store::Store},
     settings::Settings,
@@ -136,6 +137,14 @@ impl Coordination for Coordinator {
 
     async fn workflow(&self, caller: &Caller, id: &WorkflowId) -> Result<WorkflowView, Error> {
         self.0.workflow(caller, id).await
+    }
+
+    async fn record(&self, caller: &Caller, id: &WorkflowId) -> Result<Record, Error> {
+        // Whoever may look at the workflow may look at its record.
+        self.0.workflow(caller, id).await?;
+        let what = || format!("workflow {id}");
+        let found = self.0.store.workflow(id).await.map_err(|error| Error::from_store(what(), error))?;
+        found.ok_or_else(|| Error::not_found(what()))
     }
 
     async fn workflows(&self, caller: &Caller, query: WorkflowQuery) -> Result<WorkflowList, Error> {

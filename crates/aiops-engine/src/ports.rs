@@ -51,7 +51,7 @@ pub trait Cluster: Send + Sync {
         name: &str,
     ) -> Result<Value, PortError>;
 
-    /// One page of objects; `namespace: None` means all namespaces.
+    /// One page of objects, without `managedFields`; `namespace: None` means all namespaces.
     async fn list(
         &self,
         resource: &ApiResource,

@@ -8,7 +8,6 @@
 mod checker;
 pub mod memory_store;
 pub mod model;
-#[cfg(test)]
 mod sim;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};

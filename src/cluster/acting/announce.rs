@@ -54,7 +54,8 @@ fn event(note: &Announcement, api_version: &str, at: jiff::Timestamp) -> Value {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "generateName": format!("{}.", cut(&note.about.name, NAME)),
+            // What is generated is appended: a beginning may end in a dash and in nothing else.
+            "generateName": format!("{}-", cut(&note.about.name, NAME).trim_end_matches(['.', '-'])),
             "namespace": place(&note.about),
         },
         "eventTime": format!("{at:.6}"),

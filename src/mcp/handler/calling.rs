@@ -40,12 +40,16 @@ impl Handler {
         let cancelled = context.ct.child_token();
         // Whatever the tool left running ends with the call.
         let _ended = cancelled.clone().drop_guard();
-        let Some(token) = context.meta.get_progress_token() else {
-            let quiet = CallContext { cancelled, progress: None };
+        let token = context.meta.get_progress_token();
+        let caller = self.caller(context);
+        self.check(offer, &caller)?;
+        let patience = self.patience(token.is_some());
+        let Some(token) = token else {
+            let quiet = CallContext { cancelled, progress: None, caller, patience };
             return self.core().calls.call(offer.tool, arguments, &quiet).await;
         };
         let (progress, mut reports) = tokio::sync::mpsc::channel(WAITING_REPORTS);
-        let watched = CallContext { cancelled, progress: Some(progress) };
+        let watched = CallContext { cancelled, progress: Some(progress), caller, patience };
         let mut tell = std::pin::pin!(async {
             while let Some(report) = reports.recv().await {
                 tell_progress(context, &token, report).await;

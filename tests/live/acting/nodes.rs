@@ -43,7 +43,7 @@ async fn nodes_daemon_sets_and_applications() {
     without_taints("free again").await;
     assert_eq!(wanted(&plane.get(&path).await.unwrap()), before);
     assert!(matches!(hand.judge_undo(&step).await, Observation::Applied { .. }));
-    assert_eq!(accepted(&plane, place).values().sum::<usize>(), 2);
+    assert_eq!(accepted(&plane, &hand, place).values().sum::<usize>(), 2);
 
     // Taken over by somebody who wants it cordoned as well.
     let (step, ..) = hand.take(&cordon, "key-taken").await;
@@ -98,5 +98,5 @@ async fn applications(plane: &Plane, hand: &Hand) {
     let nudge = Action::NudgeOperator { target: target() };
     hand.take(&nudge, "key-nudge").await;
     assert!(matches!(hand.judge(&nudge, "key-nudge").await, Observation::Applied { .. }));
-    assert_eq!(accepted(plane, place).values().sum::<usize>(), 2);
+    assert_eq!(accepted(plane, hand, place).values().sum::<usize>(), 2);
 }

@@ -1,7 +1,6 @@
 //! Evictions and deletions: the pod that was meant, within its budget, and no other.
 
 use super::*;
-use crate::support::Dice;
 
 /// The pods of a namespace, oldest name first.
 async fn pods(plane: &Plane, namespace: &str) -> Vec<Value> {
@@ -48,7 +47,7 @@ async fn only_the_pod_that_was_meant_is_evicted() {
     assert_eq!(not_done.kind, NotDoneKind::Conflict, "{not_done}");
     hand.send(&Mutation { dry_run: true, ..mutation.clone() }).await.unwrap();
     assert_eq!(plane.get(&path).await.unwrap()["metadata"].get("deletionTimestamp"), None);
-    assert_eq!(accepted(&plane, place), BTreeMap::new());
+    assert_eq!(accepted(&plane, &hand, place), BTreeMap::new());
 
     let accepted = hand.send(&mutation).await.unwrap();
     assert_eq!(accepted.status, 201);
@@ -114,7 +113,7 @@ async fn the_stuck_pod_of_a_job_is_deleted_as_it_was_seen() {
         let dry = Mutation { dry_run: true, ..hand.ready(&delete, "key").await.mutation };
         // Its status may have been written in between.
         let _ = hand.send(&dry).await;
-        assert_eq!(accepted(&plane, place), BTreeMap::new());
+        assert_eq!(accepted(&plane, &hand, place), BTreeMap::new());
         let pod_path = format!("{path}/{}", target(&pod).name);
         assert_eq!(plane.get(&pod_path).await.unwrap()["metadata"].get("deletionTimestamp"), None);
         hand.take(&delete, "key").await
@@ -122,5 +121,5 @@ async fn the_stuck_pod_of_a_job_is_deleted_as_it_was_seen() {
     hand.verified(&delete, "key").await;
     assert!(matches!(hand.judge(&delete, "key").await, Observation::Settled { .. }));
     assert_eq!(hand.send(&mutation).await.unwrap_err().kind, NotDoneKind::NotFound);
-    assert_eq!(accepted(&plane, place).values().sum::<usize>(), 1);
+    assert_eq!(accepted(&plane, &hand, place).values().sum::<usize>(), 1);
 }

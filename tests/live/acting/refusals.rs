@@ -3,7 +3,6 @@
 use aiops_engine::ports::acting::{Announcement, Verb};
 
 use super::*;
-use crate::support::Dice;
 
 #[tokio::test]
 async fn each_refusal_has_its_kind_and_no_effect() {
@@ -75,9 +74,9 @@ async fn each_refusal_has_its_kind_and_no_effect() {
         let not_done = hand.send(&mutation).await.unwrap_err();
         assert_eq!(not_done.kind, kind, "{what}: {not_done}");
     }
-    assert_eq!(accepted(&plane, place), BTreeMap::new());
+    assert_eq!(accepted(&plane, &hand, place), BTreeMap::new());
     // One request each, but for the kind that is not served.
-    assert_eq!(ours(&plane, place).len(), count - 1);
+    assert_eq!(ours(&plane, &hand, place).len(), count - 1);
     let after = plane.get(&workload.path).await.unwrap();
     assert_eq!(after["spec"], before["spec"]);
 

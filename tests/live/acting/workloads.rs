@@ -3,7 +3,6 @@
 use aiops_engine::{deeds::RESTART, model::action::Resources};
 
 use super::*;
-use crate::support::Dice;
 
 /// Every deed on a workload of this kind.
 pub(super) async fn of_kind(plane: &Plane, hand: &Hand, kind: &str, place: Value) {
@@ -44,7 +43,7 @@ pub(super) async fn of_kind(plane: &Plane, hand: &Hand, kind: &str, place: Value
             .all(|pod| pod["metadata"]["annotations"][RESTART] == key.as_str())
     };
     plane.wait(&pods, "restarted", SOON, all_new).await;
-    assert_eq!(accepted(plane, place).values().sum::<usize>(), 1);
+    assert_eq!(accepted(plane, hand, place).values().sum::<usize>(), 1);
 }
 
 #[tokio::test]
@@ -85,7 +84,7 @@ async fn a_dry_run_of_any_deed_writes_nothing() {
     }
     let after = plane.get(&workload.path).await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
-    let sent = ours(&plane, place);
+    let sent = ours(&plane, &hand, place);
     assert_eq!(sent.len(), 4);
     assert!(sent.iter().all(|request| request.uri.contains("dryRun=All")), "{sent:?}");
 }

@@ -153,6 +153,9 @@ pub struct Timing {
     pub verify: Duration,
     /// Between two looks at a step that settles.
     pub settle: Duration,
+    /// How long everything has to hold before a workflow is completed: a container that crashes in ten seconds is running
+    /// now.
+    pub steady: Duration,
     /// An effect that cannot be observed for this long is indeterminate.
     pub observe: Duration,
     /// A whole workflow.
@@ -186,6 +189,7 @@ impl Default for Timing {
             step: 10 * MINUTE,
             verify: 5 * MINUTE,
             settle: seconds(2),
+            steady: seconds(10),
             observe: MINUTE,
             workflow: 30 * MINUTE,
             planning: 2 * MINUTE,
