@@ -15,6 +15,7 @@ mod mcp;
 mod old;
 mod shape;
 mod show;
+mod store;
 mod telemetry;
 pub mod tokens;
 mod variables;
@@ -34,6 +35,7 @@ pub use http::Http;
 pub use mcp::{Mcp, Toolset};
 pub use old::{OLD, Use};
 pub use show::Entry;
+pub use store::Store;
 pub use telemetry::{LogFormat, LogLevel, Telemetry};
 
 use crate::mode::{MissingAdapter, Wants, missing};
@@ -57,6 +59,8 @@ pub struct Config {
     pub mcp: Mcp,
     /// Which cluster, and how much of it.
     pub cluster: Cluster,
+    /// Where incidents and workflows are kept, and for how long.
+    pub store: Store,
     /// Logs, spans and metrics of aiops itself.
     pub telemetry: Telemetry,
 }

@@ -20,4 +20,5 @@ mod readme;
 mod recording;
 mod spans;
 mod stdio;
+mod store;
 mod wire;

@@ -18,4 +18,9 @@ mod outages;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]
+#[path = "../it/store/sample.rs"]
+mod sample;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
 mod support;
