@@ -18,6 +18,7 @@ mod old;
 pub mod policy;
 mod shape;
 mod show;
+mod store;
 mod telemetry;
 pub mod tokens;
 mod variables;
@@ -40,6 +41,7 @@ pub use notify::{Notify, PLACEHOLDERS};
 pub use old::{OLD, Use};
 pub use policy::Policy;
 pub use show::Entry;
+pub use store::Store;
 pub use telemetry::{LogFormat, LogLevel, Telemetry};
 
 use crate::mode::{MissingAdapter, Wants, missing};
@@ -69,6 +71,8 @@ pub struct Config {
     pub policy: Policy,
     /// The outgoing webhook.
     pub notify: Notify,
+    /// Where incidents and workflows are kept, and for how long.
+    pub store: Store,
     /// Logs, spans and metrics of aiops itself.
     pub telemetry: Telemetry,
 }

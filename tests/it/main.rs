@@ -26,4 +26,5 @@ mod rest;
 mod spans;
 mod stdio;
 mod support;
+mod store;
 mod wire;
