@@ -12,7 +12,7 @@ use crate::{
     cluster,
     config::Loaded,
     http::{About, Door, Listening, Open, TokenFile},
-    mcp::Server,
+    mcp::{Desk, Server},
     recording,
     rest::Rest,
     shutdown::Tasks,
@@ -77,8 +77,10 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
         }
     };
     let engine = Engine::new(inventory, Some(cluster), clock);
-    let server = Server::new(engine.clone(), &config.mcp, Arc::clone(&metrics), tasks.clone());
-    Ok(Booted { engine, server, metrics, coordination: None })
+    let coordination: Option<Arc<dyn Coordination>> = None;
+    let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
+    let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
+    Ok(Booted { engine, server, metrics, coordination })
 }
 
 /// The listeners of a running aiops.

@@ -8,7 +8,9 @@
 mod checker;
 pub mod memory_store;
 pub mod model;
+#[cfg(test)]
 mod sim;
+pub mod store_contract;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
