@@ -138,7 +138,8 @@ pub struct Loaded {
 pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     let layers::Merged { mut config, origins, mut notes } = layers::merge(&sources)?;
     check::settle_paths(&mut config, &origins, &sources);
-    check::combinations(&config, &origins, &mut notes)?;
+    let own_namespace = own_namespace(&sources.environment);
+    check::combinations(&config, &origins, own_namespace.as_deref(), &mut notes)?;
     Ok(Loaded { config, notes, environment: sources.environment, origins })
 }
 
@@ -193,11 +194,7 @@ impl Loaded {
 
     /// The namespace of the pod that this process runs in; `None` outside of a cluster.
     pub fn own_namespace(&self) -> Option<String> {
-        const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-        let named = self.environment.text("POD_NAMESPACE").map(str::to_owned);
-        let in_cluster = || self.environment.text("KUBERNETES_SERVICE_HOST").is_some();
-        let mounted = || std::fs::read_to_string(MOUNTED).ok().filter(|_| in_cluster());
-        named.or_else(mounted).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+        own_namespace(&self.environment)
     }
 
     /// The kubeconfig files in the order in which they are merged, and whether somebody named them.
@@ -208,6 +205,15 @@ impl Loaded {
         }
         (self.environment.home().map(|home| home.join(".kube").join("config")).into_iter().collect(), false)
     }
+}
+
+/// The namespace of the pod, as its manifest or its service account tells it.
+fn own_namespace(environment: &Environment) -> Option<String> {
+    const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let named = environment.text("POD_NAMESPACE").map(str::to_owned);
+    let mounted =
+        || environment.text("KUBERNETES_SERVICE_HOST").and_then(|_| std::fs::read_to_string(MOUNTED).ok());
+    named.or_else(mounted).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Where state lives when no key says it.
