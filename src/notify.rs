@@ -119,7 +119,12 @@ impl Notifier {
     fn failed(&mut self, notice: &DueNotice, why: &str) -> Option<Millis> {
         let now = self.now();
         if now.saturating_sub(notice.notice.at) > GIVE_UP {
-            tracing::error!(notice = notice.seq, kind = notice.notice.kind, why, "a message was not delivered within a day and is given up");
+            tracing::error!(
+                notice = notice.seq,
+                kind = notice.notice.kind,
+                why,
+                "a message was not delivered within a day and is given up"
+            );
             return None;
         }
         if !std::mem::replace(&mut self.is_failing, true) {
@@ -144,13 +149,7 @@ impl Receiver {
         let url: Uri = url.parse().context("notify.url is no URL")?;
         let client = Outbound::to(&url).context("notify.url cannot be reached: no root certificates")?;
         let signer = config.secret_file.as_deref().map(secret).transpose()?;
-        Ok(Self {
-            client,
-            url,
-            signer,
-            template: Template::new(&config.template),
-            patience: config.timeout,
-        })
+        Ok(Self { client, url, signer, template: Template::new(&config.template), patience: config.timeout })
     }
 
     async fn post(&self, due: &DueNotice, now: Millis) -> Result<(), String> {

@@ -103,10 +103,14 @@ pub fn parse(path: &Path, text: &str) -> Result<settings::Policy, PolicyFileErro
     }
     let mut rules: Vec<PolicyRule> = Vec::new();
     for line in file.rule {
-        let rule = line.rule().map_err(|(word, problem)| refuse(format!("{}{problem}", place(text, &word))))?;
+        let rule =
+            line.rule().map_err(|(word, problem)| refuse(format!("{}{problem}", place(text, &word))))?;
         if rule.name == REST || rules.iter().any(|other| other.name == rule.name) {
             let at = place(text, &rule.name);
-            return Err(refuse(format!("{at}two rules are called {:?}; give each a name of its own", rule.name)));
+            return Err(refuse(format!(
+                "{at}two rules are called {:?}; give each a name of its own",
+                rule.name
+            )));
         }
         rules.push(rule);
     }
@@ -136,8 +140,9 @@ impl Line {
         for pattern in &self.namespaces {
             let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '*');
             if pattern.is_empty() || !pattern.chars().all(fits) {
-                let why =
-                    format!("rule {name:?}, namespaces: {pattern:?} must be a namespace's name, with * as a wildcard");
+                let why = format!(
+                    "rule {name:?}, namespaces: {pattern:?} must be a namespace's name, with * as a wildcard"
+                );
                 return Err((pattern.clone(), why));
             }
         }

@@ -2,11 +2,7 @@
 //!
 //! Other people's words in it are escaped as Slack wants it, so that a workload's name mentions nobody and links nowhere.
 
-use aiops_engine::{
-    model::wire_time,
-    ports::store::DueNotice,
-    redact::Redactor,
-};
+use aiops_engine::{model::wire_time, ports::store::DueNotice, redact::Redactor};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;

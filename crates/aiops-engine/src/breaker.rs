@@ -3,7 +3,10 @@
 //!
 //! Pure: figures in, the next state out. What is not known neither opens it nor counts as calm.
 
-use crate::{model::Millis, settings::{BreakerLimits, limits::millis}};
+use crate::{
+    model::Millis,
+    settings::{BreakerLimits, limits::millis},
+};
 
 /// The name of its control row.
 pub const CONTROL: &str = "breaker";
@@ -131,10 +134,7 @@ fn over(limits: &BreakerLimits, signals: &Signals, percent: u32) -> Vec<(Mode, S
     for (zone, nodes) in zones {
         if nodes.bad > part(limits.zone_nodes) && nodes.reaches(part(limits.zone_percent)) {
             let zone = if zone.is_empty() { "the only zone" } else { zone };
-            found.push((
-                Mode::Open,
-                format!("{} of {} nodes of {zone} are not ready", nodes.bad, nodes.all),
-            ));
+            found.push((Mode::Open, format!("{} of {} nodes of {zone} are not ready", nodes.bad, nodes.all)));
         }
     }
     let all = zones.iter().fold(Share::default(), |sum, (_, zone)| Share {

@@ -136,7 +136,8 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
         }
         if let Some(cause) = follows.get(&incident.fingerprint) {
             memory.gone_since.remove(&incident.id);
-            let resolution = format!("it follows from {cause} on the same object, which has its own incident");
+            let resolution =
+                format!("it follows from {cause} on the same object, which has its own incident");
             swept.closures.push(Closure { id: incident.id.clone(), resolution });
             continue;
         }

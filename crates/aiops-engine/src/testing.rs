@@ -6,9 +6,9 @@
 
 #[cfg(test)]
 mod checker;
-mod sim;
 pub mod memory_store;
 pub mod model;
+mod sim;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 

@@ -240,6 +240,8 @@ impl Coordination for Fake {
                 severities: Vec::new(),
                 actions: Vec::new(),
                 then: Approval::Deny,
+                autonomy: false,
+                elicitation: false,
             }],
             limits: [("acting.maxConcurrent".to_owned(), 5.into())].into(),
         })

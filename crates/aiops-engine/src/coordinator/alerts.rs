@@ -63,9 +63,8 @@ impl Inner {
         let most = u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX);
         let open = self.store.incidents(&all(false, most)).await.map_err(failed)?;
         let is_open: BTreeSet<String> = open.rows.iter().map(|i| i.fingerprint.clone()).collect();
-        let is_new = |fingerprint: &String, group: &Group| {
-            !group.firing.is_empty() && !is_open.contains(fingerprint)
-        };
+        let is_new =
+            |fingerprint: &String, group: &Group| !group.firing.is_empty() && !is_open.contains(fingerprint);
         if groups.iter().any(|(fingerprint, group)| is_new(fingerprint, group)) {
             let closed = self.store.incidents(&all(true, MOST_CLOSED)).await.map_err(failed)?;
             self.open_again(caller, &groups, &is_open, closed.rows, now).await?;
@@ -123,7 +122,8 @@ impl Inner {
         for incident in closed {
             let fires = groups.get(&incident.fingerprint).is_some_and(|group| !group.firing.is_empty());
             let is_recent = incident.closed_at.is_some_and(|at| now.saturating_sub(at) <= FLAP);
-            let is_ours = incident.source == IncidentSource::Alert && incident.status == IncidentStatus::Resolved;
+            let is_ours =
+                incident.source == IncidentSource::Alert && incident.status == IncidentStatus::Resolved;
             if !fires || !is_recent || !is_ours || is_open.contains(&incident.fingerprint) {
                 continue;
             }
@@ -132,7 +132,8 @@ impl Inner {
             }
             let entry = self.entry(caller, "incident_reopened", &incident.id, "its alert fires again");
             let from = [IncidentStatus::Resolved];
-            let kept = self.store.set_incident(&incident.id, &from, IncidentStatus::Active, None, &entry).await;
+            let kept =
+                self.store.set_incident(&incident.id, &from, IncidentStatus::Active, None, &entry).await;
             match kept {
                 Ok(()) | Err(StoreError::Changed(_)) => {}
                 Err(error) => return Err(Error::from_store("opening an incident again", error)),
@@ -219,14 +220,19 @@ impl Inner {
 fn gone<'a>(open: &'a [Incident], read: &Read) -> Option<&'a Incident> {
     let theirs = || open.iter().filter(|incident| incident.source == IncidentSource::Alert);
     let by_id = theirs().find(|incident| {
-        !read.fingerprint.is_empty() && incident.body.external_id.as_deref() == Some(read.fingerprint.as_str())
+        !read.fingerprint.is_empty()
+            && incident.body.external_id.as_deref() == Some(read.fingerprint.as_str())
     });
     by_id.or_else(|| {
         theirs().find(|incident| {
             read.target.kind == "Pod"
                 && incident.target.namespace == read.target.namespace
                 && incident.body.labels.get("alertname") == Some(&read.name)
-                && read.target.name.strip_prefix(&incident.target.name).is_some_and(|rest| rest.starts_with('-'))
+                && read
+                    .target
+                    .name
+                    .strip_prefix(&incident.target.name)
+                    .is_some_and(|rest| rest.starts_with('-'))
         })
     })
 }

@@ -110,7 +110,9 @@ pub(crate) fn facts(inventory: &Inventory, target: &Target) -> Facts {
     let mut facts = match target.kind.as_str() {
         "Pod" => inventory.pods().get(namespace, name).map(|row| pod(inventory, row)),
         "Node" => inventory.nodes().get("", name).map(|row| Facts {
-            is_control_plane: Some(row.roles.iter().any(|role| matches!(role.as_str(), "control-plane" | "master"))),
+            is_control_plane: Some(
+                row.roles.iter().any(|role| matches!(role.as_str(), "control-plane" | "master")),
+            ),
             opted_out_by: opted_out(&row.meta.labels, "its label"),
             ..Facts::default()
         }),
@@ -125,8 +127,7 @@ pub(crate) fn facts(inventory: &Inventory, target: &Target) -> Facts {
         .autoscalers()
         .in_namespace(namespace)
         .find(|hpa| hpa.target_kind == target.kind.as_str() && hpa.target_name == name);
-    facts.autoscaler =
-        scaled.map(|hpa| format!("HorizontalPodAutoscaler {namespace}/{}", hpa.meta.key.name));
+    facts.autoscaler = scaled.map(|hpa| format!("HorizontalPodAutoscaler {namespace}/{}", hpa.meta.key.name));
     if facts.opted_out_by.is_none() && !namespace.is_empty() {
         let row = inventory.namespaces().get("", namespace);
         facts.opted_out_by = row.and_then(|row| opted_out(&row.meta.labels, "the label of its namespace"));
@@ -140,7 +141,10 @@ fn pod(inventory: &Inventory, row: &PodRow) -> Facts {
     let top = owners.last();
     let of_top = |read: &dyn Fn(&str, &str) -> Option<u32>| top.and_then(|o| read(&o.kind, &o.name));
     let budget = inventory.status(Kind::PodDisruptionBudget).sync.is_known().then(|| {
-        inventory.disruption_budgets().in_namespace(namespace).find(|budget| budget.selector.matches(&row.meta.labels))
+        inventory
+            .disruption_budgets()
+            .in_namespace(namespace)
+            .find(|budget| budget.selector.matches(&row.meta.labels))
     });
     let owner_opted_out = top.and_then(|owner| {
         let meta = meta(inventory, &owner.kind, namespace, &owner.name)?;

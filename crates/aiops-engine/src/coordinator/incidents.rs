@@ -110,7 +110,10 @@ impl Inner {
         let reported = self.store.report(std::slice::from_ref(&report)).await;
         let reported = reported.map_err(|error| Error::from_store(what, error))?;
         let Some(reported) = reported.first() else {
-            return Err(Error::Internal { what: what.to_owned(), source: Some("the store kept nothing".into()) });
+            return Err(Error::Internal {
+                what: what.to_owned(),
+                source: Some("the store kept nothing".into()),
+            });
         };
         self.touch();
         self.incident(caller, &reported.id).await
@@ -139,7 +142,10 @@ impl Inner {
             IncidentStatus::Remediating => {
                 let workflow = incident.workflow.as_ref();
                 let name = workflow.map_or_else(|| "a workflow".to_owned(), ToString::to_string);
-                return Err(conflict(format!("{name} acts on it; wait for it, or cancel it first"), workflow));
+                return Err(conflict(
+                    format!("{name} acts on it; wait for it, or cancel it first"),
+                    workflow,
+                ));
             }
             IncidentStatus::Active | IncidentStatus::Failed => {}
         }

@@ -77,7 +77,9 @@ impl Inner {
             }
         };
         let refused = match (planner::refusal(plan), ruling.approval) {
-            (Some(why), _) => return Ruled { approval: ruling.approval, rule: "dry-run".to_owned(), refused: Some(why) },
+            (Some(why), _) => {
+                return Ruled { approval: ruling.approval, rule: "dry-run".to_owned(), refused: Some(why) };
+            }
             (None, Approval::Deny) => Some(ruling.why),
             (None, _) => None,
         };

@@ -189,7 +189,14 @@ fn approvals(out: &mut String, record: &Record) {
         let via = approval.channel.as_deref().map(|via| format!(" over {}", code(via))).unwrap_or_default();
         let at = approval.decided_at.map(|at| format!(" at {}", when(at))).unwrap_or_default();
         let why = approval.reason.as_deref().map(|why| format!(": {}", code(why))).unwrap_or_default();
-        line(out, format!("Approval asked for at {}: {}{by}{via}{at}{why}.\n", when(approval.requested_at), approval.state.as_str()));
+        line(
+            out,
+            format!(
+                "Approval asked for at {}: {}{by}{via}{at}{why}.\n",
+                when(approval.requested_at),
+                approval.state.as_str()
+            ),
+        );
     }
 }
 
@@ -259,7 +266,11 @@ fn outcome(incident: &Incident, told: &[Told]) -> String {
         let _ = write!(said, "{}Closed with: {}.", if said.is_empty() { "" } else { " " }, code(resolution));
     }
     if said.is_empty() {
-        said = if incident.status.is_closed() { "It was closed.".to_owned() } else { "It is still open.".to_owned() };
+        said = if incident.status.is_closed() {
+            "It was closed.".to_owned()
+        } else {
+            "It is still open.".to_owned()
+        };
     }
     said
 }

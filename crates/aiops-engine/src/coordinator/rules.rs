@@ -125,11 +125,12 @@ impl Inner {
 /// The controls as doors show them; the strictest source of the kill switch speaks.
 pub(super) fn view(rows: &[Control]) -> ControlView {
     let switches = rows.iter().filter(|row| {
-        row.name == KILL_SWITCH || row.name.strip_prefix(KILL_SWITCH).is_some_and(|rest| rest.starts_with('/'))
+        row.name == KILL_SWITCH
+            || row.name.strip_prefix(KILL_SWITCH).is_some_and(|rest| rest.starts_with('/'))
     });
-    let strictest =
-        switches.max_by_key(|row| KillSwitch::parse(&row.mode).unwrap_or(KillSwitch::Stop));
-    let mode = strictest.map_or(KillSwitch::Run, |row| KillSwitch::parse(&row.mode).unwrap_or(KillSwitch::Stop));
+    let strictest = switches.max_by_key(|row| KillSwitch::parse(&row.mode).unwrap_or(KillSwitch::Stop));
+    let mode =
+        strictest.map_or(KillSwitch::Run, |row| KillSwitch::parse(&row.mode).unwrap_or(KillSwitch::Stop));
     let reason = strictest.filter(|_| mode != KillSwitch::Run).map(|row| {
         format!("{} (set by {})", row.reason.as_deref().unwrap_or("no reason was given"), row.set_by)
     });

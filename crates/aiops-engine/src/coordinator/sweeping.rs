@@ -165,7 +165,11 @@ impl Inner {
         };
         let swept = sweep::decide(sight, &*self.ids, &mut sweeper.memory);
         if swept.left > 0 {
-            tracing::warn!(left = swept.left, open = open.len(), "more is wrong than one sweep opens incidents for");
+            tracing::warn!(
+                left = swept.left,
+                open = open.len(),
+                "more is wrong than one sweep opens incidents for"
+            );
         }
         let mut done = Swept::default();
         if !swept.reports.is_empty() {
@@ -197,8 +201,10 @@ impl Inner {
                 body: json!({"resolution": resolution}),
             };
             let from = [IncidentStatus::Active, IncidentStatus::Failed];
-            let kept =
-                self.store.set_incident(&id, &from, IncidentStatus::Resolved, Some(&resolution), &entry).await;
+            let kept = self
+                .store
+                .set_incident(&id, &from, IncidentStatus::Resolved, Some(&resolution), &entry)
+                .await;
             match kept {
                 Ok(()) => done.closed += 1,
                 // Somebody was faster.
@@ -311,7 +317,8 @@ impl Inner {
         if now.saturating_sub(sweeper.anchored_at) >= millis(timing.anchor) {
             sweeper.anchored_at = now;
             let anchored = self.store.anchor(now).await;
-            let anchored = anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
+            let anchored =
+                anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
             if let Some((number, hash)) = anchored {
                 tracing::info!(anchor = number, hash, "the audit chains are anchored");
             }
@@ -356,9 +363,11 @@ fn signals(inventory: &Inventory, findings: Option<&[Finding]>, incidents: u64, 
     });
     let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
     let workloads = findings.filter(|_| kinds.into_iter().all(is_fresh)).map(|findings| {
-        let all = inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
-        let is_workload =
-            |finding: &&Finding| matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+        let all =
+            inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
+        let is_workload = |finding: &&Finding| {
+            matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+        };
         let bad: std::collections::BTreeSet<_> =
             findings.iter().filter(is_workload).map(|finding| &finding.issue.object).collect();
         Share { all: count(all), bad: count(bad.len()) }

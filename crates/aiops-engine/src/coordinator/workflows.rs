@@ -76,7 +76,9 @@ impl Inner {
             let Some(open) = record.approvals.iter().find(|a| a.state == ApprovalState::Requested) else {
                 let last = record.approvals.last().map(|approval| approval.state.as_str());
                 let why = match last {
-                    Some(state) => format!("its plan was answered already ({state}); it is {}", workflow.phase),
+                    Some(state) => {
+                        format!("its plan was answered already ({state}); it is {}", workflow.phase)
+                    }
                     None => format!("it is {} and waits for no approval", workflow.phase),
                 };
                 return Err(conflict(&what, why, id));
@@ -144,7 +146,10 @@ impl Inner {
             "failed" => Phase::Failed,
             other => {
                 let shown: String = other.chars().take(80).collect();
-                return Err(Error::invalid("outcome", format!("{shown:?} is none of completed, rolled_back, failed")));
+                return Err(Error::invalid(
+                    "outcome",
+                    format!("{shown:?} is none of completed, rolled_back, failed"),
+                ));
             }
         };
         if !guard::is_entitled(&self.settings, caller) {

@@ -119,9 +119,7 @@ fn uid(n: u64) -> String {
 pub(super) fn crashing(name: &str, base: u64, pods: u64) -> Vec<Value> {
     let created = at(BEGIN - 60 * MINUTE);
     let replica_set = format!("{name}-7d9c8f6b5");
-    let owned = |kind: &str, owner: &str, id: u64| {
-        json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": uid(id), "controller": true}])
-    };
+    let owned = |kind: &str, owner: &str, id: u64| json!([{"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": uid(id), "controller": true}]);
     let mut all = vec![
         json!({"apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": name, "namespace": "shop", "uid": uid(base), "creationTimestamp": created, "generation": 1},

@@ -81,7 +81,9 @@ pub fn may_decide(
         return no(format!("{} is not entitled to deny it", caller.name));
     }
     if !caller.is_identified {
-        return no("nobody in particular asked (anonymous); an approval needs a token or an OS user".to_owned());
+        return no(
+            "nobody in particular asked (anonymous); an approval needs a token or an OS user".to_owned()
+        );
     }
     if !is_entitled(settings, caller) {
         return no(format!("acting.grantedTo names neither {} nor a group of it", caller.name));
@@ -89,16 +91,17 @@ pub fn may_decide(
     let plan = workflow.plan.as_ref();
     match plan.map(|plan| plan.approval) {
         Some(Approval::TwoPerson) if is_requester => {
-            return no(format!("the policy says two_person, and {} asked for it: somebody else has to agree", caller.name));
+            return no(format!(
+                "the policy says two_person, and {} asked for it: somebody else has to agree",
+                caller.name
+            ));
         }
         Some(Approval::Deny) => return no("the policy denies the plan; nobody may approve it".to_owned()),
         _ => {}
     }
     let rule = plan.map(|plan| plan.rule.as_str()).unwrap_or_default();
     let policy_rule = rule.strip_prefix(names::POLICY).and_then(|rest| rest.strip_prefix('/'));
-    if decision.by_elicitation
-        && !policy_rule.is_some_and(|rule| settings.policy.takes_elicitation(rule))
-    {
+    if decision.by_elicitation && !policy_rule.is_some_and(|rule| settings.policy.takes_elicitation(rule)) {
         return no(format!(
             "a model may have given this answer, and {rule} does not take it (elicitation = true); a person approves \
              with `aiops workflow approve {}` or over REST",

@@ -64,8 +64,7 @@ pub fn cooldown_after(
         Phase::Completed => Some(of(0, limits.cooldown_success, now)),
         Phase::Failed | Phase::RolledBack | Phase::NeedsOperator => {
             let window = millis(limits.failure_window);
-            let counted =
-                before.filter(|b| b.failures > 0 && now.saturating_sub(b.window_start) <= window);
+            let counted = before.filter(|b| b.failures > 0 && now.saturating_sub(b.window_start) <= window);
             let failures = counted.map_or(0, |b| b.failures).saturating_add(1);
             let rest = match failures {
                 1 => limits.cooldown_first_failure,
@@ -85,11 +84,19 @@ pub fn waits(limits: &Limits, question: &Question<'_>) -> Vec<RuleVerdict> {
     let target = &question.problem.target;
     let on_target = question.figures.active.iter().find(|active| active.target.key() == target.key());
     let dedup = match on_target.filter(|active| active.issue == question.problem.issue) {
-        Some(same) => verdict(names::DEDUP, true, format!("{} acts on this already: a trigger is answered with it", same.id)),
+        Some(same) => verdict(
+            names::DEDUP,
+            true,
+            format!("{} acts on this already: a trigger is answered with it", same.id),
+        ),
         None => verdict(names::DEDUP, true, "no active workflow has the same target and issue".to_owned()),
     };
     let lock = match on_target.filter(|active| active.issue != question.problem.issue) {
-        Some(other) => verdict(names::TARGET_LOCK, false, format!("{} acts on {target} (phase {})", other.id, other.phase)),
+        Some(other) => verdict(
+            names::TARGET_LOCK,
+            false,
+            format!("{} acts on {target} (phase {})", other.id, other.phase),
+        ),
         None => verdict(names::TARGET_LOCK, true, format!("no other workflow acts on {target}")),
     };
     // What waits for an approval or its turn, and what is parked, holds no place.

@@ -4,12 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    Millis,
-    ids::WorkflowId,
-    phase::Phase,
-    target::Target,
-};
+use crate::model::{Millis, ids::WorkflowId, phase::Phase, target::Target};
 use crate::ports::store::{Control, Cooldown};
 
 /// The label or annotation by which an object, or all that is in a namespace, asks to be left alone, with the value

@@ -30,8 +30,7 @@ pub(super) fn cooldown(settings: &Settings, question: &Question<'_>) -> Finding 
     let Some(cooldown) = &question.figures.cooldown else {
         return Passes("this trouble was not worked on lately".to_owned());
     };
-    let is_counted =
-        question.now.saturating_sub(cooldown.window_start) <= millis(limits.failure_window);
+    let is_counted = question.now.saturating_sub(cooldown.window_start) <= millis(limits.failure_window);
     let failures = if is_counted { cooldown.failures } else { 0 };
     let hours = limits.failure_window.as_secs() / 3_600;
     if failures >= limits.failures_to_escalate {
@@ -49,7 +48,10 @@ pub(super) fn cooldown(settings: &Settings, question: &Question<'_>) -> Finding 
         let until = wire_time(cooldown.not_before).unwrap_or_else(|| "later".to_owned());
         let what = match failures {
             0 => "it was repaired a moment ago".to_owned(),
-            n => format!("{n} of at most {} workflows for it failed within {hours} h", limits.failures_to_escalate),
+            n => format!(
+                "{n} of at most {} workflows for it failed within {hours} h",
+                limits.failures_to_escalate
+            ),
         };
         return Refuses(format!("{what}; it rests until {until}"));
     }

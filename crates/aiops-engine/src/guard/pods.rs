@@ -34,8 +34,7 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
                     ..
                 }) = facts
                 {
-                    let taken =
-                        of_owner.entry((kind, &target.namespace, name)).or_insert((0, *replicas));
+                    let taken = of_owner.entry((kind, &target.namespace, name)).or_insert((0, *replicas));
                     taken.0 = taken.0.saturating_add(1);
                 }
             }
@@ -101,7 +100,9 @@ pub(super) fn may_go(action: &Action, pod: &Target, facts: &Facts) -> Result<(),
     if owner == Some("") {
         return Err(format!("{pod} has no controller that would make it again"));
     }
-    if matches!(action, Action::DeletePod { .. }) && owner.is_some_and(|kind| !matches!(kind, "Job" | "CronJob")) {
+    if matches!(action, Action::DeletePod { .. })
+        && owner.is_some_and(|kind| !matches!(kind, "Job" | "CronJob"))
+    {
         return Err(format!("{pod} is no Job's; only pods that a Job left stuck are deleted"));
     }
     if owner == Some("DaemonSet") {

@@ -4,15 +4,11 @@
 use super::{Figures, KillSwitch, Question, Ruling, approvals, lately, names, pods};
 use crate::{
     coordination::RuleVerdict,
-    model::{
-        action::Action,
-        caller::Caller,
-        method::DeployMethod,
-        plan::Approval,
-    },
+    model::{action::Action, caller::Caller, method::DeployMethod, plan::Approval},
     settings::{
-        Settings, matches,
+        Settings,
         limits::millis,
+        matches,
         policy::{self, approval_word},
     },
 };
@@ -241,7 +237,8 @@ fn policy_says(settings: &Settings, question: &Question<'_>) -> PolicySays {
     }
     let Some((says, word)) = decided else { return unplanned(settings, question) };
     let rule = format!("{}/{}", names::POLICY, says.rule);
-    let where_ = if namespace.is_empty() { "the cluster".to_owned() } else { format!("namespace {namespace}") };
+    let where_ =
+        if namespace.is_empty() { "the cluster".to_owned() } else { format!("namespace {namespace}") };
     let why = format!(
         "{} says {} to {word} in {where_} at severity {}",
         settings.policy.source,
@@ -307,9 +304,10 @@ fn autonomy(question: &Question<'_>, allowed: bool, rule: &str) -> Finding {
 }
 
 fn control_plane(settings: &Settings, question: &Question<'_>) -> Finding {
-    let nodes = question.actions.iter().filter(|action| {
-        matches!(action, Action::CordonNode { .. } | Action::UncordonNode { .. })
-    });
+    let nodes = question
+        .actions
+        .iter()
+        .filter(|action| matches!(action, Action::CordonNode { .. } | Action::UncordonNode { .. }));
     for action in nodes {
         let facts = question.figures.of(action.target());
         let is_one = facts.and_then(|facts| facts.is_control_plane) == Some(true);

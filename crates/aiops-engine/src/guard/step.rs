@@ -6,11 +6,7 @@
 use serde_json::Value;
 
 use super::{Facts, KillSwitch, OPT_OUT, Question, names, pods, rules};
-use crate::{
-    coordination::RuleVerdict,
-    model::action::Action,
-    settings::Settings,
-};
+use crate::{coordination::RuleVerdict, model::action::Action, settings::Settings};
 
 /// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
 /// now, does not keep what we did in place; only `stop`, the breaker and another cluster do.
@@ -121,7 +117,8 @@ fn pod(fresh: &Value, known: Option<&Facts>) -> Facts {
     let class = fresh.pointer("/spec/priorityClassName").and_then(Value::as_str);
     facts.priority_class = class.map(str::to_owned);
     let owners = fresh.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-    let controller = owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
+    let controller =
+        owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
     match controller.and_then(|owner| owner.get("kind")).and_then(Value::as_str) {
         None => facts.owner_kind = Some(String::new()),
         // The rows know the top of the chain, the pod only its next controller.

@@ -161,7 +161,11 @@ fn the_default_table_is_that_of_the_design() {
         (Action::SyncApplication { target: app() }, Approval::Auto),
         (Action::AwaitPool { target: Target::known("MachineConfigPool", "", "worker") }, Approval::Auto),
         (
-            Action::SetResources { target: web(), container: "app".to_owned(), resources: Resources::default() },
+            Action::SetResources {
+                target: web(),
+                container: "app".to_owned(),
+                resources: Resources::default(),
+            },
             Approval::Approve,
         ),
         (Action::DeletePod { target: pod("job-1") }, Approval::Approve),
@@ -169,7 +173,10 @@ fn the_default_table_is_that_of_the_design() {
         (Action::UncordonNode { target: node() }, Approval::Approve),
         (Action::RollbackApplication { target: app(), history: 1 }, Approval::Approve),
         (Action::RevertManifest { target: web(), release: release() }, Approval::Approve),
-        (Action::RecordRelease { target: Target::known("Secret", "shop", "s"), release: release() }, Approval::Approve),
+        (
+            Action::RecordRelease { target: Target::known("Secret", "shop", "s"), release: release() },
+            Approval::Approve,
+        ),
         (Action::NudgeOperator { target: Target::new("x.io", "Thing", "shop", "t") }, Approval::Approve),
     ] {
         let ordinary = World::doing(action.clone()).rule();

@@ -70,7 +70,10 @@ async fn where_no_good_revision_is_known_a_crash_loop_is_restarted_and_a_missing
 #[tokio::test]
 async fn what_nothing_helps_is_answered_with_what_to_look_at() {
     let world = World::empty();
-    world.put("persistentvolumeclaims", json!({"metadata": {"name": "data", "namespace": "shop", "uid": "u"}}));
+    world.put(
+        "persistentvolumeclaims",
+        json!({"metadata": {"name": "data", "namespace": "shop", "uid": "u"}}),
+    );
     let why = refused(world.plan("PersistentVolumeClaim", "data", "pvc_lost").await);
     assert!(why.contains("look for the volume"), "{why}");
     let why = refused(World::crashing().plan("Deployment", "web", "unspecified").await);
@@ -108,7 +111,10 @@ async fn an_ordered_action_is_a_plan_of_one_step() {
     for (action, remedy) in [
         (Action::RestartWorkload { target: target() }, "restart-workload"),
         (Action::ScaleWorkload { target: target(), replicas: 4 }, "scale-workload"),
-        (Action::RollbackWorkload { target: target(), revision: 0, source: String::new() }, "rollback-workload"),
+        (
+            Action::RollbackWorkload { target: target(), revision: 0, source: String::new() },
+            "rollback-workload",
+        ),
         (
             Action::SetResources {
                 target: target(),
@@ -124,7 +130,9 @@ async fn an_ordered_action_is_a_plan_of_one_step() {
     }
     let rollback = Action::RollbackWorkload { target: target(), revision: 0, source: String::new() };
     let plan = made(World::healthy().order("Deployment", "web", rollback).await.unwrap());
-    assert!(matches!(&plan.steps[0].action, Action::RollbackWorkload { revision: 1, source, .. } if source == "web-1"));
+    assert!(
+        matches!(&plan.steps[0].action, Action::RollbackWorkload { revision: 1, source, .. } if source == "web-1")
+    );
     let evict = Action::EvictPod { target: problem("Pod", "web-2-a", "").target };
     let plan = made(World::healthy().order("Pod", "web-2-a", evict).await.unwrap());
     assert_eq!(plan.steps[0].action.target().uid.as_deref(), Some("u-web-2-a"));
@@ -151,7 +159,12 @@ async fn an_order_that_contradicts_itself_is_refused() {
         (
             Action::RecordRelease {
                 target: web(),
-                release: crate::model::action::Release { name: "a".into(), namespace: "b".into(), from: 1, to: 2 },
+                release: crate::model::action::Release {
+                    name: "a".into(),
+                    namespace: "b".into(),
+                    from: 1,
+                    to: 2,
+                },
             },
             "cannot be ordered",
         ),
@@ -160,7 +173,10 @@ async fn an_order_that_contradicts_itself_is_refused() {
         assert!(error.contains(part), "{part}: {error}");
     }
     let same = Action::ScaleWorkload { target: web(), replicas: 2 };
-    assert!(refused(World::healthy().order("Deployment", "web", same).await.unwrap()).contains("2 replicas already"));
+    assert!(
+        refused(World::healthy().order("Deployment", "web", same).await.unwrap())
+            .contains("2 replicas already")
+    );
     let unknown = Action::RollbackWorkload { target: web(), revision: 9, source: String::new() };
     let why = refused(World::healthy().order("Deployment", "web", unknown).await.unwrap());
     assert!(why.contains("revision 9; it has 2, 1"), "{why}");
@@ -168,7 +184,10 @@ async fn an_order_that_contradicts_itself_is_refused() {
 
 fn layered() -> World {
     let world = World::crashing();
-    world.put("nodes", json!({"metadata": {"name": "node-1", "uid": "u-n", "labels": {"role": "worker"}}, "spec": {}}));
+    world.put(
+        "nodes",
+        json!({"metadata": {"name": "node-1", "uid": "u-n", "labels": {"role": "worker"}}, "spec": {}}),
+    );
     world.put(
         "machineconfigpools",
         json!({"metadata": {"name": "worker", "uid": "u-p"}, "spec": {"nodeSelector": {"matchLabels": {"role": "worker"}}}}),
@@ -194,7 +213,8 @@ async fn several_layers_are_repaired_from_below_upwards() {
     let first = problem("Deployment", "web", "crash_loop");
     let plan = made(super::plan(&layered().engine(), &first, &order).await.unwrap());
     assert_eq!(plan.layers, [Layer::Infrastructure, Layer::Platform, Layer::Application]);
-    let names: Vec<(&str, bool)> = plan.steps.iter().map(|step| (step.action.name(), step.required)).collect();
+    let names: Vec<(&str, bool)> =
+        plan.steps.iter().map(|step| (step.action.name(), step.required)).collect();
     assert_eq!(names, [("await-pool", true), ("nudge-operator", true), ("rollback-workload", false)]);
     let after: Vec<u32> = plan.checkpoints.iter().map(|checkpoint| checkpoint.after_step).collect();
     assert_eq!(after, [0, 1, 2]);
@@ -217,7 +237,8 @@ async fn a_plan_over_layers_is_bounded_and_needs_something_to_do() {
     let service = World::empty();
     service.put("services", json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}}));
     let nothing = Order { resources: vec![problem("Service", "web", "down")], ..Order::default() };
-    let why = refused(super::plan(&service.engine(), &problem("Service", "web", "down"), &nothing).await.unwrap());
+    let why =
+        refused(super::plan(&service.engine(), &problem("Service", "web", "down"), &nothing).await.unwrap());
     assert!(why.contains("no remedy fits any"), "{why}");
 }
 
@@ -227,7 +248,8 @@ async fn hostile_objects_are_read_without_harm() {
     world.edit("deployments", "web", |web| {
         web["spec"]["replicas"] = json!("many");
         web["metadata"]["labels"] = json!(["not", "a", "map"]);
-        web["metadata"]["annotations"] = json!({"argocd.argoproj.io/tracking-id": "../../x:y/z:\u{1b}[31m/w"});
+        web["metadata"]["annotations"] =
+            json!({"argocd.argoproj.io/tracking-id": "../../x:y/z:\u{1b}[31m/w"});
         web["status"] = json!(7);
     });
     world.edit("pods", "web-2-a", |pod| {
@@ -235,8 +257,11 @@ async fn hostile_objects_are_read_without_harm() {
         pod["status"]["containerStatuses"][0]["restartCount"] = json!(i64::MAX);
         pod["metadata"]["creationTimestamp"] = json!("yesterday");
     });
-    world.edit("replicasets", "web-2", |set| set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "99999999999999999999"}));
-    let planned = plan(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default()).await.unwrap();
+    world.edit("replicasets", "web-2", |set| {
+        set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "99999999999999999999"})
+    });
+    let planned =
+        plan(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default()).await.unwrap();
     let text = match planned {
         Planned::Plan(plan) => serde_json::to_string(&plan).unwrap(),
         Planned::NoRemedy { why } => why,

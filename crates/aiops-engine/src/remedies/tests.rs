@@ -161,8 +161,7 @@ fn job(reason: &str) -> World {
             "spec": {"selector": {"matchLabels": {"app": "web"}}}, "status": {"active": 1}}),
     );
     let mut pod = fixtures::pod("nightly-x", "web-2");
-    pod["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "nightly", "uid": "u-job", "controller": true}]);
+    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "nightly", "uid": "u-job", "controller": true}]);
     fixtures::trouble(&mut pod, reason);
     world.put("pods", pod);
     world
@@ -171,7 +170,9 @@ fn job(reason: &str) -> World {
 #[tokio::test]
 async fn pods_that_hold_a_job_up_are_deleted() {
     let draft = fits(job("RunContainerError"), "Job", "nightly", "delete-stuck-job-pods").await;
-    assert!(matches!(&draft.moves[0].action, Action::DeletePod { target } if target.uid.as_deref() == Some("u-nightly-x")));
+    assert!(
+        matches!(&draft.moves[0].action, Action::DeletePod { target } if target.uid.as_deref() == Some("u-nightly-x"))
+    );
     // A new pod would meet the same registry.
     misfits(job("ImagePullBackOff"), "Job", "nightly", "delete-stuck-job-pods", "hangs").await;
     let over = job("RunContainerError");

@@ -2,11 +2,7 @@
 //!
 //! It knows words, not clusters: what a plan is about is handed over as words (actions and traits), and each is looked up.
 
-use crate::{
-    coordination::PolicyRule,
-    issue::Severity,
-    model::plan::Approval,
-};
+use crate::{coordination::PolicyRule, issue::Severity, model::plan::Approval};
 
 /// Traits of a plan that a rule may name beside actions: it reaches over several layers.
 pub const MULTI_LAYER: &str = "multi-layer";

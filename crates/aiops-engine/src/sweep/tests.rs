@@ -28,8 +28,11 @@ fn sight<'a>(findings: &'a [Finding], open: &'a [Incident], now: Millis) -> Sigh
 
 /// The incident that a finding opens.
 fn opened(finding: &Finding) -> Incident {
-    let swept =
-        decide(sight(std::slice::from_ref(finding), &[], 1_000_000), &Counter::default(), &mut Memory::default());
+    let swept = decide(
+        sight(std::slice::from_ref(finding), &[], 1_000_000),
+        &Counter::default(),
+        &mut Memory::default(),
+    );
     swept.reports[0].incident.clone()
 }
 

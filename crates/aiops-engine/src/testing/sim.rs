@@ -43,10 +43,8 @@ pub(crate) fn settings() -> Settings {
         autonomy: false,
         elicitation: false,
     };
-    let mut settings = Settings {
-        policy: Policy { source: "test".to_owned(), rules: vec![rule] },
-        ..Settings::default()
-    };
+    let mut settings =
+        Settings { policy: Policy { source: "test".to_owned(), rules: vec![rule] }, ..Settings::default() };
     settings.limits.replica_percent = 100;
     settings
 }

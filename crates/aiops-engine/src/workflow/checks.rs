@@ -26,7 +26,8 @@ pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settle
         "nodes_ready" => {
             let own: Vec<&Target> = plan_targets().filter(|target| target.kind == "Node").collect();
             let is_asked = |node: &Value| own.is_empty() || own.iter().any(|own| name_of(node) == own.name);
-            all(cluster, "Node", "", "nodes", |node| is_asked(node).then(|| condition(node, "Ready", "True"))).await
+            all(cluster, "Node", "", "nodes", |node| is_asked(node).then(|| condition(node, "Ready", "True")))
+                .await
         }
         "mco_stable" => {
             all(cluster, "MachineConfigPool", "", "machine config pools", |pool| {
@@ -37,9 +38,8 @@ pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settle
         "operators_ready" | "clusteroperators_available" => {
             all(cluster, "ClusterOperator", "", "cluster operators", |operator| {
                 // Of operators that were in trouble before, only those that the plan is about count.
-                let is_asked = plan_targets().any(|target| {
-                    target.kind == "ClusterOperator" && target.name == name_of(operator)
-                });
+                let is_asked = plan_targets()
+                    .any(|target| target.kind == "ClusterOperator" && target.name == name_of(operator));
                 is_asked.then(|| {
                     condition(operator, "Available", "True")
                         .and_then(|()| condition(operator, "Degraded", "False"))
@@ -120,7 +120,9 @@ async fn endpoints(cluster: &dyn Cluster, plan: &Plan) -> Judged {
     };
     let (workload, services, slices) = match seen.as_slice() {
         [Sight::Object(workload), Sight::List(services), Sight::List(slices)] => (workload, services, slices),
-        [Sight::Absent, ..] => return (Verdict::Passed, format!("{target} is gone, and with it its endpoints")),
+        [Sight::Absent, ..] => {
+            return (Verdict::Passed, format!("{target} is gone, and with it its endpoints"));
+        }
         _ => return (Verdict::Unknown, format!("the Services of {target} cannot be read")),
     };
     let labels = workload.pointer("/spec/template/metadata/labels").and_then(Value::as_object);
@@ -139,11 +141,11 @@ async fn endpoints(cluster: &dyn Cluster, plan: &Plan) -> Judged {
         asked = asked.saturating_add(1);
         let name = name_of(service);
         let of_service = |slice: &&Value| {
-            slice.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str) == Some(name)
+            slice.pointer("/metadata/labels/kubernetes.io~1service-name").and_then(Value::as_str)
+                == Some(name)
         };
-        let is_ready = |endpoint: &Value| {
-            endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true)
-        };
+        let is_ready =
+            |endpoint: &Value| endpoint.pointer("/conditions/ready").and_then(Value::as_bool).unwrap_or(true);
         let reached = slices
             .iter()
             .filter(of_service)
@@ -166,12 +168,7 @@ fn list_of(group: &str, kind: &str, namespace: &str) -> Look {
     }
 }
 
-async fn list(
-    cluster: &dyn Cluster,
-    group: &str,
-    kind: &str,
-    namespace: &str,
-) -> Result<Vec<Value>, String> {
+async fn list(cluster: &dyn Cluster, group: &str, kind: &str, namespace: &str) -> Result<Vec<Value>, String> {
     let seen = deeds::see(cluster, &[list_of(group, kind, namespace)]).await;
     match seen.map_err(|error| error.message)?.pop() {
         Some(Sight::List(objects)) => Ok(objects),
@@ -190,6 +187,7 @@ fn condition(object: &Value, kind: &str, wanted: &str) -> Result<(), String> {
         .into_iter()
         .flatten()
         .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind));
-    let status = found.and_then(|condition| condition.get("status")).and_then(Value::as_str).unwrap_or("False");
+    let status =
+        found.and_then(|condition| condition.get("status")).and_then(Value::as_str).unwrap_or("False");
     if status == wanted { Ok(()) } else { Err(format!("has {kind}={status}")) }
 }

@@ -98,8 +98,7 @@ pub enum StepMove {
 
 impl StepMove {
     /// All moves.
-    pub const ALL: [Self; 6] =
-        [Self::Intend, Self::Apply, Self::Verify, Self::Skip, Self::Fail, Self::Lose];
+    pub const ALL: [Self; 6] = [Self::Intend, Self::Apply, Self::Verify, Self::Skip, Self::Fail, Self::Lose];
 }
 
 /// A move that is not in the table.

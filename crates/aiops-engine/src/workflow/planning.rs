@@ -68,7 +68,9 @@ impl Executor {
         let soon = self.now().saturating_add(SOON);
         let deadline = work.workflow().deadline;
         match error {
-            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Cancelled { .. } if soon < deadline => {
+            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Cancelled { .. }
+                if soon < deadline =>
+            {
                 self.wait(work, soon, Some(why)).await
             }
             Error::Refused { rule, why, .. } => self.refuse(work, &rule, why).await,
@@ -105,8 +107,7 @@ impl Executor {
     /// What the guard says to the whole plan now.
     async fn judge(&self, workflow: &Workflow, plan: &Plan) -> Result<guard::Ruling, Stop> {
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
-        let figures =
-            self.inner.figures(&workflow.problem, &actions, Some(plan), Some(&workflow.id)).await?;
+        let figures = self.inner.figures(&workflow.problem, &actions, Some(plan), Some(&workflow.id)).await?;
         let question = guard::Question {
             caller: &workflow.requested_by,
             problem: &workflow.problem,
@@ -177,13 +178,12 @@ fn approved(work: &Work<'_>, plan: &Plan, asked: Approval) -> Result<Result<(), 
     let workflow = work.workflow();
     let digest = fingerprint::digest(plan)?;
     if workflow.digest.as_deref() != Some(digest.as_str()) {
-        return Ok(Err("the plan is not the one whose digest was kept; nothing is executed of it".to_owned()));
+        return Ok(
+            Err("the plan is not the one whose digest was kept; nothing is executed of it".to_owned()),
+        );
     }
-    let given = work
-        .record
-        .approvals
-        .iter()
-        .find(|a| a.state == ApprovalState::Approved && a.digest == digest);
+    let given =
+        work.record.approvals.iter().find(|a| a.state == ApprovalState::Approved && a.digest == digest);
     Ok(match (asked, given) {
         (Approval::Auto, _) => Ok(()),
         (Approval::Approve, Some(_)) => Ok(()),

@@ -344,8 +344,7 @@ pub fn attempts(record: &Record, at: StepAt) -> Vec<&Attempt> {
 
 /// The attempts of a step of which nobody knows whether they had an effect.
 pub fn outstanding(record: &Record, at: StepAt) -> Vec<&Attempt> {
-    let is_open =
-        |attempt: &&Attempt| matches!(attempt.outcome, None | Some(Outcome::Indeterminate));
+    let is_open = |attempt: &&Attempt| matches!(attempt.outcome, None | Some(Outcome::Indeterminate));
     attempts(record, at).into_iter().filter(is_open).collect()
 }
 

@@ -113,12 +113,7 @@ impl Executor {
     /// An executor of this coordinator's workflows. `owner` names it in leases: unique among all that share the store, and
     /// another one after each start.
     pub fn new(coordinator: &Coordinator, owner: impl Into<String>, timer: Arc<dyn Timer>) -> Self {
-        Self {
-            inner: coordinator.inner(),
-            owner: owner.into(),
-            timer,
-            given_back: Arc::default(),
-        }
+        Self { inner: coordinator.inner(), owner: owner.into(), timer, given_back: Arc::default() }
     }
 
     /// Now, by the engine's clock.
@@ -141,8 +136,7 @@ impl Executor {
         let Some(lease) = self.inner.store.claim(&self.owner, ttl).await? else { return Ok(None) };
         let before = lease.epoch.saturating_sub(1);
         // The very first claim recovers nothing either.
-        let is_counted =
-            before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
+        let is_counted = before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
         Ok(Some(Held::new(lease, self.trusted(began), is_counted)))
     }
 
@@ -267,7 +261,11 @@ impl Executor {
             }
             // Read again before anything else: somebody answered, cancelled, or the commit may be there.
             Stop::Store(StoreError::Changed(_) | StoreError::Unknown(_)) => {
-                if held.missed() < 3 { Turn::Again } else { later(STORE_BACKOFF) }
+                if held.missed() < 3 {
+                    Turn::Again
+                } else {
+                    later(STORE_BACKOFF)
+                }
             }
             Stop::Store(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => {
                 tracing::error!(workflow.id = %id, %error, "a workflow cannot go on");
@@ -311,7 +309,8 @@ impl Executor {
         let mut work = Work { held, record };
         let most = self.inner.settings.limits.recoveries;
         if work.workflow().recoveries >= most && work.workflow().phase != Phase::NeedsOperator {
-            let why = format!("aiops failed on it {most} times ({what}); this is a fault of aiops, report it");
+            let why =
+                format!("aiops failed on it {most} times ({what}); this is a fault of aiops, report it");
             return self.park(&mut work, Some("poison"), why).await.unwrap_or(later);
         }
         match self.commit(&mut work, Event::Counted).await {

@@ -54,7 +54,9 @@ impl Executor {
             return self.give_up(work, at, why).await;
         }
         let Some(acting) = self.inner.acting.clone() else {
-            return self.give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned()).await;
+            return self
+                .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
+                .await;
         };
         if let Err((rule, why)) = self.may(work, at, step, &object).await? {
             let why = format!("{rule}: {why}");

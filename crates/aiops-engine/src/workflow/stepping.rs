@@ -37,7 +37,8 @@ impl Executor {
             StepState::Verified | StepState::Skipped => self.checkpoint(work, at).await,
             StepState::Failed if is_required(work, at.order) => {
                 let result = step.result.as_deref().unwrap_or("it was refused");
-                self.unwind(work, format!("step {} ({}) failed: {result}", at.order, step.action.name())).await
+                self.unwind(work, format!("step {} ({}) failed: {result}", at.order, step.action.name()))
+                    .await
             }
             StepState::Failed => {
                 self.commit(work, Event::Advanced { checks: Vec::new(), evidence: None }).await?;
@@ -113,13 +114,7 @@ impl Executor {
         }
     }
 
-    async fn found(
-        &self,
-        work: &mut Work<'_>,
-        at: StepAt,
-        found: Found,
-        why: String,
-    ) -> Result<Turn, Stop> {
+    async fn found(&self, work: &mut Work<'_>, at: StepAt, found: Found, why: String) -> Result<Turn, Stop> {
         self.commit(work, Event::Seen { step: at, found, why }).await?;
         Ok(Turn::Again)
     }
@@ -136,7 +131,8 @@ impl Executor {
         match since {
             Some(since) if now >= since.saturating_add(longest) => {
                 let seconds = longest / 1_000;
-                let why = format!("a request was sent, and for {seconds} s nobody could look what it did: {why}");
+                let why =
+                    format!("a request was sent, and for {seconds} s nobody could look what it did: {why}");
                 self.found(work, at, Found::Indeterminate, why).await
             }
             _ => {
@@ -166,12 +162,7 @@ impl Executor {
 
     /// The step fails, unless a request of it may still be on its way: no API server works on a request for longer than a
     /// minute (its `--request-timeout` is 60 s), so after that a look decides.
-    pub(super) async fn give_up(
-        &self,
-        work: &mut Work<'_>,
-        at: StepAt,
-        why: String,
-    ) -> Result<Turn, Stop> {
+    pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
         let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
         let decided = last.map(|at| at.saturating_add(millis(self.inner.settings.timing.observe)));
         if let Some(until) = decided.filter(|until| *until > self.now()) {

@@ -108,7 +108,8 @@ impl Executor {
             self.commit(work, Event::Advanced { checks: Vec::new(), evidence }).await?;
             return Ok(Turn::Again);
         }
-        let settled = (Verdict::Passed, evidence.clone().unwrap_or_else(|| "nothing had to be done".to_owned()));
+        let settled =
+            (Verdict::Passed, evidence.clone().unwrap_or_else(|| "nothing had to be done".to_owned()));
         let made = self.make(&plan, &due, &settled).await;
         let since = applied_at(work, at, &step);
         match worst(&due, &made) {
@@ -152,8 +153,7 @@ impl Executor {
         let cluster = self.inner.engine.cluster("checking a checkpoint");
         for checkpoint in due {
             for name in &checkpoint.checks {
-                let is_made =
-                    made.iter().any(|c| c.after_order == checkpoint.after_step && c.name == *name);
+                let is_made = made.iter().any(|c| c.after_order == checkpoint.after_step && c.name == *name);
                 if is_made {
                     continue;
                 }
@@ -217,12 +217,7 @@ impl Executor {
     }
 
     /// Everything holds: it has to do so for a while.
-    async fn steady(
-        &self,
-        work: &mut Work<'_>,
-        last: u32,
-        mut made: Vec<CheckRecord>,
-    ) -> Result<Turn, Stop> {
+    async fn steady(&self, work: &mut Work<'_>, last: u32, mut made: Vec<CheckRecord>) -> Result<Turn, Stop> {
         let now = self.now();
         let longest = millis(self.inner.settings.timing.steady);
         let begun = work.record.checks.iter().find(|c| c.name == STEADY && c.verdict == Verdict::Pending);
@@ -293,7 +288,8 @@ fn worst(due: &[&Checkpoint], made: &[CheckRecord]) -> Option<(String, Millis)> 
             let evidence = check.evidence.as_deref().unwrap_or_default();
             let may_take = i64::from(checkpoint.timeout_seconds).saturating_mul(1_000);
             if longest.as_ref().is_none_or(|(_, held)| *held < may_take) {
-                longest = Some((format!("{} is {}: {evidence}", check.name, check.verdict.as_str()), may_take));
+                longest =
+                    Some((format!("{} is {}: {evidence}", check.name, check.verdict.as_str()), may_take));
             }
         }
     }

@@ -65,7 +65,8 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
         return None;
     }
     let named = label("issue_type").or_else(|| label("issue")).unwrap_or(&name);
-    let is_of_node = issue_words::lookup_for(named, "Node").is_some_and(|issue| issue.word.starts_with("node_"));
+    let is_of_node =
+        issue_words::lookup_for(named, "Node").is_some_and(|issue| issue.word.starts_with("node_"));
     let target = target(&label, is_of_node);
     let issue = issue_words::lookup_for(named, &target.kind);
     let severity = match label("severity").map(str::to_ascii_lowercase).as_deref() {
@@ -75,7 +76,8 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
         Some("info" | "low" | "information") => Severity::Low,
         _ => issue.map_or(Severity::Medium, |issue| issue.severity),
     };
-    let note = |key: &str| alert.annotations.get(key).map(String::as_str).filter(|text| !text.trim().is_empty());
+    let note =
+        |key: &str| alert.annotations.get(key).map(String::as_str).filter(|text| !text.trim().is_empty());
     let title = note("summary").map_or_else(|| format!("{name} on {target}"), str::to_owned);
     let description = note("description").or_else(|| note("message")).unwrap_or(&title);
     let labels: BTreeMap<String, String> = alert

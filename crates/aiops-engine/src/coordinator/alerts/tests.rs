@@ -19,7 +19,12 @@ fn alert(is_resolved: bool, labels: &[(&str, &str)]) -> Alert {
 
 fn pod(n: usize, is_resolved: bool) -> Alert {
     let name = format!("web-7d9c8f6b5-{n:05}");
-    let labels = [("alertname", "KubePodCrashLooping"), ("namespace", "shop"), ("pod", &name), ("severity", "warning")];
+    let labels = [
+        ("alertname", "KubePodCrashLooping"),
+        ("namespace", "shop"),
+        ("pod", &name),
+        ("severity", "warning"),
+    ];
     alert(is_resolved, &labels)
 }
 
@@ -111,7 +116,8 @@ async fn a_thousand_mixed_alerts_are_counted_right() {
         let alerts = (0..100)
             .map(|n| {
                 let name = format!("job-{}", n % 20);
-                let labels = [("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", name.as_str())];
+                let labels =
+                    [("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", name.as_str())];
                 alert(batch % 2 == 1, &labels)
             })
             .collect();
@@ -130,7 +136,12 @@ async fn a_thousand_mixed_alerts_are_counted_right() {
 async fn a_flood_is_bounded() {
     let world = World::new();
     let alerts = (0..2_500)
-        .map(|n| alert(false, &[("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", &format!("j{n}"))]))
+        .map(|n| {
+            alert(
+                false,
+                &[("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", &format!("j{n}"))],
+            )
+        })
         .collect();
     assert_eq!(take(&world, alerts).await, taken(2_500, 2_000, 0, 0, 500));
 }
@@ -167,7 +178,12 @@ fn labels_say_which_object_it_is() {
             "deployment_unavailable",
         ),
         (
-            &[("alertname", "KubeNodeNotReady"), ("node", "n1"), ("namespace", "monitoring"), ("pod", "ksm-0")],
+            &[
+                ("alertname", "KubeNodeNotReady"),
+                ("node", "n1"),
+                ("namespace", "monitoring"),
+                ("pod", "ksm-0"),
+            ],
             "/Node//n1",
             "node_not_ready",
         ),
@@ -175,7 +191,12 @@ fn labels_say_which_object_it_is() {
         (&[("alertname", "Strange"), ("node", "n1")], "/Node//n1", "alert:Strange"),
         (&[("alertname", "Strange")], "////", "alert:Strange"),
         (
-            &[("alertname", "Mine"), ("issue_type", "oom_kill"), ("namespace", "shop"), ("statefulset", "db")],
+            &[
+                ("alertname", "Mine"),
+                ("issue_type", "oom_kill"),
+                ("namespace", "shop"),
+                ("statefulset", "db"),
+            ],
             "apps/StatefulSet/shop/db",
             "oom_kill",
         ),

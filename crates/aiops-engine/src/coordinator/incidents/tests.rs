@@ -66,8 +66,14 @@ async fn what_is_missing_or_too_long_is_refused_in_the_words_of_the_contract() {
         (|n| n.target = Some("x".repeat(101)), "target must not exceed 100 characters"),
         (|n| n.confidence = Some(1.5), "confidence must be between 0 and 1"),
         (|n| n.confidence = Some(f64::NAN), "confidence must be between 0 and 1"),
-        (|n| n.affected_resources = vec!["x".to_owned(); 101], "affected_resources must not have more than 100 entries"),
-        (|n| n.labels = (0..65).map(|i| (i.to_string(), String::new())).collect(), "labels must not have more than 64 entries"),
+        (
+            |n| n.affected_resources = vec!["x".to_owned(); 101],
+            "affected_resources must not have more than 100 entries",
+        ),
+        (
+            |n| n.labels = (0..65).map(|i| (i.to_string(), String::new())).collect(),
+            "labels must not have more than 64 entries",
+        ),
         (|n| n.external_id = Some("x".repeat(129)), "external_id must not exceed 128 characters"),
     ];
     for (change, want) in ways {
@@ -110,7 +116,9 @@ async fn an_object_with_a_known_issue_is_the_same_trouble_as_a_detectors() {
 #[tokio::test]
 async fn credentials_in_what_people_write_are_not_kept() {
     let world = World::new();
-    let made = create(&world, NewIncident { description: "password=hunter2hunter2 fails".to_owned(), ..new("x") }).await;
+    let made =
+        create(&world, NewIncident { description: "password=hunter2hunter2 fails".to_owned(), ..new("x") })
+            .await;
     assert!(!made.description.contains("hunter2"), "{}", made.description);
 }
 
@@ -175,7 +183,8 @@ async fn closing_is_recorded_and_twice_is_once() {
     let made = create(&world, new("x")).await;
     let id = IncidentId::parse(&made.id).unwrap();
     let ann = ann();
-    let close = || world.coordinator.resolve_incident(&ann, &id, Some("rebooted; token=s3cr3ts3cr3t".to_owned()));
+    let close =
+        || world.coordinator.resolve_incident(&ann, &id, Some("rebooted; token=s3cr3ts3cr3t".to_owned()));
     let closed = close().await.unwrap();
     assert_eq!(closed.status, IncidentStatus::Resolved);
     assert!(closed.resolved_at.is_some());
@@ -218,7 +227,12 @@ async fn the_story_of_an_incident_without_a_workflow_says_so() {
     let made = create(&world, new("High *CPU* | `now`")).await;
     let id = IncidentId::parse(&made.id).unwrap();
     let story = world.coordinator.incident_report(&ann(), &id).await.unwrap();
-    for part in ["High \\*CPU\\* \\| \\`now\\`", "No workflow acted on it.", "It is still open.", "namespace production"] {
+    for part in [
+        "High \\*CPU\\* \\| \\`now\\`",
+        "No workflow acted on it.",
+        "It is still open.",
+        "namespace production",
+    ] {
         assert!(story.contains(part), "{part:?} is missing in:\n{story}");
     }
 }

@@ -55,7 +55,10 @@ pub(super) fn check(new: NewIncident) -> Result<Written, Error> {
     let target = target.unwrap_or_else(|| "cluster".to_owned());
     within("target", &target, TARGET)?;
     if new.affected_resources.len() > RESOURCES {
-        return Err(Error::invalid("affected_resources", format!("must not have more than {RESOURCES} entries")));
+        return Err(Error::invalid(
+            "affected_resources",
+            format!("must not have more than {RESOURCES} entries"),
+        ));
     }
     for resource in &new.affected_resources {
         within("affected_resources", resource, RESOURCE)?;
@@ -133,7 +136,9 @@ fn object(text: &str, namespace: &str) -> Option<Target> {
         _ => return None,
     };
     let is_name = |text: &str| {
-        !text.is_empty() && text.len() <= 253 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
+        !text.is_empty()
+            && text.len() <= 253
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._:".contains(c))
     };
     if !is_name(name) || !is_name(kind) || !(namespace.is_empty() || is_name(namespace)) {
         return None;
@@ -148,6 +153,8 @@ fn object(text: &str, namespace: &str) -> Option<Target> {
             Some(Target::known(resource.kind, namespace, name))
         }
         // Another kind is taken as it is written, when it is written as kinds are.
-        None => kind.starts_with(|c: char| c.is_ascii_uppercase()).then(|| Target::known(kind, namespace, name)),
+        None => {
+            kind.starts_with(|c: char| c.is_ascii_uppercase()).then(|| Target::known(kind, namespace, name))
+        }
     }
 }

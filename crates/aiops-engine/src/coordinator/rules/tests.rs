@@ -17,7 +17,11 @@ async fn the_kill_switch_is_set_recorded_and_told() {
     let world = World::new();
     let at_first = world.coordinator.controls(&ann()).await.unwrap();
     assert_eq!((at_first.kill_switch.as_str(), at_first.breaker.as_str()), ("run", "closed"));
-    let set = world.coordinator.set_control(&ann(), change("stop", "freeze; password=hunter2hunter2")).await.unwrap();
+    let set = world
+        .coordinator
+        .set_control(&ann(), change("stop", "freeze; password=hunter2hunter2"))
+        .await
+        .unwrap();
     assert_eq!(set.kill_switch, "stop");
     let reason = set.kill_switch_reason.unwrap();
     assert!(reason.contains("freeze") && reason.contains("ann") && !reason.contains("hunter2"), "{reason}");

@@ -28,7 +28,10 @@ async fn fifty_crashing_pods_are_one_incident_until_they_are_well_for_a_while() 
     let list = world.coordinator.incidents(&ann(), Default::default()).await.unwrap();
     assert_eq!(list.total, 1);
     let incident = &list.incidents[0];
-    assert_eq!((incident.resource.as_deref(), incident.issue_type.as_str()), (Some("Deployment/web"), "crash_loop"));
+    assert_eq!(
+        (incident.resource.as_deref(), incident.issue_type.as_str()),
+        (Some("Deployment/web"), "crash_loop")
+    );
     assert_eq!(incident.occurrences, 1);
     assert!(incident.description.contains("50 affected"), "{}", incident.description);
     for object in &objects {
@@ -40,7 +43,10 @@ async fn fifty_crashing_pods_are_one_incident_until_they_are_well_for_a_while() 
     world.pass(MINUTE);
     assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 1));
     let lines = world.coordinator.audit(&ann(), "control", 0, 10).await.unwrap().lines;
-    assert_eq!((lines.len(), lines[0].action.as_str(), lines[0].via.as_str()), (1, "incident_closed", "sweep"));
+    assert_eq!(
+        (lines.len(), lines[0].action.as_str(), lines[0].via.as_str()),
+        (1, "incident_closed", "sweep")
+    );
 }
 
 #[tokio::test]

@@ -7,13 +7,7 @@ use crate::{
     coordination::{EngineStanding, RuleVerdict, Trigger, Verdicts, WhyNot},
     error::Error,
     guard,
-    model::{
-        action::Action,
-        caller::Caller,
-        ids::WorkflowId,
-        phase::Phase,
-        plan::Approval,
-    },
+    model::{action::Action, caller::Caller, ids::WorkflowId, phase::Phase, plan::Approval},
     ports::store::WorkflowFilter,
 };
 
@@ -48,7 +42,11 @@ impl Inner {
         let mut rules = ruling.rules;
         rules.extend(guard::waits(&self.settings.limits, &question));
         let is_free = rules.iter().all(|rule| rule.passes);
-        Ok(Verdicts { allowed: is_free && ruling.approval != Approval::Deny, approval: ruling.approval, rules })
+        Ok(Verdicts {
+            allowed: is_free && ruling.approval != Approval::Deny,
+            approval: ruling.approval,
+            rules,
+        })
     }
 
     async fn why_not_workflow(&self, id: &WorkflowId) -> Result<Verdicts, Error> {

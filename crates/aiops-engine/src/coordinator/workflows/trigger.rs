@@ -9,8 +9,7 @@ use super::{Inner, conflict};
 use crate::{
     coordination::{PlanRequest, Trigger, Triggered},
     error::Error,
-    fingerprint, guard,
-    layers,
+    fingerprint, guard, layers,
     model::{
         Millis,
         action::Action,
@@ -82,7 +81,8 @@ impl Inner {
                 Err(conflict(&what, why, &id))
             }
             Taken::Locked(id) => {
-                let why = format!("{id} acts on {} already; wait until it is over, or cancel it", problem.target);
+                let why =
+                    format!("{id} acts on {} already; wait until it is over, or cancel it", problem.target);
                 Err(conflict(&what, why, &id))
             }
         }
@@ -112,8 +112,11 @@ impl Inner {
             deduplicated: false,
             dry_run: true,
             message: match refused {
-                Some(why) => format!("a dry run: nothing was changed; it would be refused by {}: {why}", view.rule),
-                None => "a dry run: nothing was changed and nothing is kept; the plan is what would be done".to_owned(),
+                Some(why) => {
+                    format!("a dry run: nothing was changed; it would be refused by {}: {why}", view.rule)
+                }
+                None => "a dry run: nothing was changed and nothing is kept; the plan is what would be done"
+                    .to_owned(),
             },
             simulated: self.settings.is_simulated,
             affected_layers: Vec::new(),
@@ -151,16 +154,15 @@ impl Inner {
     }
 
     fn idempotency(&self, caller: &Caller, trigger: &Trigger) -> Result<Option<Idempotency>, Error> {
-        let Some(key) = trigger.idempotency_key.clone().filter(|key| !key.is_empty()) else { return Ok(None) };
+        let Some(key) = trigger.idempotency_key.clone().filter(|key| !key.is_empty()) else {
+            return Ok(None);
+        };
         if key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
             let why = format!("must be at most {LONGEST_KEY} bytes without control characters");
             return Err(Error::invalid("idempotency key", why));
         }
-        let resources: Vec<_> = trigger
-            .resources
-            .iter()
-            .map(|r| json!([r.kind, r.name, r.namespace, r.issue]))
-            .collect();
+        let resources: Vec<_> =
+            trigger.resources.iter().map(|r| json!([r.kind, r.name, r.namespace, r.issue])).collect();
         let request = json!({
             "incident": trigger.incident, "namespace": trigger.namespace, "kind": trigger.kind,
             "name": trigger.name, "issue": trigger.issue, "description": trigger.description,
@@ -176,12 +178,7 @@ impl Inner {
     }
 
     /// The incident of a trigger: the one it names, else the open one of the same trouble, else a new one.
-    async fn report(
-        &self,
-        caller: &Caller,
-        trigger: &Trigger,
-        problem: &Problem,
-    ) -> Result<Report, Error> {
+    async fn report(&self, caller: &Caller, trigger: &Trigger, problem: &Problem) -> Result<Report, Error> {
         let now = self.now();
         let cluster = self.cluster_uid().unwrap_or_default();
         let mut body = IncidentBody {
@@ -293,7 +290,8 @@ impl Inner {
         let record = self.record(id).await?;
         let workflow = &record.workflow;
         if !is_replay && order.action.is_some() && order.action != workflow.order.action {
-            let why = format!("{id} acts on the same trouble in another way; wait until it is over, or cancel it");
+            let why =
+                format!("{id} acts on the same trouble in another way; wait until it is over, or cancel it");
             return Err(conflict(what, why, id));
         }
         let view = super::views::summary(workflow, self.settings.is_simulated);
@@ -327,7 +325,9 @@ fn next(id: &str, is_auto: bool) -> String {
     if is_auto {
         format!("accepted; {id} is planned, proven and executed: get-workflow shows it")
     } else {
-        format!("accepted; {id} is planned and proven, then somebody has to approve it: get-workflow shows the plan")
+        format!(
+            "accepted; {id} is planned and proven, then somebody has to approve it: get-workflow shows the plan"
+        )
     }
 }
 

@@ -47,7 +47,10 @@ pub(crate) fn summary(workflow: &Workflow, is_simulated: bool) -> WorkflowView {
         resource_name: target.name.clone(),
         issue_type: workflow.problem.issue.clone(),
         severity: workflow.problem.severity,
-        deployment_method: plan.map_or(DeployMethod::Unknown, |plan| plan.deployed.method).as_str().to_owned(),
+        deployment_method: plan
+            .map_or(DeployMethod::Unknown, |plan| plan.deployed.method)
+            .as_str()
+            .to_owned(),
         layers: plan.map(|plan| plan.layers.clone()).unwrap_or_default(),
         remedy: plan.map(|plan| plan.remedy.clone()),
         digest: workflow.digest.clone(),

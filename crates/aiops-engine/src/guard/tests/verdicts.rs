@@ -56,7 +56,8 @@ fn the_kill_switch_stops_and_so_does_not_knowing_it() {
         assert_eq!(undo.is_ok(), mode == KillSwitch::Pause, "{undo:?}");
     }
     World::with(|w| w.figures.controls_at = NOW - MINUTE).auto();
-    World::with(|w| w.figures.controls_at = NOW - MINUTE - 1).refused(names::KILL_SWITCH, "could not be read");
+    World::with(|w| w.figures.controls_at = NOW - MINUTE - 1)
+        .refused(names::KILL_SWITCH, "could not be read");
 }
 
 #[test]
@@ -267,7 +268,8 @@ fn pods_that_have_to_stay_are_not_evicted() {
     with(|_| {}).auto();
     with(|f| f.priority_class = Some("shop-high".to_owned())).auto();
     with(|f| (f.replicas, f.has_budget) = (Some(1), Some(true))).auto();
-    with(|f| f.priority_class = Some("system-node-critical".to_owned())).refused(names::EVICTION, "system-node-critical");
+    with(|f| f.priority_class = Some("system-node-critical".to_owned()))
+        .refused(names::EVICTION, "system-node-critical");
     with(|f| f.owner_kind = Some("DaemonSet".to_owned())).refused(names::EVICTION, "DaemonSet");
     with(|f| f.owner_kind = Some(String::new())).refused(names::EVICTION, "no controller");
     with(|f| f.has_local_storage = Some(true)).refused(names::EVICTION, "data on its node");
@@ -299,9 +301,7 @@ fn a_policy_that_denies_by_now_stops_the_step() {
 
 #[test]
 fn plans_have_a_size() {
-    let steps = |n: usize| {
-        World::with(|w| w.actions = vec![w.actions[0].clone(); n])
-    };
+    let steps = |n: usize| World::with(|w| w.actions = vec![w.actions[0].clone(); n]);
     steps(50).auto();
     steps(51).refused(names::PLAN_SIZE, "51 steps");
     World::with(|w| w.figures.plan_bytes = Some(65_536)).auto();
@@ -333,10 +333,7 @@ fn places_and_budgets_are_taken_per_cluster_namespace_and_for_nodes() {
     );
     let spend = |scope: &str, bucket, max| Write::Spend { scope: scope.to_owned(), bucket, max };
     let at = 25 * MINUTE;
-    assert_eq!(
-        spends(&limits, &pod("a"), at),
-        [spend("cluster", 2, 20), spend("namespace/shop", 2, 5)]
-    );
+    assert_eq!(spends(&limits, &pod("a"), at), [spend("cluster", 2, 20), spend("namespace/shop", 2, 5)]);
     assert_eq!(spends(&limits, actions[0].target(), at), [spend("cluster", 2, 20)]);
 }
 

@@ -53,7 +53,10 @@ async fn every_request_is_a_dry_run_and_shows_its_difference() {
     assert!(mutation.dry_run);
     let proof = plan.steps[0].proof.as_ref().unwrap();
     assert_eq!((proof.allowed, proof.accepted), (Some(true), Some(true)));
-    assert!(proof.diff.iter().any(|line| line.contains("shop/web:2") && line.contains("shop/web:1")), "{proof:?}");
+    assert!(
+        proof.diff.iter().any(|line| line.contains("shop/web:2") && line.contains("shop/web:1")),
+        "{proof:?}"
+    );
     assert!(!proof.diff.iter().any(|line| line.contains("aiops.io/effect")), "{proof:?}");
     assert_eq!(proof.notes, ["a warning"]);
     assert_eq!(refusal(&plan), None);

@@ -71,25 +71,43 @@ async fn argo_cd_is_synced_or_rolled_back_through_its_application() {
     let plan = made(by_argo(World::crashing(), |_| ()).plan("Deployment", "web", "crash_loop").await);
     assert_eq!((plan.remedy.as_str(), plan.deployed.method), ("rollback-application", DeployMethod::Argocd));
     assert_eq!(plan.deployed.owner.as_ref().unwrap().to_string(), "Application argocd/store");
-    assert!(matches!(&plan.steps[0].action, Action::RollbackApplication { history: 6, target } if target.uid.as_deref() == Some("u-app")));
+    assert!(
+        matches!(&plan.steps[0].action, Action::RollbackApplication { history: 6, target } if target.uid.as_deref() == Some("u-app"))
+    );
 
     // Argo CD refuses to roll back what syncs by itself, and so does aiops.
     let automated = |app: &mut Value| app["spec"]["syncPolicy"]["automated"] = json!({});
     let plan = made(by_argo(World::crashing(), automated).plan("Deployment", "web", "crash_loop").await);
     assert_eq!(plan.remedy, "sync-application");
-    misfits(by_argo(World::crashing(), automated), "Deployment", "web", "rollback-application", "syncs by itself").await;
+    misfits(
+        by_argo(World::crashing(), automated),
+        "Deployment",
+        "web",
+        "rollback-application",
+        "syncs by itself",
+    )
+    .await;
     let off = |app: &mut Value| app["spec"]["syncPolicy"]["automated"] = json!({"enabled": false});
     fits(by_argo(World::crashing(), off), "Deployment", "web", "rollback-application").await;
 
     let once = |app: &mut Value| drop(app["status"]["history"].as_array_mut().unwrap().remove(0));
-    misfits(by_argo(World::crashing(), once), "Deployment", "web", "rollback-application", "no earlier entry").await;
+    misfits(
+        by_argo(World::crashing(), once),
+        "Deployment",
+        "web",
+        "rollback-application",
+        "no earlier entry",
+    )
+    .await;
     let older = |app: &mut Value| app["status"]["history"][1]["deployedAt"] = json!("2026-01-01T10:30:00Z");
-    misfits(by_argo(World::crashing(), older), "Deployment", "web", "rollback-application", "did not make").await;
+    misfits(by_argo(World::crashing(), older), "Deployment", "web", "rollback-application", "did not make")
+        .await;
 
     let draft = fits(by_argo(World::healthy(), |_| ()), "Deployment", "web", "sync-application").await;
     assert!(draft.why.contains("OutOfSync and Degraded"), "{}", draft.why);
     let busy = |app: &mut Value| app["status"]["operationState"]["phase"] = json!("Running");
-    misfits(by_argo(World::healthy(), busy), "Deployment", "web", "sync-application", "another operation").await;
+    misfits(by_argo(World::healthy(), busy), "Deployment", "web", "sync-application", "another operation")
+        .await;
     misfits(World::healthy(), "Deployment", "web", "sync-application", "").await;
     leaves_alone(|reason| by_argo(World::troubled(reason), |_| ()), "Argo CD").await;
     leaves_alone(|reason| by_argo(World::troubled(reason), automated), "Argo CD").await;
@@ -102,11 +120,14 @@ async fn an_application_that_is_not_there_leaves_nothing_to_do() {
     assert!(why.contains("could not be found"), "{why}");
     // Two of one name: the one that lists the workload is meant.
     let world = by_argo(World::crashing(), |_| ());
-    world.put("applications", application(|app| {
-        app["metadata"]["namespace"] = json!("team-a");
-        app["metadata"]["uid"] = json!("u-other");
-        app["status"]["resources"] = json!([{"kind": "Deployment", "namespace": "shop", "name": "web"}]);
-    }));
+    world.put(
+        "applications",
+        application(|app| {
+            app["metadata"]["namespace"] = json!("team-a");
+            app["metadata"]["uid"] = json!("u-other");
+            app["status"]["resources"] = json!([{"kind": "Deployment", "namespace": "shop", "name": "web"}]);
+        }),
+    );
     let plan = made(world.plan("Deployment", "web", "crash_loop").await);
     assert_eq!(plan.deployed.owner.unwrap().uid.as_deref(), Some("u-other"));
 }
@@ -122,17 +143,21 @@ async fn an_application_is_a_target_of_its_own() {
 #[tokio::test]
 async fn flux_is_named_with_its_command() {
     let by_flux = |reason: &'static str| {
-        World::troubled(reason)
-            .mark("labels", "kustomize.toolkit.fluxcd.io/name", "apps")
-            .mark("labels", "kustomize.toolkit.fluxcd.io/namespace", "flux-system")
+        World::troubled(reason).mark("labels", "kustomize.toolkit.fluxcd.io/name", "apps").mark(
+            "labels",
+            "kustomize.toolkit.fluxcd.io/namespace",
+            "flux-system",
+        )
     };
     let why = refused(by_flux("CrashLoopBackOff").plan("Deployment", "web", "crash_loop").await);
     assert!(why.contains("flux reconcile kustomization apps -n flux-system"), "{why}");
     leaves_alone(by_flux, "Flux").await;
     let release = |reason: &'static str| {
-        World::troubled(reason)
-            .mark("labels", "helm.toolkit.fluxcd.io/name", "web")
-            .mark("annotations", "meta.helm.sh/release-name", "web")
+        World::troubled(reason).mark("labels", "helm.toolkit.fluxcd.io/name", "web").mark(
+            "annotations",
+            "meta.helm.sh/release-name",
+            "web",
+        )
     };
     leaves_alone(release, "Flux").await;
 }
@@ -141,7 +166,9 @@ async fn flux_is_named_with_its_command() {
 async fn what_olm_or_an_operator_made_is_theirs() {
     let by_olm = |reason: &'static str| World::troubled(reason).mark("labels", "olm.owner", "etcd.v1");
     leaves_alone(by_olm, "OLM").await;
-    let named = |reason: &'static str| World::troubled(reason).mark("labels", "app.kubernetes.io/managed-by", "pg-operator");
+    let named = |reason: &'static str| {
+        World::troubled(reason).mark("labels", "app.kubernetes.io/managed-by", "pg-operator")
+    };
     leaves_alone(named, "pg-operator").await;
 
     let controlled = |reason: &'static str| {
@@ -163,7 +190,10 @@ async fn what_olm_or_an_operator_made_is_theirs() {
 async fn a_cluster_operator_is_nudged_by_its_configuration() {
     let operator = |related: Value| {
         let world = World::empty();
-        world.put("clusteroperators", json!({"metadata": {"name": "dns", "uid": "u-co"}, "status": {"relatedObjects": related}}));
+        world.put(
+            "clusteroperators",
+            json!({"metadata": {"name": "dns", "uid": "u-co"}, "status": {"relatedObjects": related}}),
+        );
         world
     };
     let related = json!([

@@ -10,7 +10,9 @@ const ROLLBACK: &str = "rollback-to-good-revision";
 #[tokio::test]
 async fn a_rollout_that_began_the_trouble_is_rolled_back() {
     let draft = fits(World::crashing(), "Deployment", "web", ROLLBACK).await;
-    let Action::RollbackWorkload { target, revision, source } = &draft.moves[0].action else { panic!("{draft:?}") };
+    let Action::RollbackWorkload { target, revision, source } = &draft.moves[0].action else {
+        panic!("{draft:?}")
+    };
     assert_eq!((target.uid.as_deref(), *revision, source.as_str()), (Some("u-web"), 1, "web-1"));
     assert!(draft.why.contains("never complete") && draft.why.contains("served for 2 h"), "{}", draft.why);
 
@@ -137,7 +139,9 @@ fn set(kind: &str, plural: &str) -> World {
 async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
     for (kind, plural) in [("StatefulSet", "statefulsets"), ("DaemonSet", "daemonsets")] {
         let draft = fits(set(kind, plural), kind, "db", ROLLBACK).await;
-        let Action::RollbackWorkload { revision, source, .. } = &draft.moves[0].action else { panic!("{draft:?}") };
+        let Action::RollbackWorkload { revision, source, .. } = &draft.moves[0].action else {
+            panic!("{draft:?}")
+        };
         assert_eq!((*revision, source.as_str()), (1, "db-1"), "{kind}");
         let by_hand = set(kind, plural);
         by_hand.edit(plural, "db", |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
@@ -166,7 +170,9 @@ fn killed() -> World {
 }
 
 fn limit_of(draft: &Draft) -> (Option<&str>, Option<&str>) {
-    let Action::SetResources { container, resources, .. } = &draft.moves[0].action else { panic!("{draft:?}") };
+    let Action::SetResources { container, resources, .. } = &draft.moves[0].action else {
+        panic!("{draft:?}")
+    };
     assert_eq!(container, "app");
     (resources.memory_limit.as_deref(), resources.memory_request.as_deref())
 }
@@ -180,11 +186,17 @@ async fn a_memory_limit_is_raised_by_a_half_within_what_is_allowed() {
     guaranteed.edit("deployments", "web", |web| {
         web["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] = json!("256Mi");
     });
-    assert_eq!(limit_of(&fits(guaranteed, "Deployment", "web", "raise-memory-limit").await), (Some("384Mi"), Some("384Mi")));
+    assert_eq!(
+        limit_of(&fits(guaranteed, "Deployment", "web", "raise-memory-limit").await),
+        (Some("384Mi"), Some("384Mi"))
+    );
 
     let ranged = |item: Value| {
         let world = killed();
-        world.put("limitranges", json!({"metadata": {"name": "bounds", "namespace": "shop"}, "spec": {"limits": [item]}}));
+        world.put(
+            "limitranges",
+            json!({"metadata": {"name": "bounds", "namespace": "shop"}, "spec": {"limits": [item]}}),
+        );
         world
     };
     let capped = ranged(json!({"type": "Container", "max": {"memory": "300Mi"}}));
@@ -192,7 +204,14 @@ async fn a_memory_limit_is_raised_by_a_half_within_what_is_allowed() {
     assert_eq!(limit_of(&draft).0, Some("288Mi"));
     assert!(draft.why.contains("LimitRange bounds"), "{}", draft.why);
     let full = ranged(json!({"type": "Container", "max": {"memory": "256Mi"}}));
-    misfits(full, "Deployment", "web", "raise-memory-limit", "LimitRange bounds leaves container app no more than 256Mi").await;
+    misfits(
+        full,
+        "Deployment",
+        "web",
+        "raise-memory-limit",
+        "LimitRange bounds leaves container app no more than 256Mi",
+    )
+    .await;
     let ratio = ranged(json!({"type": "Container", "maxLimitRequestRatio": {"memory": "2"}}));
     misfits(ratio, "Deployment", "web", "raise-memory-limit", "LimitRange bounds").await;
 
@@ -206,7 +225,10 @@ async fn a_memory_limit_is_raised_by_a_half_within_what_is_allowed() {
         world
     };
     // Two replicas take 128Mi more each, and the surplus pod of the rollout all of its 384Mi.
-    assert_eq!(limit_of(&fits(quota("1152Mi"), "Deployment", "web", "raise-memory-limit").await).0, Some("384Mi"));
+    assert_eq!(
+        limit_of(&fits(quota("1152Mi"), "Deployment", "web", "raise-memory-limit").await).0,
+        Some("384Mi")
+    );
     misfits(quota("600Mi"), "Deployment", "web", "raise-memory-limit", "ResourceQuota team").await;
 
     misfits(World::crashing(), "Deployment", "web", "raise-memory-limit", "killed for memory").await;
@@ -283,7 +305,8 @@ async fn an_estimate_follows_the_strategy() {
     let absurd = seconds(|web| {
         web["spec"]["replicas"] = json!(i64::MAX);
         web["spec"]["minReadySeconds"] = json!(i64::MAX);
-        web["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": "9223372036854775807%", "maxUnavailable": -5});
+        web["spec"]["strategy"]["rollingUpdate"] =
+            json!({"maxSurge": "9223372036854775807%", "maxUnavailable": -5});
     })
     .await;
     assert!((30..=3_600).contains(&absurd), "{absurd}");

@@ -8,10 +8,7 @@ use serde_json::Value;
 
 use super::{Findings, History, replay::Replay};
 use crate::{
-    model::{
-        action::Action,
-        phase::Phase,
-    },
+    model::{action::Action, phase::Phase},
     ports::acting::Verb,
     testing::{
         model::{
@@ -124,7 +121,8 @@ fn fields(object: &Value) -> Value {
 /// I7: where nobody else wrote, everything that this workflow wrote is as before, and its markers are gone.
 fn restored(history: &History, id: &str, scene: &Scene, findings: &mut Findings) {
     let mut written: BTreeMap<&Key, (&Entry, bool)> = BTreeMap::new();
-    for entry in history.journal.iter().filter(|entry| entry.status < 300 && !entry.dry_run && entry.changed) {
+    for entry in history.journal.iter().filter(|entry| entry.status < 300 && !entry.dry_run && entry.changed)
+    {
         let is_ours = entry.actor == OURSELVES && entry.workflow == id;
         match written.get_mut(&entry.key) {
             Some((_, is_shared)) => *is_shared |= !is_ours && spec_differs(entry),
@@ -143,7 +141,11 @@ fn restored(history: &History, id: &str, scene: &Scene, findings: &mut Findings)
             continue;
         };
         findings.unless(fields(before) == fields(now), "I7", || {
-            format!("{id} is rolled back and {key} is not as before: {} instead of {}", fields(now), fields(before))
+            format!(
+                "{id} is rolled back and {key} is not as before: {} instead of {}",
+                fields(now),
+                fields(before)
+            )
         });
         let marker = format!("\"{id}/");
         let annotations = now.pointer("/metadata/annotations").map(Value::to_string).unwrap_or_default();

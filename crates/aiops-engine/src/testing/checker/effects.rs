@@ -44,7 +44,11 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
 
 /// The intents of an effect's marker that were kept before it.
 fn intents<'r>(effect: &Entry, replay: &'r Replay) -> Vec<&'r Intent> {
-    replay.intents.iter().filter(|intent| intent.key == effect.effect_key && intent.order < effect.order).collect()
+    replay
+        .intents
+        .iter()
+        .filter(|intent| intent.key == effect.effect_key && intent.order < effect.order)
+        .collect()
 }
 
 fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
@@ -73,7 +77,8 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
     });
     // I11: nothing while it may not be.
     findings.unless(!last.is_dry, "I11", || format!("{key} is of a dry run and had an effect"));
-    findings.unless(last.is_approved, "I11", || format!("{key} had an effect without an approval of its plan"));
+    findings
+        .unless(last.is_approved, "I11", || format!("{key} had an effect without an approval of its plan"));
     // Undoing goes on under `pause`; what was being decided when the switch was thrown has a second.
     let may_be = last.mode == "run" || (last.mode == "pause" && key.ends_with("/undo"));
     findings.unless(may_be || last.at - last.mode_since <= 1_000, "I11", || {
@@ -162,7 +167,8 @@ fn steps(id: &str, told: &Told, by_key: &BTreeMap<&str, Vec<&Entry>>, findings: 
             }
             StepState::Intent => {
                 let is_over = told.workflow.as_ref().is_some_and(|w| w.phase.is_terminal());
-                findings.unless(!is_over, "I6", || format!("{place} is undecided though the workflow is over"));
+                findings
+                    .unless(!is_over, "I6", || format!("{place} is undecided though the workflow is over"));
             }
             StepState::Indeterminate => {}
         }
@@ -170,7 +176,9 @@ fn steps(id: &str, told: &Told, by_key: &BTreeMap<&str, Vec<&Entry>>, findings: 
     let is_over = told.workflow.as_ref().is_some_and(|w| w.phase.is_terminal());
     for ((order, direction, number), attempt) in &told.attempts {
         findings.unless(!is_over || attempt.outcome.is_some(), "I6", || {
-            format!("attempt {number} of step {order} ({direction:?}) of {id} has no outcome though it is over")
+            format!(
+                "attempt {number} of step {order} ({direction:?}) of {id} has no outcome though it is over"
+            )
         });
     }
 }
@@ -187,9 +195,11 @@ fn audit(history: &History, replay: &Replay, findings: &mut Findings) {
             });
             let digest = Sha256::digest(format!("{before}{written}").as_bytes());
             let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            findings.unless(line.seq == place && line.prev_hash == before && line.hash == hash, "I13", || {
-                format!("line {place} of {chain} does not follow")
-            });
+            findings.unless(
+                line.seq == place && line.prev_hash == before && line.hash == hash,
+                "I13",
+                || format!("line {place} of {chain} does not follow"),
+            );
             before.clone_from(&line.hash);
         }
     }
@@ -213,7 +223,8 @@ fn audit(history: &History, replay: &Replay, findings: &mut Findings) {
         findings.unless(lines("phase") == moves, "I13", || {
             format!("{moves} phases of {id} and {} lines of them", lines("phase"))
         });
-        let is_over = told.workflow.as_ref().is_some_and(|w| w.phase != Phase::NeedsOperator && w.phase.is_terminal());
+        let is_over =
+            told.workflow.as_ref().is_some_and(|w| w.phase != Phase::NeedsOperator && w.phase.is_terminal());
         let decided = lines("approved") + lines("denied");
         let asked = usize::from(told.approved.is_some());
         findings.unless(!is_over || decided >= asked, "I13", || format!("a decision on {id} has no line"));

@@ -34,9 +34,11 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
             format!("{id} is due and nobody took it up")
         });
         let told = replay.told.get(id).and_then(|told| told.workflow.as_ref());
-        findings.unless(told.is_some_and(|told| told.phase == phase && told.version == workflow.version), "I20", || {
-            format!("{id} is kept as {phase}, and the writes tell {:?}", told.map(|told| told.phase))
-        });
+        findings.unless(
+            told.is_some_and(|told| told.phase == phase && told.version == workflow.version),
+            "I20",
+            || format!("{id} is kept as {phase}, and the writes tell {:?}", told.map(|told| told.phase)),
+        );
     }
     // I8, at rest.
     for (key, holder) in &history.locks {

@@ -147,7 +147,8 @@ impl Replay {
                         replay.write(history, workflow, write, (note.order, note.at), findings);
                     }
                     if let Some(told) = replay.told.get_mut(workflow)
-                        && let Some(phase) = told.workflow.as_ref().map(|w| w.phase).filter(|p| p.is_terminal())
+                        && let Some(phase) =
+                            told.workflow.as_ref().map(|w| w.phase).filter(|p| p.is_terminal())
                         && told.end.is_none()
                     {
                         told.end = Some((phase, scene.clone()));
@@ -287,7 +288,8 @@ impl Replay {
                     mode,
                     mode_since,
                     is_dry: workflow.is_some_and(|w| w.dry_run),
-                    is_approved: !needs || (told.approved.is_some() && told.approved == digest && told.asked == digest),
+                    is_approved: !needs
+                        || (told.approved.is_some() && told.approved == digest && told.asked == digest),
                 });
             }
             Write::Approval(approval) => match approval.state {
@@ -316,7 +318,8 @@ impl Replay {
         if phase.is_terminal() {
             let locks = self.locks.values().any(|holder| holder == id);
             let slots = self.slots.iter().any(|(_, holder)| holder == id);
-            findings.unless(!locks && !slots, "I8", || format!("{id} is {phase} and holds a lock or a place"));
+            findings
+                .unless(!locks && !slots, "I8", || format!("{id} is {phase} and holds a lock or a place"));
         } else if matches!(phase, Phase::Running | Phase::Verifying | Phase::RollingBack) {
             let is_dry = self.told.get(id).and_then(|t| t.workflow.as_ref()).is_some_and(|w| w.dry_run);
             let locks = self.locks.values().any(|holder| holder == id);
@@ -340,7 +343,8 @@ impl Replay {
             return;
         }
         let other = self.told.iter().find(|(other, told)| {
-            *other != id && told.workflow.as_ref().is_some_and(|w| is_active(w) && trouble(w) == trouble(mine))
+            *other != id
+                && told.workflow.as_ref().is_some_and(|w| is_active(w) && trouble(w) == trouble(mine))
         });
         if let Some((other, _)) = other {
             findings.add("I8", format!("{id} and {other} are active for the same trouble"));
@@ -353,7 +357,9 @@ impl Replay {
             .told
             .values()
             .filter_map(|told| told.workflow.as_ref())
-            .filter(|w| matches!(w.phase, Phase::Running | Phase::Verifying | Phase::RollingBack) && !w.dry_run)
+            .filter(|w| {
+                matches!(w.phase, Phase::Running | Phase::Verifying | Phase::RollingBack) && !w.dry_run
+            })
             .collect();
         findings.unless(acting.len() <= history.limits.workflows_per_cluster, "I9", || {
             format!("{} workflows act at once", acting.len())

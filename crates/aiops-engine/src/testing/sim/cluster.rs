@@ -77,14 +77,20 @@ impl Reach {
                 if !update.is_empty() {
                     put(&mut object, "/status/currentRevision", update);
                 }
-                put(&mut object, "/status/conditions", json!([
-                    { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable" },
-                    { "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" },
-                ]));
+                put(
+                    &mut object,
+                    "/status/conditions",
+                    json!([
+                        { "type": "Available", "status": "True", "reason": "MinimumReplicasAvailable" },
+                        { "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" },
+                    ]),
+                );
             }
             "DaemonSet" => {
                 let wanted = number(&object, "/status/desiredNumberScheduled");
-                for member in ["numberReady", "updatedNumberScheduled", "numberAvailable", "currentNumberScheduled"] {
+                for member in
+                    ["numberReady", "updatedNumberScheduled", "numberAvailable", "currentNumberScheduled"]
+                {
                     put(&mut object, &format!("/status/{member}"), wanted);
                 }
                 put(&mut object, "/status/numberUnavailable", 0);
@@ -93,9 +99,13 @@ impl Reach {
             "Pod" => {
                 put(&mut object, "/status/phase", "Running");
                 put(&mut object, "/status/conditions", json!([{ "type": "Ready", "status": "True" }]));
-                put(&mut object, "/status/containerStatuses", json!([
-                    { "name": "app", "ready": true, "restartCount": 0, "state": { "running": {} } },
-                ]));
+                put(
+                    &mut object,
+                    "/status/containerStatuses",
+                    json!([
+                        { "name": "app", "ready": true, "restartCount": 0, "state": { "running": {} } },
+                    ]),
+                );
             }
             _ => {}
         }
@@ -253,11 +263,10 @@ impl Acting for Reach {
         };
         let is_undo = mutation.effect_key.ends_with("/undo");
         match (self.defect, &done) {
-            (Some(Defect::ClientRetries), Err(NotDone { kind: NotDoneKind::Unknown | NotDoneKind::Conflict, .. }))
-                if mutation.verb != Verb::Create && !mutation.dry_run =>
-            {
-                self.send(&self.afresh(&sent))
-            }
+            (
+                Some(Defect::ClientRetries),
+                Err(NotDone { kind: NotDoneKind::Unknown | NotDoneKind::Conflict, .. }),
+            ) if mutation.verb != Verb::Create && !mutation.dry_run => self.send(&self.afresh(&sent)),
             (Some(Defect::UndoTwice), Ok(_)) if is_undo && !mutation.dry_run => {
                 let _ = self.send(&self.afresh(&sent));
                 done

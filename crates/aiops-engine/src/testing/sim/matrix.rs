@@ -67,7 +67,12 @@ fn every_fault_at_every_call_of_every_action_leaves_one_effect_and_an_honest_rec
     for ((call, fate), count) in &met {
         println!("  {call:?} {fate:?}: {count}");
     }
-    assert!(broken.is_empty(), "{} of {runs} runs broke an invariant:\n{}", broken.len(), broken[..broken.len().min(8)].join("\n"));
+    assert!(
+        broken.is_empty(),
+        "{} of {runs} runs broke an invariant:\n{}",
+        broken.len(),
+        broken[..broken.len().min(8)].join("\n")
+    );
     for call in [Call::Claim, Call::Commit, Call::Recall, Call::Look, Call::Send] {
         for fate in call.fates() {
             assert!(met.contains_key(&(call, *fate)), "no run met {fate:?} at {call:?}");
@@ -85,9 +90,10 @@ fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
     let points: Vec<(u64, Fate)> = (0_u64..)
         .zip(plain.faults.calls())
         .flat_map(|(at, call)| {
-            let crashes = call.fates().iter().filter(|fate| {
-                matches!(fate, Fate::CrashBefore | Fate::CrashAfter | Fate::LateCrash)
-            });
+            let crashes = call
+                .fates()
+                .iter()
+                .filter(|fate| matches!(fate, Fate::CrashBefore | Fate::CrashAfter | Fate::LateCrash));
             crashes.map(move |fate| (at, *fate))
         })
         .collect();
@@ -107,7 +113,12 @@ fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
         }
     }
     println!("double crashes: {runs} runs over {} points", points.len());
-    assert!(broken.is_empty(), "{} of {runs} runs broke an invariant:\n{}", broken.len(), broken[..broken.len().min(8)].join("\n"));
+    assert!(
+        broken.is_empty(),
+        "{} of {runs} runs broke an invariant:\n{}",
+        broken.len(),
+        broken[..broken.len().min(8)].join("\n")
+    );
 }
 
 #[test]
@@ -120,11 +131,17 @@ fn every_step_may_be_sent_twice_and_every_undoing_too() {
         }
         if scene::is_reversible(&action) {
             // The second step is refused, so the first is undone, and that is sent twice.
-            let second = scene::catalogue(&base.model).into_iter().find(|(n, _)| *n == "nudge-operator").unwrap().1;
+            let second =
+                scene::catalogue(&base.model).into_iter().find(|(n, _)| *n == "nudge-operator").unwrap().1;
             let fates = [(1, Fate::Refused), (2, Fate::Twice)];
             let sim = run(&base, &[action, second], Faults::requests(fates));
             verdict(&sim, &format!("{name}, its undoing twice")).unwrap();
-            assert_eq!(phase(&sim), Some(Phase::RolledBack), "{name}: {:?}", sim.history().records[0].workflow.reason);
+            assert_eq!(
+                phase(&sim),
+                Some(Phase::RolledBack),
+                "{name}: {:?}",
+                sim.history().records[0].workflow.reason
+            );
         }
     }
 }

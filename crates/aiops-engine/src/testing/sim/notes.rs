@@ -60,12 +60,8 @@ impl Notes {
     }
 
     pub(crate) fn write(&self, actor: &str, what: What) {
-        let note = Note {
-            order: self.model.next_order(),
-            at: self.hands.millis(),
-            actor: actor.to_owned(),
-            what,
-        };
+        let note =
+            Note { order: self.model.next_order(), at: self.hands.millis(), actor: actor.to_owned(), what };
         self.list.lock().push(note);
     }
 

@@ -185,7 +185,8 @@ pub(crate) fn any(dice: &mut Dice, catalogue: &[(&'static str, Action)], length:
                 }
                 Action::SetResources { target, container, .. } => {
                     let limit = *dice.pick(&["300Mi", "384Mi", "512Mi", "1Gi"]);
-                    let resources = Resources { memory_limit: Some(limit.to_owned()), ..Resources::default() };
+                    let resources =
+                        Resources { memory_limit: Some(limit.to_owned()), ..Resources::default() };
                     Action::SetResources { target, container, resources }
                 }
                 other => other,

@@ -28,7 +28,8 @@ fn trouble(sim: &mut Sim) {
     match sim.dice.below(10) {
         0 | 1 => {
             if let Some(workflow) = all.iter().find(|w| w.phase == Phase::AwaitingApproval) {
-                let digest = if sim.dice.is(200) { "another".to_owned() } else { workflow.digest.clone().unwrap() };
+                let digest =
+                    if sim.dice.is(200) { "another".to_owned() } else { workflow.digest.clone().unwrap() };
                 let approve = !sim.dice.is(200);
                 let decision = Decision { digest, approve, reason: None, by_elicitation: false };
                 // What is refused is no answer, and everything else is in the store.
@@ -81,7 +82,13 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
     for _ in 0..=dice.place(3) {
         let length = 1 + dice.place(4);
         let actions = plans::any(&mut dice, &catalogue, length);
-        let asks = *dice.pick(&[Approval::Auto, Approval::Auto, Approval::Auto, Approval::Approve, Approval::TwoPerson]);
+        let asks = *dice.pick(&[
+            Approval::Auto,
+            Approval::Auto,
+            Approval::Auto,
+            Approval::Approve,
+            Approval::TwoPerson,
+        ]);
         sim.order(&actions, asks);
     }
     sim.throw(600, trouble);

@@ -14,7 +14,11 @@ use super::{
     scene, settings, verdict,
 };
 use crate::{
-    model::{action::Action, phase::{Direction, Phase, StepState}, plan::Approval},
+    model::{
+        action::Action,
+        phase::{Direction, Phase, StepState},
+        plan::Approval,
+    },
     testing::model::{
         Key,
         json::{put, take},
@@ -35,7 +39,11 @@ fn comparable(object: &Value) -> Value {
     ] {
         take(&mut object, path);
     }
-    if object.pointer("/metadata/annotations").and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+    if object
+        .pointer("/metadata/annotations")
+        .and_then(Value::as_object)
+        .is_some_and(serde_json::Map::is_empty)
+    {
         take(&mut object, "/metadata/annotations");
     }
     // A node that says `false` and one that says nothing are one.
@@ -53,8 +61,10 @@ fn image(sim: &Sim, actions: &[Action]) -> BTreeMap<Key, Value> {
 #[test]
 fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
     let base = Base::new();
-    let reversible: Vec<_> =
-        scene::catalogue(&base.model).into_iter().filter(|(_, action)| scene::is_reversible(action)).collect();
+    let reversible: Vec<_> = scene::catalogue(&base.model)
+        .into_iter()
+        .filter(|(_, action)| scene::is_reversible(action))
+        .collect();
     let plans_run = if is_proof() { 3_000 } else { 300 };
     let mut undone: BTreeMap<&str, u32> = BTreeMap::new();
     let mut ends: BTreeMap<Phase, u32> = BTreeMap::new();

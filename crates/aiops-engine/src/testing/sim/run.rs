@@ -17,15 +17,18 @@ use super::{
     faults::Faults,
     hands::{Counted, Hands, Wall},
     notes::{Notes, What},
-    plans,
-    scene,
+    plans, scene,
     store::Handle,
 };
 use crate::{
     Coordinator, Engine, SharedInventory,
     coordinator::Parts,
     model::{Millis, action::Action, ids::WorkflowId, plan::Approval},
-    ports::{Clock, Cluster, Ids, acting::Acting, store::{Control, Entry, Store, StoreError}},
+    ports::{
+        Clock, Cluster, Ids,
+        acting::Acting,
+        store::{Control, Entry, Store, StoreError},
+    },
     settings::{Settings, limits::millis},
     testing::{
         checker::{Bounds, History},
@@ -478,7 +481,10 @@ impl Sim {
         let mut text = String::new();
         for entry in self.model.journal() {
             let at = entry.at.as_millisecond();
-            text += &format!("{} {at} {} {} {} {}\n", entry.order, entry.actor, entry.key, entry.effect_key, entry.status);
+            text += &format!(
+                "{} {at} {} {} {} {}\n",
+                entry.order, entry.actor, entry.key, entry.effect_key, entry.status
+            );
         }
         crate::fingerprint::sha256(&text)
     }

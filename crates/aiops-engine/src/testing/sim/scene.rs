@@ -77,10 +77,14 @@ pub(crate) fn build(hands: &Arc<Hands>) -> Model {
     pass(&model, hands, 30);
     let app = put_in(build::application("argo", "campaign", "main", ""));
     model.edit("argocd", &app, |app| {
-        put(app, "/status/history", json!([
-            { "id": 0, "revision": "v1", "deployedAt": "2026-01-01T00:00:00Z" },
-            { "id": 1, "revision": "main", "deployedAt": "2026-01-02T00:00:00Z" },
-        ]));
+        put(
+            app,
+            "/status/history",
+            json!([
+                { "id": 0, "revision": "v1", "deployedAt": "2026-01-01T00:00:00Z" },
+                { "id": 1, "revision": "main", "deployedAt": "2026-01-02T00:00:00Z" },
+            ]),
+        );
     });
     for revision in ["v1", "main"] {
         let image = format!("registry.example/campaign:{revision}");
@@ -108,11 +112,7 @@ pub(crate) fn build(hands: &Arc<Hands>) -> Model {
 
 fn target(model: &Model, kind: &str, namespace: &str, name: &str) -> Target {
     let object = model.object(&Key::new(kind, namespace, name)).unwrap();
-    let group = if kind == "Database" {
-        "model.aiops.io"
-    } else {
-        crate::model::target::group_of(kind)
-    };
+    let group = if kind == "Database" { "model.aiops.io" } else { crate::model::target::group_of(kind) };
     Target::new(group, kind, namespace, name).with_uid(text(&object, "/metadata/uid"))
 }
 

@@ -1,11 +1,6 @@
 //! The checker is proven by engines that are wrong: each seeded defect has to be seen within so many schedules.
 
-use super::{
-    defects::Defect,
-    is_proof,
-    random::schedule,
-    run::Base,
-};
+use super::{defects::Defect, is_proof, random::schedule, run::Base};
 use crate::testing::checker;
 
 /// Within how many schedules each defect is seen; `docs/proof.md` lists them.

@@ -461,7 +461,8 @@ impl<'a> Draft<'a> {
         match done {
             None => Ok(()),
             Some(step) => {
-                let from = format!("{} after step {} was {}", self.workflow.phase, step.order, step.state.as_str());
+                let from =
+                    format!("{} after step {} was {}", self.workflow.phase, step.order, step.state.as_str());
                 Err(Illegal::new("the workflow", from, what))
             }
         }

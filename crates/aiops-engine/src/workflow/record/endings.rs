@@ -67,11 +67,8 @@ impl Draft<'_> {
         self.workflow.wake_at = at;
         self.write(Write::Release);
         let workflow = &self.workflow;
-        let print = fingerprint::fingerprint(
-            &workflow.cluster,
-            &workflow.problem.target,
-            &workflow.problem.issue,
-        );
+        let print =
+            fingerprint::fingerprint(&workflow.cluster, &workflow.problem.target, &workflow.problem.issue);
         let limits = &self.context.settings.limits;
         let rests = guard::cooldown_after(limits, self.context.cooldown.as_ref(), &print, phase, at);
         if let Some(cooldown) = rests {
@@ -216,9 +213,9 @@ impl Draft<'_> {
         let broken = |step: &StepRecord| matches!(step.state, StepState::Failed | StepState::Indeterminate);
         // An object on which one undoing failed is left as it is: what lies below rests on what was not undone.
         let is_blocked = |step: &StepRecord| {
-            undos.iter().any(|other| {
-                broken(other) && other.action.target().key() == step.action.target().key()
-            })
+            undos
+                .iter()
+                .any(|other| broken(other) && other.action.target().key() == step.action.target().key())
         };
         let next = undos
             .iter()
@@ -238,7 +235,10 @@ impl Draft<'_> {
             .iter()
             .filter(|step| broken(step) || step.state == StepState::Pending)
             .map(|step| {
-                let result = step.result.as_deref().unwrap_or("not tried, because an undoing on the same object failed");
+                let result = step
+                    .result
+                    .as_deref()
+                    .unwrap_or("not tried, because an undoing on the same object failed");
                 format!("step {} ({} on {}): {result}", step.order, step.action.name(), step.action.target())
             })
             .collect();
@@ -269,5 +269,9 @@ fn staying(done: &[&StepRecord]) -> String {
         .filter(|step| step.action.undo_class() == UndoClass::Irreversible)
         .map(|step| format!("{} on {}", step.action.name(), step.action.target()))
         .collect();
-    if kept.is_empty() { String::new() } else { format!("; what cannot be undone stays: {}", kept.join(", ")) }
+    if kept.is_empty() {
+        String::new()
+    } else {
+        format!("; what cannot be undone stays: {}", kept.join(", "))
+    }
 }

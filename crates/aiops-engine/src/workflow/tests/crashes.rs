@@ -30,7 +30,11 @@ const STORIES: &[Story] = &[
         ends: BACK,
     },
     Story { name: "an answer is lost", troubles: &[(1, Trouble::AnswerLost)], ends: &[Phase::Completed] },
-    Story { name: "a request never arrives", troubles: &[(1, Trouble::NeverArrives)], ends: &[Phase::Completed] },
+    Story {
+        name: "a request never arrives",
+        troubles: &[(1, Trouble::NeverArrives)],
+        ends: &[Phase::Completed],
+    },
     Story { name: "a request is late", troubles: &[(1, Trouble::Late)], ends: &[Phase::Completed] },
     Story {
         name: "somebody is faster",

@@ -27,8 +27,9 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts, IncidentFilter,
-            Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter, Write,
+            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts,
+            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
+            Write,
         },
     },
     testing::memory_store::MemoryStore,

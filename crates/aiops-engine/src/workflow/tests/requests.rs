@@ -132,9 +132,8 @@ async fn the_kill_switch_holds_the_next_step_and_pause_lets_undo() {
     let (_coordinator, executor) = world.process("one", &Gate::open());
     world.drive_until(&executor, &id, |record| record.workflow.cursor == 1).await;
     set(&world, "stop").await;
-    let stopped = |record: &Record| {
-        record.workflow.reason.as_deref().is_some_and(|why| why.starts_with("kill-switch"))
-    };
+    let stopped =
+        |record: &Record| record.workflow.reason.as_deref().is_some_and(|why| why.starts_with("kill-switch"));
     world.drive_until(&executor, &id, stopped).await;
     assert_eq!(world.effects.lock().len(), 1);
     set(&world, "run").await;

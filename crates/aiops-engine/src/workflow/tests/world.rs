@@ -23,13 +23,7 @@ use crate::{
     coordination::PolicyRule,
     coordinator::Parts,
     error::PortError,
-    model::{
-        ids::WorkflowId,
-        phase::Phase,
-        plan::Approval,
-        target::Target,
-        workflow::Record,
-    },
+    model::{ids::WorkflowId, phase::Phase, plan::Approval, target::Target, workflow::Record},
     ports::{
         Clock, Cluster, Ids,
         acting::{Accepted, Mutation, NotDone, NotDoneKind},

@@ -25,7 +25,10 @@ impl World {
         for key in self.effects.lock().iter().filter(|key| key.starts_with(id.as_str())) {
             *counts.entry(key.clone()).or_default() += 1;
         }
-        assert!(counts.values().all(|count| *count == 1), "an effect was made twice: {counts:?}\n{record:#?}");
+        assert!(
+            counts.values().all(|count| *count == 1),
+            "an effect was made twice: {counts:?}\n{record:#?}"
+        );
         let lines = self.store.audit(id.as_str(), 0, 1_000).await.unwrap();
         audit::verify(&lines).unwrap();
         for key in counts.keys() {
