@@ -110,15 +110,9 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
     } else {
         None
     };
-    let desk = Desk::new(engine.clone(), coordination.clone(), user(loaded));
+    let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
     let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
     Ok(Booted { engine, server, metrics, coordination })
-}
-
-/// The name of the user whose process this is, as the system's login tells it.
-fn user(loaded: &Loaded) -> String {
-    let named = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| loaded.environment.text(name));
-    named.unwrap_or("local").to_owned()
 }
 
 /// The listeners of a running aiops.

@@ -17,6 +17,8 @@ mod commands;
 mod http;
 mod ids;
 mod mcp;
+mod notify;
+mod policy;
 mod process;
 mod readme;
 mod recording;

@@ -48,7 +48,6 @@ impl Ids for Counter {
 pub(super) struct World {
     pub(super) coordinator: Coordinator,
     pub(super) rows: SharedInventory,
-    pub(super) store: Arc<MemoryStore>,
     clock: Arc<Hands>,
 }
 
@@ -68,12 +67,12 @@ impl World {
         let store = Arc::new(MemoryStore::new(Arc::<Hands>::clone(&clock)));
         let coordinator = Coordinator::new(Parts {
             engine: Engine::new(rows.clone(), None, Arc::<Hands>::clone(&clock)),
-            store: Arc::<MemoryStore>::clone(&store),
+            store,
             acting: None,
             ids: Arc::new(Counter::default()),
             settings,
         });
-        Self { coordinator, rows, store, clock }
+        Self { coordinator, rows, clock }
     }
 
     pub(super) fn inner(&self) -> &Inner {

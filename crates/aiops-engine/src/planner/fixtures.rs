@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aiops_inventory::Kind;
 use serde_json::{Value, json};
 
 use super::{Neighbourhood, Planned};
@@ -93,6 +94,20 @@ impl World {
 
     pub(crate) fn engine(self) -> Engine {
         testing::engine(&[], Some(Arc::new(self.0)), NOW)
+    }
+
+    /// An engine that has rows of everything that has any, too.
+    pub(crate) fn engine_with_rows(self) -> Engine {
+        let objects = self.0.objects.lock().clone();
+        let of_kind = |plural: &str| Kind::ALL.into_iter().find(|kind| kind.resource().plural == plural);
+        let rows: Vec<(Kind, Value)> = objects
+            .into_iter()
+            .filter_map(|((plural, ..), object)| Some((of_kind(&plural)?, object)))
+            .collect();
+        let rows = testing::inventory(&rows, &[]);
+        rows.change(|rows| rows.set_info(|info| info.uid = "2f6c1f6e-3a0b-4c52-9a1c-0d8a5b0d7f11".into()));
+        let now = NOW.parse().expect("a moment");
+        Engine::new(rows, Some(Arc::new(self.0)), Arc::new(testing::FixedClock(now)))
     }
 
     /// What stands around an object.

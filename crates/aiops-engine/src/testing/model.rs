@@ -326,6 +326,11 @@ impl Model {
         self.world.lock().admissions.push(admission);
     }
 
+    /// Takes no mutation whose effect key ends like this.
+    pub fn refuse_effect(&self, ending: &str) {
+        self.world.lock().refused_effects.push(ending.to_owned());
+    }
+
     /// Says what ails containers.
     pub fn ail(&self, symptom: Symptom) {
         let mut world = self.world.lock();

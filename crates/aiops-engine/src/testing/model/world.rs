@@ -35,6 +35,8 @@ pub(super) struct World {
     pub(super) denied: BTreeSet<(String, String)>,
     pub(super) admissions: Vec<Admission>,
     pub(super) symptoms: Vec<Symptom>,
+    /// Effect keys that end like this are refused.
+    pub(super) refused_effects: Vec<String>,
     pub(super) logs: BTreeMap<(String, String, String, bool), Vec<u8>>,
     /// What an Argo CD Application deploys, by revision.
     pub(super) manifests: BTreeMap<(Key, String), Vec<Value>>,
@@ -62,6 +64,7 @@ impl World {
             denied: BTreeSet::new(),
             admissions: Vec::new(),
             symptoms: Vec::new(),
+            refused_effects: Vec::new(),
             logs: BTreeMap::new(),
             manifests: BTreeMap::new(),
             reverted: BTreeMap::new(),

@@ -63,7 +63,7 @@ fn every_fault_at_every_call_of_every_action_leaves_one_effect_and_an_honest_rec
             }
         }
     }
-    println!("crash matrix: {runs} runs; faults met:");
+    println!("crash matrix: {runs} of {turn} runs; faults met:");
     for ((call, fate), count) in &met {
         println!("  {call:?} {fate:?}: {count}");
     }

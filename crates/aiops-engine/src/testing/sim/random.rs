@@ -6,7 +6,7 @@ use super::{
     dice::Dice,
     faults::Faults,
     is_proof, plans,
-    run::{Base, Options, Sim, now},
+    run::{Base, Options, Sim, now, tried},
     scene, settings, verdict,
 };
 use crate::{
@@ -33,13 +33,13 @@ fn trouble(sim: &mut Sim) {
                 let approve = !sim.dice.is(200);
                 let decision = Decision { digest, approve, reason: None, by_elicitation: false };
                 // What is refused is no answer, and everything else is in the store.
-                let _ = now(door.decide(&ben, &workflow.id, decision));
+                let _ = tried(door.decide(&ben, &workflow.id, decision));
             }
         }
         2 => {
             if !all.is_empty() {
                 let workflow = sim.dice.pick(&all).id.clone();
-                let _ = now(door.cancel(&ben, &workflow, Some("enough".to_owned())));
+                let _ = tried(door.cancel(&ben, &workflow, Some("enough".to_owned())));
             }
         }
         3 => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     cluster::touch,
     dice::Dice,
-    faults::{Fate, Faults},
+    faults::Faults,
     is_proof, plans,
     run::{Base, Options, Sim},
     scene, settings, verdict,
@@ -78,7 +78,8 @@ fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
         settings.limits.budget_per_namespace = 100;
         settings.limits.budget_per_cluster = 100;
         let options = Options { seed, processes: 1, defect: None, settings };
-        let mut sim = Sim::new(&base, Faults::requests([(fails_at, Fate::Refused)]), options);
+        let mut sim = Sim::new(&base, Faults::script([]), options);
+        sim.model.refuse_effect(&format!("/{fails_at}/do"));
         let before = image(&sim, &actions);
         sim.order(&actions, Approval::Auto);
         // Another writer in half of the runs: an annotation, or a field that a step wrote.

@@ -105,15 +105,20 @@ fn poll<T>(work: &mut Work<T>) -> Poll<T> {
     work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Runs what never waits for another process.
-pub(crate) fn now<T>(work: impl Future<Output = T>) -> T {
+/// Runs what waits for nobody; nothing, when its process died on the way.
+pub(crate) fn tried<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
-    for _ in 0..10_000 {
+    for _ in 0..2_000 {
         if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return done;
+            return Some(done);
         }
     }
-    panic!("it waits for something that does not come");
+    None
+}
+
+/// Runs what waits for nobody and cannot die.
+pub(crate) fn now<T>(work: impl Future<Output = T>) -> T {
+    tried(work).expect("it waits for something that does not come")
 }
 
 impl Sim {
@@ -198,19 +203,14 @@ impl Sim {
         let made = plans::workflow(self.orders, actions, asks, at);
         let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
         let id = made.acceptance.workflow.id.clone();
-        let taken = now(door.accept(&made.acceptance));
-        match taken {
-            Ok(crate::ports::store::Taken::New { .. }) => {
-                let key = None;
-                self.notes.write("door", What::Acknowledged { workflow: id.clone(), key });
-                // What planning would have written, in one commit.
-                if now(self.store.commit(&id, None, &made.steps)).is_ok() {
-                    self.notes.commit("door", &id, None, &made.steps);
-                }
-                Some(id)
-            }
-            _ => None,
+        let taken = tried(door.accept(&made.acceptance));
+        if let Some(Ok(crate::ports::store::Taken::New { .. })) = taken {
+            self.notes.write("door", What::Acknowledged { workflow: id.clone(), key: None });
         }
+        // Whatever the caller was told: what is kept is planned, in one commit.
+        now(self.store.commit(&id, None, &made.steps)).ok()?;
+        self.notes.commit("door", &id, None, &made.steps);
+        Some(id)
     }
 
     pub(crate) fn over(&self) -> bool {
