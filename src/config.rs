@@ -85,7 +85,12 @@ impl Config {
 
     /// Those of them that this build does not have, with a sentence for health, log and `doctor`.
     pub fn missing(&self) -> Vec<MissingAdapter> {
-        missing(self.wants())
+        missing(self.wants(), !self.integrations.coordination_engine.builtin)
+    }
+
+    /// Whether the coordination engine of this process is asked for.
+    pub fn has_engine(&self) -> bool {
+        self.wants().engine && self.integrations.coordination_engine.builtin
     }
 }
 
