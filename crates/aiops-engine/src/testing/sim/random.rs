@@ -99,7 +99,7 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
 #[test]
 fn random_schedules_lose_nothing_and_repeat_nothing() {
     let base = Base::new();
-    let (first, count) = if is_proof() { (0, 100_000) } else { (0, 150) };
+    let (first, count) = if is_proof() { (0, 100_000) } else { (0, 60) };
     let mut broken = Vec::new();
     let mut ends = std::collections::BTreeMap::new();
     let (mut effects, mut faults) = (0_usize, 0_u64);
