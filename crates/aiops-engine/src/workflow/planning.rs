@@ -28,6 +28,11 @@ const SOON: Millis = 2_000;
 impl Executor {
     /// Makes the plan, from what is so now.
     pub(super) async fn planning(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
+        if let Some(why) = self.unread_cluster() {
+            return self
+                .unplanned(work, Error::Unavailable { what: "planning".to_owned(), why, retry_after: None })
+                .await;
+        }
         let (problem, order) = (work.workflow().problem.clone(), work.workflow().order.clone());
         let made = Box::pin(planner::plan(&self.inner.engine, &problem, &order)).await;
         let mut plan = match made {
@@ -90,6 +95,12 @@ impl Executor {
         }
     }
 
+    /// Why nothing can be judged yet: after a start the cluster is not known before it was reached.
+    pub(super) fn unread_cluster(&self) -> Option<String> {
+        let is_unread = self.inner.cluster_uid().is_none();
+        is_unread.then(|| "which cluster this is has not been read yet; it is waited for".to_owned())
+    }
+
     async fn refuse(&self, work: &mut Work<'_>, rule: &str, why: String) -> Result<Turn, Stop> {
         self.commit(work, Event::Refused { rule: rule.to_owned(), why }).await?;
         Ok(self.next(work))
@@ -149,6 +160,10 @@ impl Executor {
             let why = format!("its turn did not come in time: {last}");
             self.commit(work, Event::Failed { why }).await?;
             return Ok(self.next(work));
+        }
+        if let Some(why) = self.unread_cluster() {
+            let until = self.now().saturating_add(SOON).min(work.workflow().deadline);
+            return self.wait(work, until, Some(why)).await;
         }
         let ruling = self.judge(work.workflow(), &plan).await?;
         if ruling.approval == Approval::Deny {

@@ -5,6 +5,7 @@
 
 mod draft;
 mod endings;
+mod steps;
 
 use serde_json::Value;
 

@@ -26,16 +26,10 @@ use crate::{
     },
     ports::{
         Timer,
-        acting::Announcement,
         store::{StoreError, Write},
     },
     settings::limits::millis,
 };
-
-/// After how long a turn is tried again that the store was too busy for.
-const STORE_BACKOFF: Millis = 250;
-/// And one that it will not be written for until somebody does something.
-const STORE_STOPPED: Millis = 5_000;
 
 /// What became of a turn. Moments are those of the engine's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,74 +244,6 @@ impl Executor {
         Ok(turn)
     }
 
-    /// What to do about a turn that could not go on.
-    async fn stopped(&self, held: &Held, stop: Stop) -> Turn {
-        let id = &held.lease().workflow;
-        let later = |by: Millis| Turn::Hold(self.now().saturating_add(by));
-        match stop {
-            Stop::Store(StoreError::Fenced) => {
-                held.lose();
-                Turn::Lost
-            }
-            // Read again before anything else: somebody answered, cancelled, or the commit may be there.
-            Stop::Store(StoreError::Changed(_) | StoreError::Unknown(_)) => {
-                if held.missed() < 3 {
-                    Turn::Again
-                } else {
-                    later(STORE_BACKOFF)
-                }
-            }
-            Stop::Store(error @ (StoreError::Full(_) | StoreError::ReadOnly(_))) => {
-                tracing::error!(workflow.id = %id, %error, "a workflow cannot go on");
-                later(STORE_STOPPED)
-            }
-            Stop::Store(error) => {
-                tracing::warn!(workflow.id = %id, %error, "a workflow waits for the store");
-                later(STORE_BACKOFF)
-            }
-            Stop::Error(error) => {
-                tracing::warn!(workflow.id = %id, error = %error, "a workflow waits");
-                later(STORE_BACKOFF)
-            }
-            Stop::Illegal(illegal) => {
-                tracing::error!(workflow.id = %id, error = %illegal, "a workflow is in a state that cannot be");
-                self.park_broken(held, &illegal).await
-            }
-        }
-    }
-
-    /// A state that cannot be is shown to a person, not repaired.
-    async fn park_broken(&self, held: &Held, illegal: &Illegal) -> Turn {
-        let later = Turn::Hold(self.now().saturating_add(STORE_STOPPED));
-        let Ok(Some(record)) = self.inner.store.workflow(&held.lease().workflow).await else { return later };
-        if record.workflow.phase.is_terminal() {
-            return Turn::Done;
-        }
-        let mut work = Work { held, record };
-        let why = format!("aiops cannot go on: {illegal}; this is a fault of aiops, report it");
-        self.park(&mut work, Some("internal"), why).await.unwrap_or(later)
-    }
-
-    /// Counts a turn that panicked; one that keeps doing so is parked.
-    pub(super) async fn panicked(&self, held: &Held, what: &str) -> Turn {
-        let later = Turn::Hold(self.now().saturating_add(STORE_STOPPED));
-        tracing::error!(workflow.id = %held.lease().workflow, panic = what, "a turn panicked");
-        let Ok(Some(record)) = self.inner.store.workflow(&held.lease().workflow).await else { return later };
-        if record.workflow.phase.is_terminal() {
-            return Turn::Done;
-        }
-        let mut work = Work { held, record };
-        let most = self.inner.settings.limits.recoveries;
-        if work.workflow().recoveries >= most && work.workflow().phase != Phase::NeedsOperator {
-            let why =
-                format!("aiops failed on it {most} times ({what}); this is a fault of aiops, report it");
-            return self.park(&mut work, Some("poison"), why).await.unwrap_or(later);
-        }
-        match self.commit(&mut work, Event::Counted).await {
-            Ok(()) | Err(_) => later,
-        }
-    }
-
     /// Commits an event, and takes what it says over into the record.
     pub(super) async fn commit(&self, work: &mut Work<'_>, event: Event) -> Result<(), Stop> {
         let lease = work.held.lease();
@@ -407,37 +333,5 @@ impl Executor {
     pub(super) fn next(&self, work: &Work<'_>) -> Turn {
         let phase = work.workflow().phase;
         if phase.is_terminal() || phase == Phase::NeedsOperator { Turn::Done } else { Turn::Again }
-    }
-
-    /// Says on the target what happened to it; best effort, at least once.
-    async fn announce(&self, workflow: &Workflow) {
-        let Some(acting) = &self.inner.acting else { return };
-        let (reason, is_warning) = match workflow.phase {
-            Phase::Running => ("RemediationStarted", false),
-            Phase::Completed => ("RemediationCompleted", false),
-            Phase::RollingBack => ("RemediationRollingBack", true),
-            Phase::RolledBack => ("RemediationRolledBack", true),
-            Phase::Failed if workflow.started_at.is_some() => ("RemediationFailed", true),
-            Phase::NeedsOperator => ("RemediationNeedsOperator", true),
-            Phase::Planning
-            | Phase::Queued
-            | Phase::AwaitingApproval
-            | Phase::Verifying
-            | Phase::Failed
-            | Phase::Cancelled
-            | Phase::Refused
-            | Phase::Rejected
-            | Phase::Expired => return,
-        };
-        let why = workflow.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-        let remedy = workflow.plan.as_ref().map_or("a remedy", |plan| plan.remedy.as_str());
-        let note = Announcement {
-            about: workflow.problem.target.clone(),
-            reason,
-            message: format!("workflow {} ({remedy} for {}){why}", workflow.id, workflow.problem.issue),
-            is_warning,
-            action: remedy.to_owned(),
-        };
-        acting.announce(&note).await;
     }
 }

@@ -58,6 +58,9 @@ impl Executor {
                 .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
                 .await;
         };
+        if let Some(why) = self.unread_cluster() {
+            return self.pause(work, at, SOON, why).await;
+        }
         if let Err((rule, why)) = self.may(work, at, step, &object).await? {
             let why = format!("{rule}: {why}");
             if guard::passes_by_itself(&rule) {

@@ -9,7 +9,7 @@ use super::{
     runner::{Executor, Stop, Turn, Work},
 };
 use crate::{
-    deeds::{self, Observation},
+    deeds::{self, Observation, Ready},
     error::PortError,
     model::{
         Millis,
@@ -110,6 +110,13 @@ impl Executor {
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
             Observation::Wait { why } => self.pause(work, at, SOON, why).await,
+            Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
+                let why =
+                    "somebody else has set it back already; only our marker is left, and nothing is written \
+                           against a controller that reverts"
+                        .to_owned();
+                self.give_up(work, at, why).await
+            }
             Observation::Ready(ready) => self.send(work, at, step, *ready, seen.first()).await,
         }
     }
@@ -171,6 +178,13 @@ impl Executor {
         }
         self.found(work, at, Found::Failed, why).await
     }
+}
+
+/// Whether a way back would change no field: they are as they were before the step, though the step's marker says that
+/// we wrote last.
+fn changes_nothing(ready: &Ready) -> bool {
+    let Some(after) = ready.post_image.as_object() else { return false };
+    after.iter().all(|(member, value)| ready.pre_image.get(member) == Some(value))
 }
 
 /// Whether the workflow fails when this step does.

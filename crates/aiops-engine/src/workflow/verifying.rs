@@ -300,7 +300,11 @@ fn worst(due: &[&Checkpoint], made: &[CheckRecord]) -> Option<(String, Millis)> 
 fn applied_at(work: &Work<'_>, at: StepAt, step: &StepRecord) -> Millis {
     let attempts = record::attempts(&work.record, at);
     let known = attempts.last().and_then(|attempt| attempt.observed_at);
-    known.or(step.finished_at).or(step.started_at).or(work.workflow().started_at).unwrap_or_default()
+    [known, step.finished_at, step.started_at, work.workflow().started_at]
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or_default()
 }
 
 /// The steps whose effect is to be seen at the end: on each object the last one, for it may have overwritten the others.

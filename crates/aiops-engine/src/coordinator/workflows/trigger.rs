@@ -43,6 +43,11 @@ impl Inner {
         if self.acting.is_none() {
             return Err(Error::refused(what, guard::names::ACTING, "this aiops may not change anything"));
         }
+        if self.cluster_uid().is_none() {
+            let why = "which cluster this is has not been read yet; try again in a moment".to_owned();
+            let retry_after = Some(std::time::Duration::from_secs(2));
+            return Err(Error::Unavailable { what, why, retry_after });
+        }
         let idempotency = self.idempotency(caller, &trigger)?;
         let method = self.method_of(&problem);
         let ruling = self.ruling(caller, &problem, &order, method).await?;

@@ -104,8 +104,8 @@ async fn dying_again_while_recovering_changes_nothing() {
     // Pairs along two strides; the whole square is the simulation's.
     for story in STORIES {
         let calls = live(story, &[]).await;
-        for first in (0..calls).step_by(5) {
-            for second in (1..calls).step_by(7) {
+        for first in (0..calls).step_by(7) {
+            for second in (1..calls).step_by(11) {
                 live(story, &[first, second]).await;
             }
         }

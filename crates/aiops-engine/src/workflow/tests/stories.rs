@@ -225,16 +225,18 @@ async fn a_lease_that_ends_too_soon_is_renewed_before_anything_is_sent() {
 async fn a_workflow_that_kills_its_process_each_time_is_parked() {
     let world = Arc::new(World::new());
     let id = world.planned(World::cordons(&["n0"])).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::Running).await;
     let mut lives = 0;
     while world.record(&id).await.workflow.phase != Phase::NeedsOperator {
         lives += 1;
         assert!(lives < 20, "{:#?}", world.record(&id).await);
-        // It claims, counts the claim, and dies when it judges what may be done.
-        let gate = Gate::dying_at(8);
-        let (_coordinator, executor) = world.process(&format!("life-{lives}"), &gate);
+        // It claims, counts the claim, and dies as soon as it looks at the node.
+        let owner = format!("life-{lives}");
+        let (_coordinator, executor) = world.process_of(&owner, &Gate::open(), &Gate::dying_at(0));
         let mut life = Box::pin(async {
             let Some(held) = executor.claim().await.unwrap() else { return };
-            executor.turn(&held).await;
+            while executor.turn(&held).await == Turn::Again {}
         });
         let _ = futures_util::poll!(&mut life);
         drop(life);

@@ -83,8 +83,9 @@ async fn a_controller_that_reverts_gets_one_write() {
     world.edit(&web(), |web| web["spec"]["replicas"] = json!(2));
     let record = world.drive(&executor, &id).await;
     assert_eq!(world.effects.lock().len(), 1, "{record:#?}");
-    let phase = record.workflow.phase;
-    assert!(matches!(phase, Phase::RolledBack | Phase::NeedsOperator | Phase::Failed), "{phase}");
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("a controller that reverts"), "{why}");
     assert_eq!(world.object(&web())["spec"]["replicas"], json!(2));
 }
 

@@ -54,6 +54,9 @@ pub(super) enum Trouble {
     AnswerLostAndReverted,
 }
 
+/// uid of the world's cluster.
+pub(super) const CLUSTER: &str = "cluster-uid";
+
 /// Everything that survives a crash.
 pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
@@ -116,8 +119,20 @@ impl World {
 
     /// A process: a coordinator and an executor of it.
     pub(super) fn process(self: &Arc<Self>, owner: &str, gate: &Arc<Gate>) -> (Coordinator, Executor) {
-        let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(gate)));
-        let inventory = SharedInventory::new(Inventory::default());
+        self.process_of(owner, gate, gate)
+    }
+
+    /// A process whose store and cluster are behind gates of their own.
+    pub(super) fn process_of(
+        self: &Arc<Self>,
+        owner: &str,
+        gate: &Arc<Gate>,
+        to_cluster: &Arc<Gate>,
+    ) -> (Coordinator, Executor) {
+        let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(to_cluster)));
+        let mut inventory = Inventory::default();
+        inventory.set_info(|info| info.uid = CLUSTER.into());
+        let inventory = SharedInventory::new(inventory);
         let clock = Arc::clone(&self.clock);
         let cluster = Arc::clone(&port) as Arc<dyn Cluster>;
         let coordinator = Coordinator::new(Parts {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::World;
+use super::{CLUSTER, World};
 use crate::{
     fingerprint,
     issue::Severity,
@@ -74,7 +74,7 @@ impl World {
             proof: None,
         });
         Plan {
-            cluster: String::new(),
+            cluster: CLUSTER.to_owned(),
             problem: problem(&target),
             deployed: Deployed { method: DeployMethod::Manual, ..Deployed::unknown("a test") },
             layers: vec![Layer::Infrastructure],
@@ -107,11 +107,11 @@ impl World {
         let id = WorkflowId::of(&self.unique());
         let now = self.clock.at();
         let problem = plan.problem.clone();
-        let print = fingerprint::fingerprint("", &problem.target, &problem.issue);
+        let print = fingerprint::fingerprint(CLUSTER, &problem.target, &problem.issue);
         let incident = Incident {
             id: IncidentId::of(&self.unique()),
             fingerprint: print.clone(),
-            cluster: String::new(),
+            cluster: CLUSTER.to_owned(),
             target: problem.target.clone(),
             issue: problem.issue.clone(),
             severity: Severity::High,
@@ -127,7 +127,7 @@ impl World {
         let workflow = Workflow {
             id: id.clone(),
             incident: incident.id.clone(),
-            cluster: String::new(),
+            cluster: CLUSTER.to_owned(),
             problem: problem.clone(),
             order: Order::default(),
             phase: Phase::Planning,
