@@ -76,7 +76,11 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
     let mut dice = Dice::new(seed ^ 0xa1);
     let rate = *dice.pick(&[0, 5, 15, 40]);
     let processes = 1 + dice.place(3);
-    let options = Options { seed, processes, defect, settings: settings() };
+    let mut settings = settings();
+    if dice.is(400) {
+        (settings.limits.budget_per_namespace, settings.limits.budget_per_cluster) = (2, 3);
+    }
+    let options = Options { seed, processes, defect, settings };
     let mut sim = Sim::new(base, Faults::chance(seed ^ 0xb2, rate), options);
     let catalogue = scene::catalogue(&base.model);
     for _ in 0..=dice.place(3) {
