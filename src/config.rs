@@ -194,7 +194,9 @@ impl Loaded {
         let policy = self.config.policy.read().map_err(|error| {
             ConfigError::one("policy.file", self.origin("policy.file"), error.to_string())
         })?;
-        Ok(self.config.acting.settings(policy, self.own_namespace()))
+        let mut settings = self.config.acting.settings(policy, self.own_namespace());
+        settings.timing.retention = self.config.store.retention();
+        Ok(settings)
     }
 
     /// The namespace of the pod that this process runs in; `None` outside of a cluster.

@@ -4,7 +4,7 @@
 //! none. Of several processes on one state directory one executes; the others read, and one of them takes over when it
 //! ends.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aiops_engine::{
     Coordinator, Engine,
@@ -26,8 +26,6 @@ use crate::{
     store::{self, Location, Opened, Options, SqlStore},
 };
 
-/// How long a commit waits for a lock that another process holds.
-const BUSY: Duration = Duration::from_secs(5);
 /// How often a process that may not execute looks whether it may by now.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,42 +41,30 @@ pub(super) struct Start {
     pub(super) is_recorded: bool,
 }
 
-/// Where the store is; a folder of our own is removed with this.
-enum Place {
-    State(PathBuf),
-    Own(TempDir),
-}
-
 /// Begins to open the store, and to work once it is open.
 ///
 /// # Errors
 /// The policy or the place of the store cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
     let settings = loaded.settings()?;
-    let place = if start.is_recorded {
-        Place::Own(tempfile::Builder::new().prefix("aiops-").tempdir()?)
+    let mut options = Options::of(loaded)?;
+    let own = if start.is_recorded {
+        let folder = tempfile::Builder::new().prefix("aiops-").tempdir()?;
+        options.location = Location::Folder(folder.path().to_owned());
+        Some(folder)
     } else {
-        let folder = loaded.state_dir().ok_or_else(|| {
-            anyhow::anyhow!(
-                "no home folder is known, so there is no place to keep workflows in; set --state-dir"
-            )
-        })?;
-        Place::State(folder)
-    };
-    let folder = match &place {
-        Place::State(folder) => folder.clone(),
-        Place::Own(folder) => folder.path().to_owned(),
+        None
     };
     let late = Late::new("its store is being opened; ask again in a moment", tasks);
     let keeper = Keeper {
-        options: Options { location: Location::Folder(folder), busy_timeout: BUSY },
+        options,
         start,
         settings,
         notify: loaded.config.notify.clone(),
         late: late.clone(),
         tasks: tasks.clone(),
         ending: tasks.ending(),
-        _place: place,
+        _own: own,
     };
     tasks.spawn("keep workflows", keeper.run());
     Ok(late)
@@ -92,7 +78,8 @@ struct Keeper {
     late: Late,
     tasks: Tasks,
     ending: CancellationToken,
-    _place: Place,
+    /// A folder of our own is removed with this.
+    _own: Option<TempDir>,
 }
 
 impl Keeper {

@@ -43,6 +43,18 @@ impl Default for Store {
     }
 }
 
+impl Store {
+    /// How long workflows and incidents are kept after their end; for ever is longer than anybody waits.
+    pub fn retention(&self) -> Duration {
+        const DAY: u64 = 24 * 3_600;
+        const FOR_EVER: u64 = 1_000 * 365 * DAY;
+        match self.retention_days {
+            0 => Duration::from_secs(FOR_EVER),
+            days => Duration::from_secs(u64::from(days) * DAY),
+        }
+    }
+}
+
 /// What is wrong with a store's URL, if something is. It is not repeated: it may hold a password.
 pub(super) fn not_a_store(url: &str) -> Option<String> {
     let is_ours = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));

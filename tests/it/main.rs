@@ -25,6 +25,6 @@ mod recording;
 mod rest;
 mod spans;
 mod stdio;
-mod support;
 mod store;
+mod support;
 mod wire;
