@@ -26,5 +26,6 @@ mod remediation;
 mod rest;
 mod spans;
 mod stdio;
+mod store;
 mod support;
 mod wire;
