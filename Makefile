@@ -99,9 +99,9 @@ cluster: ## Start a control plane with a scenario and print its KUBECONFIG (SCEN
 	tests/controlplane/run $(SCENARIO)
 
 .PHONY: bench
-bench: ## What aiops costs beside a minimal binary, on 10,000 pods (QUICK=1, PODS=100000, PEER_MCP_URL=…); needs Go
+bench: ## What the shipped binary costs beside a minimal one, on 10,000 pods (QUICK=1, PODS=100000, PEER_MCP_URL=…); needs Go
 	$(CARGO) run --release --locked --quiet --package aiops-bench -- --link "$(LINK)" $(if $(QUICK),--quick) \
-		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL)) $(if $(DIST),--dist)
+		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL)) $(if $(PROFILE),--profile $(PROFILE))
 
 .PHONY: dist
 dist: ## The binary as it is shipped

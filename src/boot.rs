@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use aiops_engine::{Engine, SharedInventory, ports};
+use aiops_engine::{Engine, SharedInventory, coordination::Coordination, ports};
 use anyhow::Context as _;
 
 use crate::{
@@ -12,8 +12,9 @@ use crate::{
     cluster,
     config::Loaded,
     http::{About, Door, Listening, Open, TokenFile},
-    mcp::Server,
+    mcp::{Desk, Server},
     recording,
+    rest::Rest,
     shutdown::Tasks,
     telemetry::Metrics,
 };
@@ -36,6 +37,8 @@ pub struct Booted {
     pub server: Server,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The coordination engine, where the mode has one.
+    pub coordination: Option<Arc<dyn Coordination>>,
 }
 
 /// Wires the parts and begins to feed the inventory.
@@ -74,8 +77,10 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
         }
     };
     let engine = Engine::new(inventory, Some(cluster), clock);
-    let server = Server::new(engine.clone(), &config.mcp, Arc::clone(&metrics), tasks.clone());
-    Ok(Booted { engine, server, metrics })
+    let coordination: Option<Arc<dyn Coordination>> = None;
+    let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
+    let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
+    Ok(Booted { engine, server, metrics, coordination })
 }
 
 /// The listeners of a running aiops.
@@ -126,7 +131,8 @@ impl Ports {
             mode: config.deployment.mode,
             missing: config.missing(),
         };
-        let door = Door::new(about, &config.http, tokens);
+        let rest = booted.coordination.clone().map(|engine| Rest::new(engine, tasks.ending()));
+        let door = Door::new(about, &config.http, tokens, rest);
         let metrics = self.metrics.map(|port| port.serve(&door, door.metrics_router(), tasks));
         let main = self.main.serve(&door, door.router(booted.server.http(&config.http)), tasks);
         Ok(Served { main, metrics })

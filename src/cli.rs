@@ -3,19 +3,23 @@
 //! Only this room prints to stdout and stderr. It knows no cluster: commands that need one are handed to `boot`.
 
 pub mod arguments;
+mod asking;
 pub mod audit;
 mod call;
 pub mod client_config;
 mod config;
 mod db;
 mod doctor;
+mod incident;
 pub mod ordered;
+mod policy;
 pub mod print;
 mod remote;
 pub mod render;
 mod run;
 mod serve;
 pub mod table;
+mod workflow;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -98,6 +102,14 @@ pub enum Command {
     Call(call::CallArgs),
     /// List the tools
     Tools(call::ToolsArgs),
+    /// See, watch, approve and stop repairs of a running server
+    Workflow(workflow::WorkflowArgs),
+    /// See, record and close incidents of a running server
+    Incident(incident::IncidentArgs),
+    /// See what a running server may do by itself, and ask it about a case
+    Policy(policy::PolicyArgs),
+    /// See and set the kill switch of a running server
+    Control(policy::ControlArgs),
     /// Check that everything is there: one line each, with the fix
     Doctor(doctor::DoctorArgs),
     /// Keep the store in order: schema, backups, copies
@@ -108,6 +120,8 @@ pub enum Command {
     Config(config::ConfigArgs),
     /// Print what a client needs to start or reach aiops, or install it there
     ClientConfig(client_config::ClientConfigArgs),
+    /// Print the OpenAPI 3.1 document of the REST API
+    Openapi,
     /// Print a completion script for your shell
     ///
     /// bash: source <(aiops completions bash)
@@ -141,7 +155,12 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
         Command::Demo(args) => serve::demo(&args, &cli.global, environment),
         Command::Call(args) => call::call(&args, &cli.global, environment),
         Command::Tools(args) => call::tools(&args, &cli.global, environment),
+        Command::Workflow(args) => workflow::run(&args, &cli.global, environment),
+        Command::Incident(args) => incident::run(&args, &cli.global, environment),
+        Command::Policy(args) => policy::run(&args, &cli.global, environment),
+        Command::Control(args) => policy::control(&args, &cli.global, environment),
         Command::Doctor(args) => doctor::doctor(&args, &cli.global, environment),
+        Command::Openapi => openapi(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "aiops", &mut script);
@@ -156,6 +175,11 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+fn openapi() -> Result<(), Failure> {
+    let document = serde_json::to_string_pretty(&crate::rest::openapi::document())?;
+    print::out(&document).map_err(Failure::from)
 }
 
 impl Global {

@@ -3,6 +3,7 @@
 //! It refuses what it does not understand, all of it at once, with the key, the origin and the fix. It opens no port
 //! and no cluster, and it is the only room that reads the environment ([`Environment`]).
 
+mod acting;
 mod check;
 mod cluster;
 mod deployment;
@@ -12,7 +13,9 @@ mod error;
 mod http;
 mod layers;
 mod mcp;
+mod notify;
 mod old;
+pub mod policy;
 mod shape;
 mod show;
 mod store;
@@ -25,6 +28,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use acting::{Acting, ActingBreaker, ActingLimits, ActingTimes};
 pub use cluster::Cluster;
 pub use deployment::{
     CoordinationEngine, CustomService, Deployment, Integrations, Kserve, Kubernetes, MlServices, Prometheus,
@@ -33,7 +37,9 @@ pub use environment::Environment;
 pub use error::{ConfigError, Fault};
 pub use http::Http;
 pub use mcp::{Mcp, Toolset};
+pub use notify::{Notify, PLACEHOLDERS};
 pub use old::{OLD, Use};
+pub use policy::Policy;
 pub use show::Entry;
 pub use store::Store;
 pub use telemetry::{LogFormat, LogLevel, Telemetry};
@@ -59,8 +65,14 @@ pub struct Config {
     pub mcp: Mcp,
     /// Which cluster, and how much of it.
     pub cluster: Cluster,
-    /// Where incidents and workflows are kept, and for how long.
+    /// Where incidents and workflows are kept.
     pub store: Store,
+    /// Changing the cluster.
+    pub acting: Acting,
+    /// Who has to agree to what.
+    pub policy: Policy,
+    /// The outgoing webhook.
+    pub notify: Notify,
     /// Logs, spans and metrics of aiops itself.
     pub telemetry: Telemetry,
 }
@@ -166,6 +178,26 @@ impl Loaded {
     /// (`%LOCALAPPDATA%\aiops` on Windows). `None` when no home folder is known.
     pub fn state_dir(&self) -> Option<PathBuf> {
         self.config.state_dir.clone().or_else(|| default_state_dir(&self.environment))
+    }
+
+    /// What the engine acts by: policy and limits.
+    ///
+    /// # Errors
+    /// The policy file cannot be read or used.
+    pub fn settings(&self) -> Result<aiops_engine::settings::Settings, ConfigError> {
+        let policy = self.config.policy.read().map_err(|error| {
+            ConfigError::one("policy.file", self.origin("policy.file"), error.to_string())
+        })?;
+        Ok(self.config.acting.settings(policy, self.own_namespace()))
+    }
+
+    /// The namespace of the pod that this process runs in; `None` outside of a cluster.
+    pub fn own_namespace(&self) -> Option<String> {
+        const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+        let named = self.environment.text("POD_NAMESPACE").map(str::to_owned);
+        let in_cluster = || self.environment.text("KUBERNETES_SERVICE_HOST").is_some();
+        let mounted = || std::fs::read_to_string(MOUNTED).ok().filter(|_| in_cluster());
+        named.or_else(mounted).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
     }
 
     /// The kubeconfig files in the order in which they are merged, and whether somebody named them.

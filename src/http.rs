@@ -39,9 +39,10 @@ use crate::{
     config,
     mcp::McpService,
     mode::{MissingAdapter, Mode},
+    rest::{self, Rest},
     telemetry::Metrics,
 };
-use refusal::Refusal;
+pub(crate) use refusal::Refusal;
 
 /// What the listener tells about the process.
 #[derive(Debug, Clone)]
@@ -66,6 +67,8 @@ struct Inner {
     settings: config::Http,
     callers: callers::Callers,
     tokens: Option<TokenFile>,
+    /// The coordination engine's door; absent where the mode has no engine.
+    rest: Option<Rest>,
     ids: request_id::Ids,
     /// One permit a request; a stream gives its back once it flows.
     permits: Arc<Semaphore>,
@@ -73,10 +76,13 @@ struct Inner {
 }
 
 impl Door {
-    /// A door with these guards.
-    pub fn new(about: About, settings: &config::Http, tokens: Option<TokenFile>) -> Self {
+    /// A door with these guards, and with the REST routes of an engine where there is one.
+    pub fn new(about: About, settings: &config::Http, tokens: Option<TokenFile>, rest: Option<Rest>) -> Self {
+        // Beyond loopback anybody may be anonymous, so nobody who is may act.
+        let may_act = tokens.is_some() || settings.listen.ip().is_loopback();
         Self(Arc::new(Inner {
             about,
+            rest: rest.map(|rest| rest.for_strangers(may_act)),
             callers: callers::Callers::new(settings),
             tokens,
             ids: request_id::Ids::new(),
@@ -93,9 +99,13 @@ impl Door {
             .route("/readyz", get(probes::ready))
             .route("/health", get(health::health))
             .route("/metrics", get(scrape::metrics))
+            .route(rest::DOCUMENT, get(rest::document))
             .route_service("/mcp", mcp.clone())
             .route_service("/mcp/", mcp);
-        self.behind_gate(paths)
+        let health = rest::at(rest::HEALTH)
+            .into_iter()
+            .fold(Router::new(), |paths, path| paths.route(&path, get(health::for_clients)));
+        self.behind_gate(paths.merge(health).merge(rest::paths(self.0.rest.clone())))
     }
 
     /// `/metrics` alone, for a port of its own: without tokens, as scrapers and the Go engine have it.
@@ -138,7 +148,10 @@ async fn no_such_path(State(_): State<Door>, request: Request) -> Response {
     Refusal::new(
         StatusCode::NOT_FOUND,
         "not_found",
-        format!("nothing is served at {path}; there are /mcp, /health, /healthz, /readyz and /metrics"),
+        format!(
+            "nothing is served at {path}; there are /mcp, /api/v1 (described by /openapi.json), /health, /healthz, /readyz \
+             and /metrics"
+        ),
     )
     .into()
 }

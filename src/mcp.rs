@@ -1,12 +1,13 @@
 //! The MCP door: tools, resources and prompts over streamable HTTP and standard streams, in both eras of the protocol.
 //!
-//! It decides nothing about clusters: a tool decodes its input, asks the engine one question and wraps the answer. It
-//! listens nowhere; whoever serves HTTP nests [`Server::http`].
+//! It decides nothing about clusters: a tool decodes its input, asks the engine or the coordination one question and
+//! wraps the answer. It listens nowhere; whoever serves HTTP nests [`Server::http`].
 
 mod answers;
 mod calls;
 mod catalogue;
 mod completion;
+mod desk;
 mod error;
 #[cfg(feature = "conformance-fixtures")]
 mod fixtures;
@@ -16,6 +17,7 @@ mod fixtures;
 mod handler;
 mod instructions;
 mod prompts;
+mod remediation;
 mod request;
 mod resources;
 mod schema;
@@ -26,5 +28,6 @@ pub mod tool;
 pub mod tools;
 mod transport;
 
+pub use desk::Desk;
 pub use server::Server;
 pub use transport::McpService;

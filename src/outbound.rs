@@ -1,4 +1,4 @@
-//! A small HTTP client for two callers: spans to a collector, and `aiops call` to a running server.
+//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook.
 //!
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.
@@ -8,6 +8,7 @@ use std::{io, time::Duration};
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, ResponseFuture, connect::HttpConnector},
@@ -51,6 +52,22 @@ impl Outbound {
         } else {
             Self::Plain(builder().build(HttpConnector::new()))
         })
+    }
+
+    /// Asks, and reads the head of the answer; its body flows as long as it flows.
+    pub(crate) async fn open(
+        &self,
+        request: Request<Bytes>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, OutboundError> {
+        let asked: ResponseFuture = match self {
+            Self::Plain(client) => client.request(request.map(Full::new)),
+            Self::Tls(client) => client.request(request.map(Full::new)),
+        };
+        match tokio::time::timeout(patience, asked).await {
+            Ok(answer) => answer.map_err(|error| OutboundError::Connection(error.into())),
+            Err(_) => Err(OutboundError::Timeout(patience)),
+        }
     }
 
     /// Asks, and reads the whole answer.

@@ -123,7 +123,7 @@ pub(super) fn tools(args: &ToolsArgs, global: &Global, environment: Environment)
 }
 
 /// Runs a command that may need a cluster, with a quiet log.
-fn within(
+pub(super) fn within(
     global: &Global,
     environment: Environment,
     command: impl AsyncFnOnce(&Loaded, &Environment, &Tasks) -> Result<(), Failure>,
@@ -168,7 +168,7 @@ impl Answerer {
             Self::Remote(remote) => remote.call(name, arguments).await,
             Self::Here(booted) => {
                 warmed(&booted.engine).await;
-                Ok(match booted.server.call(name, arguments, CallContext::detached()).await {
+                Ok(match booted.server.call(name, arguments, CallContext::of(booted.server.user())).await {
                     Ok(answer) => {
                         Called { is_error: false, text: answer.text, structured: Some(answer.structured) }
                     }

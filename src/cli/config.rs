@@ -76,6 +76,10 @@ fn check(loaded: &Loaded) -> Result<String, Failure> {
             lines.push(format!("note: these tokens are over: {}", expired.join(", ")));
         }
     }
+    let settings = loaded.settings().map_err(|error| Failure::usage(error.into()))?;
+    if loaded.config.policy.file.is_some() {
+        lines.push(format!("{} rules in {}", settings.policy.rules.len(), settings.policy.source));
+    }
     lines.extend(loaded.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(loaded.config.missing().iter().map(|missing| format!("note: {}", missing.why)));
     Ok(lines.join("\n"))

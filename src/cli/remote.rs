@@ -1,6 +1,8 @@
-//! Speaks to a running aiops: stateless MCP, one POST a question.
+//! Speaks to a running aiops: stateless MCP, one POST a question; REST for what has no tool.
 //!
 //! It is no general MCP client: it knows the revision that this binary serves.
+
+mod rest;
 
 use std::time::Duration;
 
@@ -10,7 +12,9 @@ use clap::Args;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use serde_json::{Map, Value, json};
 
-use super::{Global, table::clean};
+pub(super) use rest::Events;
+
+use super::{Failure, Global, table::clean};
 use crate::{
     config::{Environment, Loaded},
     outbound::{Outbound, OutboundError},
@@ -74,6 +78,27 @@ impl Reach {
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         let remote = Remote::new(&format!("http://{host}:{}", listen.port()), token)?;
         Ok(remote.is_aiops().await.then_some(remote))
+    }
+}
+
+impl Reach {
+    /// A server, for what only a server can do.
+    ///
+    /// # Errors
+    /// None was named, and none answers where ours would listen.
+    pub(super) async fn server(
+        &self,
+        global: &Global,
+        loaded: &Loaded,
+        environment: &Environment,
+    ) -> Result<Remote, Failure> {
+        let found = self.find(global, loaded, environment).await?;
+        found.ok_or_else(|| {
+            Failure::from(anyhow::anyhow!(
+                "no aiops answers at {}; start one with `aiops serve --mode full`, or name one with --server or AIOPS_SERVER",
+                loaded.config.http.listen
+            ))
+        })
     }
 }
 
@@ -177,16 +202,18 @@ impl Remote {
             request = request.header(header::AUTHORIZATION, token);
         }
         let asked = self.client.send(request.body(Bytes::from(body))?, PATIENCE, MOST_BYTES).await;
-        let answer = asked.map_err(|error| {
-            let hint = match error {
-                OutboundError::Connection(_) => {
-                    "start one with `aiops serve`, or leave --server and AIOPS_SERVER out"
-                }
-                _ => "ask again, or look at its log",
-            };
-            anyhow::Error::new(error).context(format!("{} cannot be asked; {hint}", self.base))
-        })?;
-        self.result(&answer)
+        self.result(&asked.map_err(|error| self.unasked(error))?)
+    }
+
+    /// Why it could not be asked.
+    fn unasked(&self, error: OutboundError) -> anyhow::Error {
+        let hint = match error {
+            OutboundError::Connection(_) => {
+                "start one with `aiops serve`, or leave --server and AIOPS_SERVER out"
+            }
+            _ => "ask again, or look at its log",
+        };
+        anyhow::Error::new(error).context(format!("{} cannot be asked; {hint}", self.base))
     }
 
     fn result(&self, answer: &Response<Bytes>) -> anyhow::Result<Map<String, Value>> {

@@ -1,6 +1,7 @@
 //! The only place where a client of a cluster is made: TLS, proxies, credentials, and what failed about them.
 //!
-//! One connection pool serves everything. There is no mutating client here: nothing acts yet.
+//! One connection pool serves all reads. What changes a cluster has a client of its own, which is made only where something
+//! may be changed.
 
 use std::{
     sync::{
@@ -20,6 +21,7 @@ use tower::{BoxError, ServiceBuilder};
 use tower_http::decompression::DecompressionLayer;
 
 use super::{
+    acting::Writer,
     api::Api,
     bucket::Bucket,
     failure::{Failure, Trouble, clean},
@@ -32,14 +34,16 @@ const LOGIN: Duration = Duration::from_secs(20);
 /// Longest until a connection stands. A lost SYN is sent again after 1 and 3 s and then ever more rarely: a new
 /// connection finds out sooner than a waiting one that the network is back.
 const CONNECT: Duration = Duration::from_millis(2_500);
-/// Most bytes hyper reads ahead on one connection. Its default of 400 KiB stays allocated on every watch after a
-/// large list; a pod has 5 to 18 KiB.
-const READ_AHEAD: usize = 64 * 1024;
+/// Most bytes hyper reads ahead on one connection: two records of TLS. Its default of 400 KiB stays allocated on
+/// every watch after a large list, and little more is had at once anyway.
+const READ_AHEAD: usize = 32 * 1024;
 
 /// A cluster, ready to be asked. Nothing was sent yet.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) api: Arc<Api>,
+    /// What changes the cluster; absent where nothing may.
+    pub(super) writer: Option<Arc<Writer>>,
     /// Empty in a pod.
     pub(super) context: String,
     /// Namespace meant when nobody names one.
@@ -68,6 +72,8 @@ pub(super) struct Shared {
     pub(super) bucket: Arc<Bucket>,
     /// Whether a kubeconfig is being read: a plugin that hangs is not started a second time beside itself.
     pub(super) busy: Arc<AtomicBool>,
+    /// Whether anything may be changed: without it no client is made that could.
+    pub(super) acts: bool,
 }
 
 /// Says that the kubeconfig is read no more, however that ended.
@@ -119,14 +125,16 @@ fn assemble(found: Found, shared: &Shared) -> Result<Connection, Fault> {
     let server = shown(&config.cluster_url);
     let namespace = config.default_namespace.clone();
     let compress = !config.disable_compression && !is_loopback(&config.cluster_url);
-    let client = client(config).map_err(|error| Fault {
+    let (reading, writing) = clients(config, shared.acts).map_err(|error| Fault {
         reason: of_login(&server, &error, plugin.as_ref()).why,
         server: Some(server.clone()),
     })?;
-    let api = Api::new(client, server, compress, Arc::clone(&shared.metrics), Arc::clone(&shared.bucket));
+    let writer =
+        writing.map(|client| Arc::new(Writer::new(client, server.clone(), Arc::clone(&shared.metrics))));
+    let api = Api::new(reading, server, compress, Arc::clone(&shared.metrics), Arc::clone(&shared.bucket));
     candidates.extend([namespace.clone(), "default".to_owned()]);
     let has_plugin = plugin.is_some();
-    Ok(Connection { api: Arc::new(api), context, namespace, candidates, has_plugin, login })
+    Ok(Connection { api: Arc::new(api), writer, context, namespace, candidates, has_plugin, login })
 }
 
 /// The server's URL as it may be shown: without what stands before an `@`.
@@ -142,32 +150,52 @@ pub(super) fn is_loopback(server: &http::Uri) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Kube's layers for the base URL, credentials and impersonation around a hyper client with bounded buffers. Behind a
-/// proxy kube's whole stack is taken as it is.
-fn client(config: kube::Config) -> Result<kube::Client, kube::Error> {
+/// Kube's layers for the base URL, credentials and impersonation around a hyper client with bounded buffers; and the same
+/// once more for changes, around a pool of their own. Behind a proxy kube's whole stack is taken as it is, but for its
+/// retries: it would send changes again as well.
+///
+/// Both share the credentials: a plugin runs once.
+fn clients(
+    mut config: kube::Config,
+    acts: bool,
+) -> Result<(kube::Client, Option<kube::Client>), kube::Error> {
     if config.proxy_url.is_some() {
-        return Ok(ClientBuilder::try_from(config)?.build());
+        config.default_retry = false;
+        let client = ClientBuilder::try_from(config)?.build();
+        let writing = acts.then(|| client.clone());
+        return Ok((client, writing));
     }
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(Duration::from_secs(30)));
-    tcp.set_connect_timeout(Some(CONNECT));
-    let connector = config.rustls_https_connector_with_connector(tcp)?;
-    let hyper: HyperClient<_, Body> = HyperClient::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(30))
-        .pool_max_idle_per_host(4)
-        .http1_max_buf_size(READ_AHEAD)
-        .build(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .layer(DecompressionLayer::new())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(hyper);
-    Ok(kube::Client::new(service, config.default_namespace))
+    let auth = config.auth_layer()?;
+    let stack = |hyper: HyperClient<_, Body>| -> Result<kube::Client, kube::Error> {
+        let service = ServiceBuilder::new()
+            .layer(config.base_uri_layer())
+            .layer(DecompressionLayer::new())
+            .option_layer(auth.as_ref())
+            .layer(config.extra_headers_layer()?)
+            .map_err(BoxError::from)
+            .service(hyper);
+        Ok(kube::Client::new(service, config.default_namespace.clone()))
+    };
+    let connector = || {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(Duration::from_secs(30)));
+        tcp.set_connect_timeout(Some(CONNECT));
+        config.rustls_https_connector_with_connector(tcp)
+    };
+    let pool = |idle: usize, retries: bool| {
+        let mut pool = HyperClient::builder(TokioExecutor::new());
+        pool.pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(idle)
+            .http1_max_buf_size(READ_AHEAD)
+            .retry_canceled_requests(retries);
+        pool
+    };
+    let reading = stack(pool(4, true).build(connector()?))?;
+    let writing = if acts { Some(stack(pool(1, false).build(connector()?))?) } else { None };
+    Ok((reading, writing))
 }
 
 /// Why a request got no answer.

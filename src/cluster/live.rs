@@ -13,7 +13,8 @@ use aiops_inventory::inventory::{Connection as Link, Source};
 use async_trait::async_trait;
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, value::RawValue};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -58,7 +59,7 @@ impl Live {
     }
 
     /// The connection, or at once why there is none: nobody waits for a server that is known to be down.
-    fn connection(&self, what: &str) -> Result<Arc<Connection>, PortError> {
+    pub(super) fn connection(&self, what: &str) -> Result<Arc<Connection>, PortError> {
         if let Some(connection) = self.hub.get() {
             return Ok(connection);
         }
@@ -99,7 +100,7 @@ fn describe(verb: &str, resource: &ApiResource, namespace: Option<&str>, name: O
 }
 
 /// What a Secret holds does not leave this room: neither its data, nor the copy of it that `kubectl apply` keeps.
-fn withhold(object: &mut Value, is_secret: bool) {
+pub(super) fn withhold(object: &mut Value, is_secret: bool) {
     let is_secret = is_secret || object.get("kind").is_some_and(|kind| kind == "Secret");
     let Some(object) = object.as_object_mut().filter(|_| is_secret) else { return };
     object.remove("data");
@@ -113,6 +114,52 @@ fn withhold(object: &mut Value, is_secret: bool) {
 
 fn is_secret(resource: &ApiResource) -> bool {
     resource.kind == "Secret" || (resource.group.is_empty() && resource.plural == "secrets")
+}
+
+/// A list as the API server writes it, its items not read yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct List<'a> {
+    api_version: Option<String>,
+    #[serde(default)]
+    metadata: ListMeta,
+    /// Go writes a list of nothing as null. A document without items is no list, and must not read as an empty one.
+    #[serde(borrow, deserialize_with = "Option::deserialize")]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMeta {
+    r#continue: Option<String>,
+    remaining_item_count: Option<u64>,
+}
+
+/// Reads a page, one object after another: half of an object is `managedFields`, which nobody asks a list for and which
+/// would be held for all objects at once.
+fn page(body: &[u8], resource: &ApiResource) -> Result<ObjectPage, String> {
+    let unread = |error: serde_json::Error| format!("the API server's answer cannot be read ({error})");
+    let list: List<'_> = serde_json::from_slice(body).map_err(|error| {
+        if error.is_data() { format!("the API server's answer is no list ({error})") } else { unread(error) }
+    })?;
+    let mut items = Vec::new();
+    for raw in list.items.unwrap_or_default() {
+        let mut item: Value = serde_json::from_str(raw.get()).map_err(unread)?;
+        withhold(&mut item, is_secret(resource));
+        if let Some(meta) = item.get_mut("metadata").and_then(Value::as_object_mut) {
+            meta.remove("managedFields");
+        }
+        // Items of a typed list do not say what they are.
+        if let Some(item) = item.as_object_mut() {
+            item.entry("kind").or_insert_with(|| resource.kind.clone().into());
+            if let Some(api_version) = &list.api_version {
+                item.entry("apiVersion").or_insert_with(|| api_version.clone().into());
+            }
+        }
+        items.push(item);
+    }
+    let continue_token = list.metadata.r#continue.filter(|token| !token.is_empty());
+    Ok(ObjectPage { items, continue_token, remaining: list.metadata.remaining_item_count })
 }
 
 #[async_trait]
@@ -168,32 +215,10 @@ impl Cluster for Live {
         let what = describe("list", resource, namespace, None);
         let mut call = Call::read("list", query.after(path));
         call.compressed = true;
-        let mut list = self.json(call, &what).await?;
-        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-        let api_version = text(&list, "apiVersion");
-        let meta = list.get("metadata");
-        let continue_token = meta.and_then(|meta| text(meta, "continue")).filter(|token| !token.is_empty());
-        let remaining = meta.and_then(|meta| meta.get("remainingItemCount")).and_then(Value::as_u64);
-        let mut items = match list.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => items,
-            // Go writes a list of nothing so. Whatever else is no list, and must not read as an empty one.
-            Some(Value::Null) => Vec::new(),
-            _ => {
-                let why = "the API server's answer is no list: it has no items";
-                return Err(Failure::new(Trouble::Server, why).for_port(&what));
-            }
-        };
-        for item in &mut items {
-            withhold(item, is_secret(resource));
-            // Items of a typed list do not say what they are.
-            if let Some(item) = item.as_object_mut() {
-                item.entry("kind").or_insert_with(|| resource.kind.clone().into());
-                if let Some(api_version) = &api_version {
-                    item.entry("apiVersion").or_insert_with(|| api_version.clone().into());
-                }
-            }
-        }
-        Ok(ObjectPage { items, continue_token, remaining })
+        let connection = self.connection(&what)?;
+        let body =
+            connection.api.read(&call, LARGEST, WITHIN).await.map_err(|failure| failure.for_port(&what))?;
+        page(&body, resource).map_err(|why| Failure::new(Trouble::Server, why).for_port(&what))
     }
 
     async fn logs(

@@ -32,6 +32,12 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
     if let Some(path) = &mut config.store.url_file {
         settle("store.urlFile", path);
     }
+    if let Some(path) = &mut config.policy.file {
+        settle("policy.file", path);
+    }
+    if let Some(path) = &mut config.notify.secret_file {
+        settle("notify.secretFile", path);
+    }
     if let Some(path) = &mut config.cluster.recording {
         settle("cluster.recording", path);
     }
@@ -75,6 +81,7 @@ pub(super) fn combinations(
     for (key, url) in [
         ("integrations.prometheus.url", integrations.prometheus.url.as_deref()),
         ("integrations.coordinationEngine.url", engine.url.as_deref()),
+        ("notify.url", config.notify.url.as_deref()),
         ("telemetry.otlpEndpoint", config.telemetry.otlp_endpoint.as_deref()),
     ] {
         if let Some(problem) = url.and_then(not_a_url) {
@@ -100,6 +107,8 @@ pub(super) fn combinations(
         }
     }
     mcp(config, &mut refuse);
+    config.acting.check(&mut refuse);
+    config.notify.check(&mut refuse);
     for (index, name) in config.cluster.namespaces.iter().enumerate() {
         if let Some(problem) = not_a_namespace(name) {
             refuse(&format!("cluster.namespaces[{index}]"), problem);

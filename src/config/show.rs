@@ -35,8 +35,23 @@ fn collect(loaded: &Loaded, key: &str, value: Value, entries: &mut Vec<Entry>) {
         }
         mut value => {
             redact(&mut value);
+            if key == WEBHOOK {
+                without_path(&mut value);
+            }
             entries.push(Entry { key: key.to_owned(), value, origin: loaded.origin(key) });
         }
+    }
+}
+
+/// Who knows the path of an incoming webhook may post there: it is as good as a token.
+const WEBHOOK: &str = "notify.url";
+
+fn without_path(value: &mut Value) {
+    if let Value::String(url) = value
+        && let Some((scheme, rest)) = url.split_once("://")
+        && let Some((host, _)) = rest.split_once('/')
+    {
+        *url = format!("{scheme}://{host}/[redacted]");
     }
 }
 

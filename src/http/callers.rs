@@ -27,10 +27,11 @@ struct Pattern {
 }
 
 /// Headers that a page may send, beside those that begin with `mcp-`.
-const ALLOWED_HEADERS: [&str; 8] = [
+const ALLOWED_HEADERS: [&str; 9] = [
     "accept",
     "authorization",
     "content-type",
+    "idempotency-key",
     "last-event-id",
     "traceparent",
     "tracestate",
@@ -138,8 +139,10 @@ pub(super) fn preflight(request: &Request<Body>) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers
-        .insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE, OPTIONS"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS"),
+    );
     if let Ok(allowed) = HeaderValue::try_from(allowed.join(", ")) {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     }

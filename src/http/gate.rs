@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     body::Body,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::Response,
@@ -24,7 +24,7 @@ use super::{
     refusal::Refusal,
     request_id::{RequestId, X_REQUEST_ID},
 };
-use crate::telemetry::spans;
+use crate::{rest, telemetry::spans};
 
 /// How much of a body that is too long is read so that its sender reads the refusal, and how long.
 const MOST_SWALLOWED: usize = 64 << 20;
@@ -179,7 +179,7 @@ struct Arrived {
 impl Arrived {
     fn new(door: &Door, mut request: Request) -> (Request, Self) {
         let id = door.0.ids.of(request.headers());
-        let route = route(request.uri().path());
+        let route = route(&request);
         let span = tracing::info_span!(
             target: "aiops::http",
             "http.request",
@@ -215,14 +215,19 @@ impl Arrived {
 }
 
 /// The paths we serve, as words of a closed list.
-fn route(path: &str) -> &'static str {
-    match path {
+fn route(request: &Request) -> &'static str {
+    match request.uri().path() {
         "/mcp" | "/mcp/" => "/mcp",
         "/healthz" => "/healthz",
         "/readyz" => "/readyz",
         "/health" => "/health",
         "/metrics" => "/metrics",
-        _ => "other",
+        rest::DOCUMENT => rest::DOCUMENT,
+        _ => request
+            .extensions()
+            .get::<MatchedPath>()
+            .and_then(|path| rest::word(path.as_str()))
+            .unwrap_or("other"),
     }
 }
 

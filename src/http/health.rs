@@ -1,11 +1,13 @@
 //! `GET /health`: how this process is, which cluster it reads, and how fresh each kind is.
 //!
 //! It asks the cluster nothing, and it is 200 however the cluster is: who asks wants to read why. A number that is not
-//! known is null.
+//! known is null. `GET /api/v1/health` says the same in the contract's form.
 
-use std::collections::BTreeMap;
+mod contract;
 
-use aiops_engine::{redact::Redactor, text};
+use std::{collections::BTreeMap, time::Duration};
+
+use aiops_engine::{coordination::EngineStanding, redact::Redactor, text};
 use aiops_inventory::{
     Inventory, Kind, Sync,
     inventory::{ClusterInfo, Connection, Scope, Source},
@@ -32,10 +34,12 @@ pub(super) struct Health {
     uptime_seconds: u64,
     is_draining: bool,
     /// One word for each adapter of the mode.
-    dependencies: BTreeMap<&'static str, &'static str>,
+    dependencies: BTreeMap<&'static str, String>,
     dependency_details: BTreeMap<&'static str, Detail>,
     /// Adapters of the mode that this version does not have.
     missing_adapters: Vec<&'static str>,
+    /// The coordination engine; null in a mode without one, and while it does not say how it is.
+    engine: Option<EngineStanding>,
     cluster: Cluster,
     inventory: Vec<KindState>,
 }
@@ -43,7 +47,7 @@ pub(super) struct Health {
 #[derive(Debug, Serialize)]
 struct Detail {
     name: &'static str,
-    status: &'static str,
+    status: String,
     message: String,
 }
 
@@ -81,26 +85,61 @@ struct KindState {
     only_namespaces: Option<Vec<String>>,
 }
 
+/// What the engine gets to say how it is: its store may have a bad moment, and health is asked then.
+const SAY_WITHIN: Duration = Duration::from_millis(500);
+
+pub(super) use self::contract::for_clients;
+
 pub(super) async fn health(State(door): State<Door>) -> Json<Health> {
-    Json(describe(&door.0.about, door.is_draining()))
+    let engine = standing(&door).await;
+    Json(describe(&door.0.about, door.is_draining(), engine))
 }
 
-fn describe(about: &About, is_draining: bool) -> Health {
+/// What the coordination engine says of itself.
+enum Said {
+    /// The mode has none.
+    Absent,
+    /// Nothing, in time.
+    Nothing,
+    /// How it is.
+    Standing(EngineStanding),
+}
+
+async fn standing(door: &Door) -> Said {
+    let Some(rest) = &door.0.rest else { return Said::Absent };
+    match tokio::time::timeout(SAY_WITHIN, rest.engine().standing()).await {
+        Ok(standing) => Said::Standing(standing),
+        Err(_) => Said::Nothing,
+    }
+}
+
+fn describe(about: &About, is_draining: bool, engine: Said) -> Health {
     let now = about.engine.now();
     let inventory = about.engine.look();
     let info = inventory.info();
     let (word, message) = kubernetes(&inventory);
-    let mut dependencies = BTreeMap::from([(Adapter::Kubernetes.as_str(), word)]);
-    let detail = Detail { name: Adapter::Kubernetes.as_str(), status: word, message };
-    let mut details = BTreeMap::from([(Adapter::Kubernetes.as_str(), detail)]);
+    let mut parts = vec![(Adapter::Kubernetes.as_str(), word.to_owned(), message)];
+    let name = Adapter::CoordinationEngine.as_str();
+    let engine = match engine {
+        Said::Absent => None,
+        Said::Nothing => {
+            let why = format!("it did not say how it is within {} ms", SAY_WITHIN.as_millis());
+            parts.push((name, "degraded".to_owned(), why));
+            None
+        }
+        Said::Standing(engine) => {
+            let why = engine.why.as_deref().map_or_else(|| "Running".to_owned(), shown);
+            parts.push((name, engine.status.clone(), why));
+            Some(engine)
+        }
+    };
     for missing in &about.missing {
-        let name = missing.adapter.as_str();
-        dependencies.insert(name, "missing");
-        details.insert(name, Detail { name, status: "missing", message: missing.why.to_owned() });
+        parts.push((missing.adapter.as_str(), "missing".to_owned(), missing.why.to_owned()));
     }
+    let is_fine = parts.iter().all(|(_, status, _)| status == "ok");
     let status = match word {
         "down" => "unhealthy",
-        "ok" if about.missing.is_empty() && !is_draining => "healthy",
+        _ if is_fine && !is_draining => "healthy",
         _ => "degraded",
     };
     Health {
@@ -111,9 +150,13 @@ fn describe(about: &About, is_draining: bool) -> Health {
         mode: about.mode,
         uptime_seconds: process::uptime(),
         is_draining,
-        dependencies,
-        dependency_details: details,
+        dependencies: parts.iter().map(|(name, status, _)| (*name, status.clone())).collect(),
+        dependency_details: parts
+            .into_iter()
+            .map(|(name, status, message)| (name, Detail { name, status, message }))
+            .collect(),
         missing_adapters: about.missing.iter().map(|missing| missing.adapter.as_str()).collect(),
+        engine,
         cluster: cluster(info),
         inventory: Kind::ALL.into_iter().map(|kind| kind_state(&inventory, kind, now)).collect(),
     }

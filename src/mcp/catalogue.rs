@@ -1,7 +1,7 @@
 //! Which tools are offered, with what clients read of them, made once.
 //!
-//! The configuration decides for the whole life of the process (toolsets, read-only, prefix); whether a cluster is
-//! configured at all decides at each look. It calls nothing.
+//! The configuration decides for the whole life of the process (toolsets, read-only, prefix), and so does whether there
+//! is a coordination; whether a cluster is configured at all decides at each look. It calls nothing.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -40,24 +40,38 @@ impl Offer {
 pub(super) struct Catalogue {
     offers: Vec<Offer>,
     by_name: HashMap<String, usize>,
+    /// Names of tools that are wanted and that nothing here could answer.
+    unanswered: Vec<&'static str>,
 }
 
 impl Catalogue {
-    /// The offered ones of `tools`.
-    pub(super) fn new(tools: &[&'static dyn AnyTool], settings: &config::Mcp) -> Self {
+    /// The offered ones of `tools`; those that ask the coordination only where there is one.
+    pub(super) fn new(
+        tools: &[&'static dyn AnyTool],
+        settings: &config::Mcp,
+        has_coordination: bool,
+    ) -> Self {
         let wanted = |meta: &Meta| {
             let toolset = match meta.toolset {
                 Toolset::Cluster => config::Toolset::Cluster,
+                Toolset::Remediation => config::Toolset::Remediation,
+                Toolset::Actions => config::Toolset::Actions,
             };
             settings.toolsets.contains(&toolset) && (meta.hints.read_only || !settings.read_only)
         };
         let prefix = settings.tool_prefix.as_str();
-        let offered = tools.iter().copied().filter(|tool| wanted(tool.meta()));
+        let (offered, unanswered): (Vec<_>, Vec<_>) = tools
+            .iter()
+            .copied()
+            .filter(|tool| wanted(tool.meta()))
+            .partition(|tool| has_coordination || !tool.is_coordinated());
+        let unanswered = unanswered.into_iter().map(|tool| tool.meta().name).collect();
+        let offered = offered.into_iter();
         let mut offers: Vec<Offer> = offered.map(|tool| Offer::new(tool, prefix)).collect();
         offers.sort_by(|a, b| a.wire.name.cmp(&b.wire.name));
         let by_name =
             offers.iter().enumerate().map(|(at, offer)| (offer.wire.name.to_string(), at)).collect();
-        Self { offers, by_name }
+        Self { offers, by_name, unanswered }
     }
 
     /// The tools that are listed now: those that read the live cluster only while one is configured.
@@ -72,6 +86,13 @@ impl Catalogue {
 
     /// Why there is no tool of this name.
     pub(super) fn unknown(&self, name: &str) -> Error {
+        if self.unanswered.contains(&name) {
+            return Error::NotInThisMode {
+                what: format!("tool {name}"),
+                why: "there is no coordination engine in this process; start aiops with --mode full on a live cluster"
+                    .to_owned(),
+            };
+        }
         let hint = near(name, self.by_name.keys().map(String::as_str));
         let hint = if hint.is_empty() { "; tools/list names those that exist".to_owned() } else { hint };
         let shown: String = name.chars().take(64).collect();

@@ -1,25 +1,35 @@
-//! Completes what people type for prompts and resource templates, from the inventory.
+//! Completes what people type for prompts and resource templates, from the inventory and from what is kept of incidents
+//! and workflows.
 //!
 //! Names that begin with what is typed come first, then those that hold it. What a name is completed for respects what
 //! was chosen before it (a kind, a namespace). It guesses nothing: an argument that it does not know has no values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aiops_engine::{Engine, redact::Redactor, requests::workloads::WorkloadKind};
+use aiops_engine::{
+    coordination::{IncidentQuery, WorkflowQuery},
+    model::caller::Caller,
+    redact::Redactor,
+    requests::workloads::WorkloadKind,
+};
 use aiops_inventory::{Inventory, rows::Row};
 use rmcp::{
     ErrorData,
     model::{CompleteRequestParams, CompleteResult, CompletionInfo, Reference},
 };
 
-use super::{prompts, resources};
+use super::{desk::Desk, prompts, resources};
 
 /// The longest text that is completed, in bytes: a Kubernetes name has at most 253.
 const LONGEST: usize = 512;
 
+/// Incidents and workflows among which ids are looked for: the newest.
+const NEWEST: Option<u32> = Some(500);
+
 /// The values of one argument.
-pub(super) fn complete(
-    engine: &Engine,
+pub(super) async fn complete(
+    desk: &Desk,
+    caller: &Caller,
     request: &CompleteRequestParams,
 ) -> Result<CompleteResult, ErrorData> {
     let argument = request.argument.name.as_str();
@@ -34,8 +44,69 @@ pub(super) fn complete(
         let value = request.context.as_ref().and_then(|context| context.get_argument(name));
         value.map(String::as_str).filter(|value| !value.is_empty())
     };
-    let inventory = engine.look();
-    let names = match &request.r#ref {
+    let names = match kept(&request.r#ref, argument) {
+        Some(what) => ids(desk, caller, what).await,
+        None => seen(desk, &request.r#ref, argument, &chosen),
+    };
+    let matching = matching(names, typed);
+    let total = u32::try_from(matching.len()).ok();
+    let has_more = matching.len() > CompletionInfo::MAX_VALUES;
+    let redactor = Redactor::new();
+    let shown = matching.iter().take(CompletionInfo::MAX_VALUES);
+    let values = shown.map(|name| redactor.redact(name).into_owned()).collect();
+    CompletionInfo::with_pagination(values, total, has_more)
+        .map(CompleteResult::new)
+        .map_err(|why| ErrorData::internal_error(why, None))
+}
+
+/// What is kept and has ids.
+#[derive(Debug, Clone, Copy)]
+enum Kept {
+    Incidents,
+    Workflows,
+}
+
+/// What an argument names, when that is something that is kept.
+fn kept(of: &Reference, argument: &str) -> Option<Kept> {
+    match (of, argument) {
+        (Reference::Resource(template), "id") => match template.uri.as_str() {
+            resources::INCIDENT => Some(Kept::Incidents),
+            resources::WORKFLOW => Some(Kept::Workflows),
+            _ => None,
+        },
+        (Reference::Prompt(prompt), "incident_id") if prompts::takes(&prompt.name, argument) => {
+            Some(Kept::Incidents)
+        }
+        _ => None,
+    }
+}
+
+/// The ids of what is kept. That it cannot be read now is no reason to fail: nothing is offered then.
+async fn ids(desk: &Desk, caller: &Caller, what: Kept) -> BTreeSet<String> {
+    let Some(coordination) = &desk.coordination else { return BTreeSet::new() };
+    match what {
+        Kept::Incidents => {
+            let query = IncidentQuery { limit: NEWEST, ..IncidentQuery::default() };
+            let listed = coordination.incidents(caller, query).await;
+            listed.map(|listed| listed.incidents.into_iter().map(|i| i.id).collect()).unwrap_or_default()
+        }
+        Kept::Workflows => {
+            let query = WorkflowQuery { limit: NEWEST, ..WorkflowQuery::default() };
+            let listed = coordination.workflows(caller, query).await;
+            listed.map(|listed| listed.workflows.into_iter().map(|w| w.id).collect()).unwrap_or_default()
+        }
+    }
+}
+
+/// Names that the inventory holds.
+fn seen<'a>(
+    desk: &Desk,
+    of: &Reference,
+    argument: &str,
+    chosen: &dyn Fn(&str) -> Option<&'a str>,
+) -> BTreeSet<String> {
+    let inventory = desk.engine.look();
+    match of {
         Reference::Resource(template) => match (template.uri.as_str(), argument) {
             (resources::NAMESPACE, "namespace") => namespaces(&inventory),
             (resources::NODE, "name") => {
@@ -50,22 +121,12 @@ pub(super) fn complete(
             "namespace" if prompts::takes(&prompt.name, argument) => namespaces(&inventory),
             "pod_name" if prompts::takes(&prompt.name, argument) => pods(&inventory, chosen("namespace")),
             "severity" if prompts::takes(&prompt.name, argument) => {
-                prompts::SEVERITIES.iter().map(|&word| word.to_owned()).collect()
+                prompts::severities(&prompt.name).iter().map(|&word| word.to_owned()).collect()
             }
             _ => BTreeSet::new(),
         },
         _ => BTreeSet::new(),
-    };
-    drop(inventory);
-    let matching = matching(names, typed);
-    let total = u32::try_from(matching.len()).ok();
-    let has_more = matching.len() > CompletionInfo::MAX_VALUES;
-    let redactor = Redactor::new();
-    let shown = matching.iter().take(CompletionInfo::MAX_VALUES);
-    let values = shown.map(|name| redactor.redact(name).into_owned()).collect();
-    CompletionInfo::with_pagination(values, total, has_more)
-        .map(CompleteResult::new)
-        .map_err(|why| ErrorData::internal_error(why, None))
+    }
 }
 
 /// Names that begin with the text, then those that hold it.

@@ -2,7 +2,9 @@
 //!
 //! It keeps nothing but its session. Methods that the revision at hand does not have are refused by rmcp.
 
+mod approving;
 mod calling;
+mod way;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
+use way::Way;
 
 use super::{
     completion, error, prompts,
@@ -23,6 +26,7 @@ use super::{
     session::Session,
     subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
 };
+use crate::config;
 
 /// How long clients may keep a list: changes are announced where they can be.
 const LIST_TTL_MS: u64 = 30_000;
@@ -33,17 +37,23 @@ const RESOURCE_TTL_MS: u64 = 1_000;
 pub(super) struct Handler {
     server: Server,
     session: Option<Arc<Session>>,
+    way: Way,
 }
 
 impl Handler {
-    /// For a request that stands alone.
-    pub(super) fn alone(server: &Server) -> Self {
-        Self { server: server.clone(), session: None }
+    /// For a request over HTTP that stands alone.
+    pub(super) fn alone(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: None, way: Way::of(http) }
     }
 
-    /// For a session, or for standard streams.
-    pub(super) fn of_session(server: &Server) -> Self {
-        Self { server: server.clone(), session: Some(Arc::default()) }
+    /// For a session over HTTP.
+    pub(super) fn of_session(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::of(http) }
+    }
+
+    /// For standard streams.
+    pub(super) fn of_streams(server: &Server) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::Streams }
     }
 
     fn core(&self) -> &Core {
@@ -66,7 +76,11 @@ impl Handler {
 
     /// Refuses a URI that no resource of ours can ever have: nothing would ever be told about it.
     fn is_ours(&self, uri: &str) -> Result<(), Error> {
-        if self.core().fixtures.resource(uri).is_some() { Ok(()) } else { resources::check(uri) }
+        if self.core().fixtures.resource(uri).is_some() {
+            Ok(())
+        } else {
+            resources::check(&self.core().desk, uri)
+        }
     }
 
     /// Runs something that is not a tool's own question with the same turn, limit and net.
@@ -173,7 +187,12 @@ impl ServerHandler for Handler {
             let unknown = self.core().catalogue.unknown(&request.name);
             return Err(ErrorData::invalid_params(error::words(&unknown, Id::of(&context)), None));
         };
-        Ok(self.answer(offer, request, &context).await.into())
+        if request.request_state.is_some() {
+            return Ok(self.resumed(offer, &request, &context).await);
+        }
+        let wait = approving::wait(&request);
+        let answered = self.answer(offer, request, &context).await;
+        Ok(self.or_asked(offer, answered, wait, &context).await)
     }
 
     async fn list_resources(
@@ -182,7 +201,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         whole(request)?;
-        let mut items = resources::list();
+        let mut items = resources::list(&self.core().desk);
         items.extend(self.core().fixtures.resources());
         Ok(ListResourcesResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -195,7 +214,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         whole(request)?;
-        let mut items = resources::templates();
+        let mut items = resources::templates(&self.core().desk);
         items.extend(self.core().fixtures.resource_templates());
         Ok(ListResourceTemplatesResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -215,7 +234,9 @@ impl ServerHandler for Handler {
         let span =
             tracing::info_span!("resources/read", request_id = %id, traceparent = traceparent(&context));
         adopt(&span, &context);
-        let read = self.guarded("resources/read", &context, resources::read(&self.core().engine, &uri));
+        let caller = self.caller(&context);
+        let read =
+            self.guarded("resources/read", &context, resources::read(&self.core().desk, &caller, &uri));
         match read.instrument(span).await {
             Ok(answer) => {
                 let contents = ResourceContents::text(answer.text, uri).with_mime_type(resources::MIME);
@@ -237,7 +258,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         whole(request)?;
-        let mut items = prompts::list();
+        let mut items = prompts::list(&self.core().catalogue);
         items.extend(self.core().fixtures.prompts());
         Ok(ListPromptsResult::with_all_items(items)
             .with_ttl_ms(LIST_TTL_MS)
@@ -260,8 +281,8 @@ impl ServerHandler for Handler {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let engine = &self.core().engine;
-        let work = async { Ok(completion::complete(engine, &request)) };
+        let caller = self.caller(&context);
+        let work = async { Ok(completion::complete(&self.core().desk, &caller, &request).await) };
         let id = Id::of(&context);
         self.guarded("completion/complete", &context, work).await.unwrap_or_else(|failure| {
             error::log("completion/complete", &failure, id);
@@ -296,7 +317,7 @@ impl ServerHandler for Handler {
             return Ok(());
         }
         self.is_ours(&request.uri).map_err(|e| error::resource(&e, &request.uri, Id::of(&context)))?;
-        if session.subscribe(&self.core().hub, &context.peer, &request.uri) {
+        if session.subscribe(&self.core().hub, &context.peer, &request.uri).await {
             Ok(())
         } else {
             let why = format!(
@@ -337,7 +358,10 @@ impl ServerHandler for Handler {
         let uris = context.accepted().resource_subscriptions.clone().unwrap_or_default();
         let listener = Listener::Stream(context.sink().clone());
         // Others took the last places meanwhile: an end tells the client that it will hear nothing.
-        let Some(_seat) = self.core().hub.join(listener, &uris) else { return Ok(()) };
+        let Some(seat) = self.core().hub.join(listener) else { return Ok(()) };
+        for uri in &uris {
+            seat.subscribe(uri).await;
+        }
         let ending: CancellationToken = self.core().tasks.ending();
         tokio::select! {
             () = context.cancelled() => {}

@@ -38,6 +38,17 @@ pub(super) fn text(engine: &Engine, catalogue: &Catalogue) -> String {
     if !steps.is_empty() {
         text.push_str(&format!("Then, as needed: {}.\n", steps.join(", ")));
     }
+    let repairs = [
+        ("list-incidents", "what is open"),
+        ("plan-remediation", "what would repair it, changing nothing"),
+        ("trigger-remediation", "do it: with the plan's digest, and wait for the verified end"),
+        ("approve-workflow", "only on a person's word"),
+    ];
+    let repairs: Vec<String> =
+        repairs.iter().filter_map(|(bare, what)| tool(bare).map(|name| format!("{name} ({what})"))).collect();
+    if !repairs.is_empty() {
+        text.push_str(&format!("To repair: {}.\n", repairs.join(", ")));
+    }
     text.push_str(
         "Lists without limit are cut to a short answer, worst first: omitted counts the rest, next_cursor goes on.\n\
          as_of says when an answer was true; missing names what could not be seen, stale_since that the watch is broken, \

@@ -2,9 +2,11 @@
 //!
 //! They read nothing of the cluster: the texts name the tools and resources that do, and only those that are offered.
 
+mod correlate;
 mod data_access;
 mod diagnose;
 mod investigate;
+mod remediate;
 
 use aiops_engine::text::is_clean;
 use rmcp::{
@@ -17,8 +19,14 @@ use rmcp::{
 
 use super::catalogue::Catalogue;
 
-/// What `severity` may be.
-pub(super) const SEVERITIES: [&str; 3] = ["all", "critical", "warning"];
+/// What `severity` may be where issues are meant.
+const SEVERITIES: [&str; 3] = ["all", "critical", "warning"];
+
+/// What `severity` may be for this prompt.
+pub(super) fn severities(prompt: &str) -> &'static [&'static str] {
+    if prompt == correlate::PROMPT.name { &correlate::SEVERITIES } else { &SEVERITIES }
+}
+
 /// The longest argument, in bytes.
 const LONGEST: usize = 253;
 
@@ -29,10 +37,19 @@ struct Template {
     description: &'static str,
     /// Name, description, whether it is required.
     arguments: &'static [(&'static str, &'static str, bool)],
+    /// A tool without which it says nothing; empty for none.
+    needs: &'static str,
     text: fn(&Values<'_>) -> Result<String, ErrorData>,
 }
 
-const TEMPLATES: [&Template; 3] = [&diagnose::PROMPT, &investigate::PROMPT, &data_access::PROMPT];
+const TEMPLATES: [&Template; 5] =
+    [&diagnose::PROMPT, &investigate::PROMPT, &data_access::PROMPT, &correlate::PROMPT, &remediate::PROMPT];
+
+/// The prompts that are of use with the tools that are offered.
+fn offered(catalogue: &Catalogue) -> impl Iterator<Item = &'static Template> {
+    let is_offered = |t: &&Template| t.needs.is_empty() || catalogue.name(t.needs).is_some();
+    TEMPLATES.into_iter().filter(is_offered)
+}
 
 /// What a text is made of.
 struct Values<'a> {
@@ -55,16 +72,16 @@ impl Values<'_> {
 }
 
 /// The prompts.
-pub(super) fn list() -> Vec<Prompt> {
+pub(super) fn list(catalogue: &Catalogue) -> Vec<Prompt> {
     let argument = |(name, description, required): &(&'static str, &'static str, bool)| {
         PromptArgument::new(*name).with_description(*description).with_required(*required)
     };
-    let prompt = |template: &&Template| {
+    let prompt = |template: &Template| {
         let arguments: Vec<PromptArgument> = template.arguments.iter().map(argument).collect();
         let arguments = (!arguments.is_empty()).then_some(arguments);
         Prompt::new(template.name, Some(template.description), arguments).with_title(template.title)
     };
-    TEMPLATES.iter().map(prompt).collect()
+    offered(catalogue).map(prompt).collect()
 }
 
 /// Whether a prompt has an argument of this name.
@@ -77,9 +94,9 @@ pub(super) fn get(
     catalogue: &Catalogue,
     request: &GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
-    let template = TEMPLATES.iter().find(|template| template.name == request.name).ok_or_else(|| {
+    let template = offered(catalogue).find(|template| template.name == request.name).ok_or_else(|| {
         let shown: String = request.name.chars().take(64).collect();
-        let known: Vec<&str> = TEMPLATES.iter().map(|template| template.name).collect();
+        let known: Vec<&str> = offered(catalogue).map(|template| template.name).collect();
         ErrorData::invalid_params(format!("prompt {shown:?} not found; there are {}", known.join(", ")), None)
     })?;
     let empty = JsonObject::new();

@@ -1,13 +1,14 @@
 //! What a request brings along beside its message: its id and the trace it belongs to.
 //!
-//! Both are words of strangers and are checked before they are repeated anywhere. Who asks is not known here.
+//! Both are words of strangers and are checked before they are repeated anywhere. Who asks is known only where the
+//! listener's gate says so.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rmcp::{RoleServer, service::RequestContext};
 use tracing::Span;
 
-use crate::telemetry::spans;
+use crate::{config::tokens::Principal, telemetry::spans};
 
 /// Names a request in logs, errors and spans: the listener's `X-Request-ID` header, else a number of our own.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,11 @@ impl std::fmt::Display for RequestId<'_> {
 
 fn header<'a>(context: &'a RequestContext<RoleServer>, name: &str) -> Option<&'a str> {
     context.extensions.get::<http::request::Parts>()?.headers.get(name)?.to_str().ok()
+}
+
+/// Whom the listener's gate let in by a token.
+pub(super) fn principal(context: &RequestContext<RoleServer>) -> Option<&Principal> {
+    context.extensions.get::<http::request::Parts>()?.extensions.get::<Principal>()
 }
 
 /// The W3C trace context of a request: `_meta` says it, else the HTTP header. `None` unless it is well formed.

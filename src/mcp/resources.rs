@@ -1,27 +1,28 @@
 //! Resources: the state of the cluster as documents, made from the same requests as the tools.
 //!
-//! `cluster://health` and `cluster://nodes` keep the members that the predecessor's had, but for `resource_usage`, which
+//! What is kept of incidents and workflows is in `records`. `cluster://health` and `cluster://nodes` keep the members that the predecessor's had, but for `resource_usage`, which
 //! was always blank. Nothing is kept here: each reading asks the engine.
 
+mod records;
 mod uri;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use aiops_engine::{
     Engine, Error,
+    model::caller::{Caller, Via},
     requests::{
         health::ClusterHealth, namespaces::ListNamespaces, nodes::ListNodes, workload::GetWorkload,
         workloads::ListWorkloads,
     },
 };
-use futures::FutureExt as _;
 use rmcp::model::{Resource, ResourceTemplate};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uri::Address;
-pub(super) use uri::{LONGEST, NAMESPACE, NODE, WORKLOAD};
+pub(super) use uri::{INCIDENT, LONGEST, NAMESPACE, NODE, WORKFLOW, WORKLOAD};
 
-use super::tool::Answer;
+use super::{desk::Desk, tool::Answer};
 
 /// What every resource is.
 pub(super) const MIME: &str = "application/json";
@@ -29,11 +30,11 @@ pub(super) const MIME: &str = "application/json";
 const WHOLE: Option<u32> = Some(5_000);
 
 /// The resources.
-pub(super) fn list() -> Vec<Resource> {
+pub(super) fn list(desk: &Desk) -> Vec<Resource> {
     let resource = |uri: &str, name: &str, title: &str, description: &str| {
         Resource::new(uri, name).with_title(title).with_description(description).with_mime_type(MIME)
     };
-    vec![
+    let mut all = vec![
         resource(
             uri::HEALTH,
             "health",
@@ -52,15 +53,30 @@ pub(super) fn list() -> Vec<Resource> {
             "Namespaces",
             "All namespaces with pods, troubled pods and requests",
         ),
-    ]
+    ];
+    if desk.coordination.is_some() {
+        all.push(resource(
+            uri::INCIDENTS,
+            "incidents",
+            "Incidents",
+            "Open incidents: severity, object, what acts on them",
+        ));
+        all.push(resource(
+            uri::HISTORY,
+            "remediation-history",
+            "Remediation history",
+            "Workflows that are over: how many helped, how long they took, which actions",
+        ));
+    }
+    all
 }
 
 /// The templates.
-pub(super) fn templates() -> Vec<ResourceTemplate> {
+pub(super) fn templates(desk: &Desk) -> Vec<ResourceTemplate> {
     let template = |uri: &str, name: &str, title: &str, description: &str| {
         ResourceTemplate::new(uri, name).with_title(title).with_description(description).with_mime_type(MIME)
     };
-    vec![
+    let mut all = vec![
         template(NAMESPACE, "namespace", "Namespace", "State of one namespace, its issues and workloads"),
         template(NODE, "node", "Node", "One node: conditions, labels, taints, capacity, troubled pods"),
         template(
@@ -69,12 +85,24 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
             "Workload",
             "One workload: rollout, revisions, pods, events, last change",
         ),
-    ]
+    ];
+    if desk.coordination.is_some() {
+        all.push(template(INCIDENT, "incident", "Incident", "One incident with its workflows"));
+        all.push(template(
+            WORKFLOW,
+            "workflow",
+            "Workflow",
+            "One workflow: phase, steps, checkpoints with evidence, what it waits for",
+        ));
+    }
+    all
 }
 
 /// Reads a resource.
-pub(super) async fn read(engine: &Engine, uri: &str) -> Result<Answer, Error> {
-    match Address::parse(uri)? {
+pub(super) async fn read(desk: &Desk, caller: &Caller, uri: &str) -> Result<Answer, Error> {
+    let engine = &desk.engine;
+    let address = Address::parse(uri, desk.coordination.is_some())?;
+    match address {
         Address::Health => health(engine),
         Address::Nodes => nodes(engine),
         Address::Namespaces => {
@@ -85,12 +113,27 @@ pub(super) async fn read(engine: &Engine, uri: &str) -> Result<Answer, Error> {
         Address::Workload { namespace, kind, name } => {
             Answer::of(uri, &engine.get_workload(&GetWorkload { kind, namespace, name }).await?)
         }
+        Address::Incidents => {
+            let at = aiops_engine::answer::time(engine.now());
+            records::incidents(desk.coordination(uri)?.as_ref(), caller, at).await
+        }
+        Address::History => {
+            let at = aiops_engine::answer::time(engine.now());
+            records::history(desk.coordination(uri)?.as_ref(), caller, at).await
+        }
+        Address::Incident(id) => Answer::of(uri, &desk.coordination(uri)?.incident(caller, &id).await?),
+        Address::Workflow(id) => Answer::of(uri, &desk.coordination(uri)?.workflow(caller, &id).await?),
     }
 }
 
 /// Whether a URI is of a form that a resource of ours may have.
-pub(super) fn check(uri: &str) -> Result<(), Error> {
-    Address::parse(uri).map(drop)
+pub(super) fn check(desk: &Desk, uri: &str) -> Result<(), Error> {
+    Address::parse(uri, desk.coordination.is_some()).map(drop)
+}
+
+/// Whether a resource changes with the coordination's records, and not with the inventory.
+pub(super) fn is_record(uri: &str) -> bool {
+    Address::parse(uri, true).is_ok_and(|address| address.is_record())
 }
 
 fn health(engine: &Engine) -> Result<Answer, Error> {
@@ -144,18 +187,17 @@ fn object(what: &str, answer: &impl Serialize) -> Result<Map<String, Value>, Err
     }
 }
 
-/// What a resource says, without what only time changes; 0 when it cannot be read. It reads nothing live.
-pub(super) fn digest(engine: &Engine, uri: &str) -> u64 {
-    let engine = engine.rows_only();
-    // Without live reads nothing in it waits.
-    let Some(Ok(answer)) = read(&engine, uri).now_or_never() else { return 0 };
+/// What a resource says, without what only time changes; 0 when it cannot be read. It reads nothing of the cluster live.
+pub(super) async fn digest(desk: &Desk, uri: &str) -> u64 {
+    let desk = Desk { engine: desk.engine.rows_only(), ..desk.clone() };
+    let Ok(answer) = read(&desk, &Caller::system(Via::Mcp), uri).await else { return 0 };
     let mut hasher = DefaultHasher::new();
     hash_object(&answer.structured, &mut hasher);
     hasher.finish().max(1)
 }
 
-/// Members that change by themselves.
-const TIME: [&str; 5] = ["as_of", "timestamp", "age", "first_seen", "last_seen"];
+/// Members that change by themselves; that trouble which is known was seen once more is no news either.
+const TIME: [&str; 6] = ["as_of", "timestamp", "age", "first_seen", "last_seen", "occurrences"];
 
 fn hash_object(object: &Map<String, Value>, hasher: &mut DefaultHasher) {
     for (key, value) in object.iter().filter(|(key, _)| !TIME.contains(&key.as_str())) {

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use aiops_engine::{Engine, Error};
+use aiops_engine::{
+    Error,
+    model::caller::{Caller, Via},
+};
 use rmcp::model::{Icon, Implementation, Tool as WireTool};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -12,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     calls::Calls,
     catalogue::{self, Catalogue},
+    desk::Desk,
     fixtures::Fixtures,
     instructions,
     subscriptions::Hub,
@@ -27,7 +31,7 @@ pub struct Server(Arc<Core>);
 
 #[derive(Debug)]
 pub(super) struct Core {
-    pub(super) engine: Engine,
+    pub(super) desk: Desk,
     pub(super) catalogue: Catalogue,
     pub(super) calls: Calls,
     pub(super) hub: Arc<Hub>,
@@ -46,24 +50,25 @@ const ICON: &str = concat!(
 
 impl Server {
     /// A server with all tools that the settings allow.
-    pub fn new(engine: Engine, settings: &config::Mcp, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
-        Self::with_tools(TOOLS, engine, settings, metrics, tasks)
+    pub fn new(desk: impl Into<Desk>, settings: &config::Mcp, metrics: Arc<Metrics>, tasks: Tasks) -> Self {
+        Self::with_tools(TOOLS, desk, settings, metrics, tasks)
     }
 
     /// A server with these tools instead of [`TOOLS`].
     pub fn with_tools(
         tools: &[&'static dyn AnyTool],
-        engine: Engine,
+        desk: impl Into<Desk>,
         settings: &config::Mcp,
         metrics: Arc<Metrics>,
         tasks: Tasks,
     ) -> Self {
+        let desk = desk.into();
         Self(Arc::new(Core {
-            catalogue: Catalogue::new(tools, settings),
-            calls: Calls::new(engine.clone(), settings, metrics),
-            hub: Hub::new(engine.clone(), tasks.clone()),
+            catalogue: Catalogue::new(tools, settings, desk.coordination.is_some()),
+            calls: Calls::new(desk.clone(), settings, metrics),
+            hub: Hub::new(desk.clone(), tasks.clone()),
             fixtures: Fixtures::new(),
-            engine,
+            desk,
             tasks,
             settings: settings.clone(),
         }))
@@ -92,7 +97,7 @@ impl Server {
 
     /// What `tools/list` answers now.
     pub fn tools(&self) -> Vec<WireTool> {
-        let live = catalogue::is_live(&self.0.engine);
+        let live = catalogue::is_live(&self.0.desk.engine);
         self.0.catalogue.listed(live).chain(self.0.fixtures.tools().cloned()).collect()
     }
 
@@ -116,7 +121,12 @@ impl Server {
 
     /// The instructions that a client reads when it connects.
     pub fn instructions(&self) -> String {
-        instructions::text(&self.0.engine, &self.0.catalogue)
+        instructions::text(&self.0.desk.engine, &self.0.catalogue)
+    }
+
+    /// The user whose process this is, as a caller from the command line.
+    pub fn user(&self) -> Caller {
+        Caller::identified(&self.0.desk.user, Vec::new(), Via::Cli)
     }
 
     pub(super) fn core(&self) -> &Core {

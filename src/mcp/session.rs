@@ -17,7 +17,7 @@ use super::subscriptions::{Hub, Listener, Seat};
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]
 pub(super) struct Session {
     level: Mutex<Option<LoggingLevel>>,
-    seat: Mutex<Option<Seat>>,
+    seat: Mutex<Option<Arc<Seat>>>,
 }
 
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]
@@ -35,14 +35,18 @@ impl Session {
     pub(super) fn join(&self, hub: &Arc<Hub>, peer: &Peer<RoleServer>) {
         let mut seat = self.seat.lock();
         if seat.is_none() {
-            *seat = hub.join(Listener::Peer(peer.clone()), &[]);
+            *seat = hub.join(Listener::Peer(peer.clone())).map(Arc::new);
         }
     }
 
     /// Listens to a resource; false when the bounds are reached.
-    pub(super) fn subscribe(&self, hub: &Arc<Hub>, peer: &Peer<RoleServer>, uri: &str) -> bool {
+    pub(super) async fn subscribe(&self, hub: &Arc<Hub>, peer: &Peer<RoleServer>, uri: &str) -> bool {
         self.join(hub, peer);
-        self.seat.lock().as_ref().is_some_and(|seat| seat.subscribe(uri))
+        let seat = self.seat.lock().clone();
+        match seat {
+            Some(seat) => seat.subscribe(uri).await,
+            None => false,
+        }
     }
 
     pub(super) fn unsubscribe(&self, uri: &str) {

@@ -1,7 +1,7 @@
 //! Who wants to hear of changes, and the watch that tells them.
 //!
-//! The inventory's signal wakes it; it waits half a second for more, looks again, and tells only what reads differently
-//! than before. It carries no content: whoever is told reads. All numbers are bounded, and a slow client costs its own
+//! The signals of the inventory and of the coordination wake it; it waits half a second for more, looks again at what
+//! the signal is about, and tells only what reads differently than before. It carries no content: whoever is told reads. All numbers are bounded, and a slow client costs its own
 //! notification only.
 
 use std::{
@@ -13,15 +13,15 @@ use std::{
     time::Duration,
 };
 
-use aiops_engine::Engine;
 use parking_lot::Mutex;
 use rmcp::{
     RoleServer,
     model::ResourceUpdatedNotificationParam,
     service::{Peer, SubscriptionSink},
 };
+use tokio::sync::watch;
 
-use super::{catalogue, resources};
+use super::{catalogue, desk::Desk, resources};
 use crate::shutdown::Tasks;
 
 /// Changes within this time are told as one.
@@ -79,6 +79,14 @@ impl Listener {
     }
 }
 
+/// The next change of the records; never, where there are none.
+async fn next(records: &mut Option<watch::Receiver<u64>>) -> Result<(), watch::error::RecvError> {
+    match records {
+        Some(records) => records.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 struct Seated {
     listener: Listener,
     uris: BTreeSet<String>,
@@ -87,14 +95,14 @@ struct Seated {
 #[derive(Default)]
 struct Room {
     seated: BTreeMap<u64, Seated>,
-    /// What each watched resource said when it was last looked at.
-    digests: HashMap<String, u64>,
+    /// What each watched resource said when it was last looked at; `None` until it was.
+    digests: HashMap<String, Option<u64>>,
     live: bool,
 }
 
 /// Everybody who listens.
 pub(super) struct Hub {
-    engine: Engine,
+    desk: Desk,
     tasks: Tasks,
     room: Mutex<Room>,
     next: AtomicU64,
@@ -109,9 +117,9 @@ pub(super) struct Seat {
 }
 
 impl Hub {
-    pub(super) fn new(engine: Engine, tasks: Tasks) -> Arc<Self> {
+    pub(super) fn new(desk: Desk, tasks: Tasks) -> Arc<Self> {
         Arc::new(Self {
-            engine,
+            desk,
             tasks,
             room: Mutex::default(),
             next: AtomicU64::new(0),
@@ -137,7 +145,7 @@ impl Hub {
     }
 
     /// Seats a client; `None` when the hub is full.
-    pub(super) fn join(self: &Arc<Self>, listener: Listener, uris: &[String]) -> Option<Seat> {
+    pub(super) fn join(self: &Arc<Self>, listener: Listener) -> Option<Seat> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         {
             let mut room = self.room.lock();
@@ -145,16 +153,13 @@ impl Hub {
                 return None;
             }
             if room.seated.is_empty() {
-                room.live = catalogue::is_live(&self.engine);
+                room.live = catalogue::is_live(&self.desk.engine);
             }
             room.seated.insert(id, Seated { listener, uris: BTreeSet::new() });
         }
         let seat = Seat { hub: Arc::clone(self), id };
         // The watch begins before the first look, so that no change falls between the two.
         self.watch();
-        for uri in uris {
-            seat.subscribe(uri);
-        }
         Some(seat)
     }
 
@@ -164,27 +169,47 @@ impl Hub {
             return;
         }
         let hub = Arc::clone(self);
-        let mut changed = self.engine.changed();
+        let mut rows = self.desk.engine.changed();
+        let mut records = self.desk.coordination.as_ref().map(|coordination| coordination.changed());
         let ending = self.tasks.ending();
         self.tasks.spawn("mcp.subscriptions", async move {
             loop {
                 tokio::select! {
-                    change = changed.changed() => if change.is_err() { return },
+                    change = rows.changed() => {
+                        if change.is_err() {
+                            return;
+                        }
+                        rows.mark_changed();
+                    }
+                    change = next(&mut records) => {
+                        if change.is_err() {
+                            records = None;
+                        } else if let Some(records) = &mut records {
+                            records.mark_changed();
+                        }
+                    }
                     () = ending.cancelled() => return,
                 }
                 tokio::select! {
                     () = tokio::time::sleep(DEBOUNCE) => {}
                     () = ending.cancelled() => return,
                 }
-                changed.mark_unchanged();
-                hub.look().await;
+                // A signal that is gone is as one that changed: one more look is all it costs.
+                let of_rows = rows.has_changed().unwrap_or(true);
+                let of_records =
+                    records.as_ref().is_some_and(|records| records.has_changed().unwrap_or(true));
+                rows.mark_unchanged();
+                if let Some(records) = &mut records {
+                    records.mark_unchanged();
+                }
+                hub.look(of_rows, of_records).await;
             }
         });
     }
 
-    /// Looks at everything somebody listens to and tells what changed.
-    async fn look(&self) {
-        let live = catalogue::is_live(&self.engine);
+    /// Looks at what somebody listens to and what the signals are about, and tells what changed.
+    async fn look(&self, of_rows: bool, of_records: bool) {
+        let live = catalogue::is_live(&self.desk.engine);
         let (everybody, watched) = {
             let mut room = self.room.lock();
             let news = std::mem::replace(&mut room.live, live) != live;
@@ -196,7 +221,10 @@ impl Hub {
         futures::future::join_all(everybody.iter().map(Listener::tools_changed)).await;
         let mut news: BTreeMap<u64, (Listener, Vec<String>)> = BTreeMap::new();
         for uri in watched {
-            let digest = resources::digest(&self.engine, &uri);
+            if !(if resources::is_record(&uri) { of_records } else { of_rows }) {
+                continue;
+            }
+            let digest = resources::digest(&self.desk, &uri).await;
             for (id, listener) in self.digested(&uri, digest) {
                 news.entry(id).or_insert_with(|| (listener, Vec::new())).1.push(uri.clone());
             }
@@ -212,7 +240,7 @@ impl Hub {
     fn digested(&self, uri: &str, digest: u64) -> Vec<(u64, Listener)> {
         let mut room = self.room.lock();
         let Some(known) = room.digests.get_mut(uri) else { return Vec::new() };
-        if std::mem::replace(known, digest) == digest {
+        if known.replace(digest) == Some(digest) {
             return Vec::new();
         }
         let listening = room.seated.iter().filter(|(_, seated)| seated.uris.contains(uri));
@@ -222,19 +250,29 @@ impl Hub {
 
 impl Seat {
     /// Listens to one more resource; false when there are too many. One that does not exist yet may come.
-    pub(super) fn subscribe(&self, uri: &str) -> bool {
-        let digest = resources::digest(&self.hub.engine, uri);
-        let mut room = self.hub.room.lock();
-        let Room { seated, digests, .. } = &mut *room;
-        let Some(seated) = seated.get_mut(&self.id) else { return false };
-        if seated.uris.contains(uri) {
-            return true;
+    pub(super) async fn subscribe(&self, uri: &str) -> bool {
+        let is_new = {
+            let mut room = self.hub.room.lock();
+            let Room { seated, digests, .. } = &mut *room;
+            let Some(seated) = seated.get_mut(&self.id) else { return false };
+            if seated.uris.contains(uri) {
+                return true;
+            }
+            let is_new = !digests.contains_key(uri);
+            if seated.uris.len() >= MOST_URIS || (digests.len() >= MOST_WATCHED && is_new) {
+                return false;
+            }
+            seated.uris.insert(uri.to_owned());
+            // From here on a change is news, also while it is read for the first time.
+            digests.entry(uri.to_owned()).or_insert(None);
+            is_new
+        };
+        if is_new {
+            let digest = resources::digest(&self.hub.desk, uri).await;
+            if let Some(known @ None) = self.hub.room.lock().digests.get_mut(uri) {
+                *known = Some(digest);
+            }
         }
-        if seated.uris.len() >= MOST_URIS || (digests.len() >= MOST_WATCHED && !digests.contains_key(uri)) {
-            return false;
-        }
-        seated.uris.insert(uri.to_owned());
-        digests.entry(uri.to_owned()).or_insert(digest);
         true
     }
 

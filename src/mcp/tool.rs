@@ -1,20 +1,34 @@
-//! What a tool is: its words, its input, its output, and the one question it asks the engine.
+//! What a tool is: its words, its input, its output, and the one question it asks the engine or the coordination.
 //!
-//! [`Tool`] is what a tool's file implements; [`AnyTool`] is the same without its types, so that one list holds all
+//! [`Tool`] or [`CoordinatedTool`] is what a tool's file implements; [`AnyTool`] is the same without its types, so that one list holds all
 //! tools and every consumer (the server, `aiops call`, the documentation, the tests) iterates over it.
 
-use aiops_engine::{Engine, Error, redact::Redactor, text::clean_json};
+use std::{sync::Arc, time::Duration};
+
+use aiops_engine::{
+    Engine, Error,
+    coordination::Coordination,
+    model::caller::{Caller, Via},
+    redact::Redactor,
+    text::clean_json,
+};
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use super::desk::Desk;
+
 /// A group of tools that is switched on and off together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Toolset {
     /// Reading the cluster.
     Cluster,
+    /// Incidents, plans and workflows.
+    Remediation,
+    /// Each action as a tool of its own.
+    Actions,
 }
 
 /// The four hints of MCP tool annotations. They inform clients; nothing here is enforced by them.
@@ -33,6 +47,13 @@ pub struct Hints {
 impl Hints {
     /// A tool that only reads the connected cluster.
     pub const READ: Self = Self { read_only: true, destructive: false, idempotent: true, open_world: false };
+    /// It keeps something of ours, and touches nothing of the cluster.
+    pub const KEEP: Self =
+        Self { read_only: false, destructive: false, idempotent: false, open_world: false };
+    /// It may lead to changes of the cluster that cannot be undone.
+    pub const ACT: Self = Self { read_only: false, destructive: true, idempotent: false, open_world: false };
+    /// The same, but asked twice it does no more than asked once.
+    pub const SET: Self = Self { idempotent: true, ..Self::ACT };
 }
 
 /// The words and properties of a tool.
@@ -59,12 +80,29 @@ pub struct CallContext {
     pub cancelled: CancellationToken,
     /// Where progress goes, when the caller asked for it.
     pub progress: Option<tokio::sync::mpsc::Sender<Progress>>,
+    /// Who asks.
+    pub caller: Caller,
+    /// The longest that an answer may be held back for something to happen.
+    pub patience: Duration,
 }
 
+/// The longest that anybody may wait for a workflow in one call, in seconds.
+pub const LONGEST_WAIT: u32 = 300;
+
 impl CallContext {
-    /// A context nobody cancels and nobody watches.
+    /// A context nobody cancels and nobody watches, for nobody in particular.
     pub fn detached() -> Self {
-        Self { cancelled: CancellationToken::new(), progress: None }
+        Self::of(Caller::anonymous(Via::Mcp))
+    }
+
+    /// A context of this caller that nobody cancels and nobody watches.
+    pub fn of(caller: Caller) -> Self {
+        Self {
+            cancelled: CancellationToken::new(),
+            progress: None,
+            caller,
+            patience: Duration::from_secs(u64::from(LONGEST_WAIT)),
+        }
     }
 
     /// Says how far a long call is; lost when nobody listens or the listener is slow.
@@ -98,6 +136,22 @@ pub trait Tool: Send + Sync + 'static {
     /// Asks the engine.
     fn call(
         engine: &Engine,
+        context: &CallContext,
+        input: Self::Input,
+    ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
+/// A tool that asks the coordination. It is offered only where there is one.
+pub trait CoordinatedTool: Send + Sync + 'static {
+    /// Its words and properties.
+    const META: Meta;
+    /// Its arguments, as [`Tool::Input`]. One called `wait` is the seconds for which the answer may be held back.
+    type Input: DeserializeOwned + JsonSchema + Send;
+    /// Its answer, an object.
+    type Output: Serialize + JsonSchema;
+    /// Asks the coordination.
+    fn call(
+        coordination: &Arc<dyn Coordination>,
         context: &CallContext,
         input: Self::Input,
     ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
@@ -145,10 +199,12 @@ pub trait AnyTool: Send + Sync {
     fn input_schema(&self) -> Map<String, Value>;
     /// Schema of the answer: an object, everything inlined.
     fn output_schema(&self) -> Map<String, Value>;
-    /// Checks and decodes the arguments, asks the engine, wraps the answer.
+    /// Whether it asks the coordination, so that it is of no use without one.
+    fn is_coordinated(&self) -> bool;
+    /// Checks and decodes the arguments, asks, wraps the answer.
     fn call<'a>(
         &'a self,
-        engine: &'a Engine,
+        desk: &'a Desk,
         context: &'a CallContext,
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<Answer, Error>>;
@@ -176,15 +232,59 @@ impl<T: Tool> AnyTool for Erased<T> {
         super::schema::output::<T::Output>()
     }
 
+    fn is_coordinated(&self) -> bool {
+        false
+    }
+
     fn call<'a>(
         &'a self,
-        engine: &'a Engine,
+        desk: &'a Desk,
         context: &'a CallContext,
         arguments: Map<String, Value>,
     ) -> BoxFuture<'a, Result<Answer, Error>> {
         Box::pin(async move {
             let input = super::schema::decode::<T::Input>(T::META.name, arguments)?;
-            let output = T::call(engine, context, input).await?;
+            let output = T::call(&desk.engine, context, input).await?;
+            Answer::of(T::META.name, &output)
+        })
+    }
+}
+
+/// Takes the types off a [`CoordinatedTool`].
+#[derive(Debug)]
+pub struct Coordinated<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> Coordinated<T> {
+    /// The one value of it.
+    pub const TOOL: Self = Self(std::marker::PhantomData);
+}
+
+impl<T: CoordinatedTool> AnyTool for Coordinated<T> {
+    fn meta(&self) -> &'static Meta {
+        const { &T::META }
+    }
+
+    fn input_schema(&self) -> Map<String, Value> {
+        super::schema::input::<T::Input>()
+    }
+
+    fn output_schema(&self) -> Map<String, Value> {
+        super::schema::output::<T::Output>()
+    }
+
+    fn is_coordinated(&self) -> bool {
+        true
+    }
+
+    fn call<'a>(
+        &'a self,
+        desk: &'a Desk,
+        context: &'a CallContext,
+        arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async move {
+            let input = super::schema::decode::<T::Input>(T::META.name, arguments)?;
+            let output = T::call(desk.coordination(T::META.name)?, context, input).await?;
             Answer::of(T::META.name, &output)
         })
     }

@@ -79,16 +79,21 @@ impl McpService {
             settings = settings.disable_allowed_origins();
         }
         let server = server.clone();
+        let http = http.clone();
         let kind = if mcp.sessions {
             let sessions = Arc::new(BoundedSessions::new(mcp.max_sessions, mcp.session_idle));
             Kind::Sessions(StreamableHttpService::new(
-                move || Ok(Handler::of_session(&server)),
+                move || Ok(Handler::of_session(&server, &http)),
                 sessions,
                 settings,
             ))
         } else {
             let never = Arc::new(NeverSessionManager::default());
-            Kind::Stateless(StreamableHttpService::new(move || Ok(Handler::alone(&server)), never, settings))
+            Kind::Stateless(StreamableHttpService::new(
+                move || Ok(Handler::alone(&server, &http)),
+                never,
+                settings,
+            ))
         };
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let turns = Semaphore::new(processors * TURNS);
@@ -218,7 +223,7 @@ where
 {
     let ending = tasks.child();
     let transport = AsyncRwTransport::new_server(read, write);
-    let running = match Handler::of_session(&server).serve_with_ct(transport, ending).await {
+    let running = match Handler::of_streams(&server).serve_with_ct(transport, ending).await {
         Ok(running) => running,
         // A client that leaves before it said anything, and our own end, are no faults.
         Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => return Ok(()),

@@ -2,11 +2,33 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use aiops::mcp::{tool::AnyTool, tools::TOOLS};
+use aiops::mcp::{
+    tool::{AnyTool, Toolset},
+    tools::TOOLS,
+};
 use serde_json::{Value, json};
 
 /// What clients hand to a model of all tools of standalone mode, in o200k tokens (design: 2,500).
 const MOST_TOKENS: usize = 2_500;
+/// The same of full mode with the toolsets that are on by default (design: 6,000).
+const MOST_TOKENS_FULL: usize = 6_000;
+
+/// Tools that keep something, act, or lead to acting; all others only read.
+const KEEP: [&str; 2] = ["create-incident", "resolve-incident"];
+const ACT: [&str; 12] = [
+    "approve-workflow",
+    "cancel-workflow",
+    "cordon-node",
+    "drain-node",
+    "evict-pod",
+    "restart-workload",
+    "rollback-workload",
+    "scale-workload",
+    "set-resources",
+    "sync-application",
+    "trigger-remediation",
+    "uncordon-node",
+];
 
 fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -53,8 +75,12 @@ fn words_are_short_and_hints_are_true() {
             meta.description.len()
         );
         assert!(!(meta.hints.read_only && meta.hints.destructive), "{name} destroys without writing");
-        // There is nothing in this version that writes.
-        assert!(meta.hints.read_only && meta.hints.idempotent && !meta.hints.open_world, "{name}");
+        let (keeps, acts) = (KEEP.contains(&name), ACT.contains(&name));
+        assert_eq!(meta.hints.read_only, !keeps && !acts, "{name}");
+        assert_eq!(meta.hints.destructive, acts, "{name}");
+        assert!(!meta.hints.read_only || meta.hints.idempotent, "{name}");
+        assert!(!meta.hints.open_world, "{name}");
+        assert_eq!(tool.is_coordinated(), meta.toolset != Toolset::Cluster, "{name}");
     });
 }
 
@@ -84,19 +110,32 @@ fn schemas_are_what_every_client_reads() {
     });
 }
 
-#[test]
-fn what_a_model_is_given_is_small() {
+/// What clients hand to a model of these tools, in o200k tokens.
+fn handed(counter: &tiktoken_rs::CoreBPE, wanted: impl Fn(&dyn AnyTool) -> bool) -> usize {
     let handed: Vec<Value> = TOOLS
         .iter()
+        .filter(|tool| wanted(**tool))
         .map(|tool| {
             let meta = tool.meta();
             json!({"name": meta.name, "description": meta.description, "inputSchema": tool.input_schema()})
         })
         .collect();
-    let counter = tiktoken_rs::o200k_base().unwrap();
     let tokens = counter.encode_ordinary(&serde_json::to_string(&handed).unwrap()).len();
     println!("tools/list as handed to a model: {} tools, {tokens} tokens (o200k)", handed.len());
-    assert!(tokens <= MOST_TOKENS, "{tokens} tokens; at most {MOST_TOKENS}");
+    tokens
+}
+
+#[test]
+fn what_a_model_is_given_is_small() {
+    let counter = tiktoken_rs::o200k_base().unwrap();
+    let standalone = handed(&counter, |tool| !tool.is_coordinated());
+    assert!(standalone <= MOST_TOKENS, "{standalone} tokens; at most {MOST_TOKENS}");
+    let full = handed(&counter, |tool| tool.meta().toolset != Toolset::Actions);
+    assert!(full <= MOST_TOKENS_FULL, "{full} tokens; at most {MOST_TOKENS_FULL}");
+    for tool in TOOLS {
+        let one = handed(&counter, |other| other.meta().name == tool.meta().name);
+        assert!(one <= 420, "{} alone takes {one} tokens", tool.meta().name);
+    }
 }
 
 #[test]
@@ -106,9 +145,10 @@ fn each_tool_is_called_by_other_peoples_clients_and_described_to_people() {
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
     check(|tool| {
         let name = tool.meta().name;
+        let group = if tool.is_coordinated() { "coordinated" } else { "tools" };
         assert!(
-            arguments["tools"][name].is_object(),
-            "tests/clients/tool_args.json has no arguments for {name} that have an answer on the demo cluster"
+            arguments[group][name].is_object(),
+            "tests/clients/tool_args.json has no arguments for {name} in {group:?} that have an answer"
         );
         assert!(readme.contains(&format!("`{name}`")), "README.md does not mention `{name}`");
     });

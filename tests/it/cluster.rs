@@ -2,6 +2,7 @@
 //!
 //! Each test waits for a state of the inventory with a deadline; none needs a cluster.
 
+mod acting;
 mod doctor;
 mod faults;
 mod feed;

@@ -8,11 +8,15 @@
     reason = "what cannot go on fails the test"
 )]
 
+mod approving;
 mod calls;
 mod catalogue;
 mod completion;
+pub(crate) mod fake;
 mod http;
 mod lifecycle;
+mod records;
+mod remediation;
 mod resources;
 mod spans;
 mod subscriptions;

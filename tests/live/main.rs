@@ -4,6 +4,8 @@
 //! missing part fails with what to install; nothing is skipped.
 
 #[cfg(test)]
+mod acting;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod canaries;

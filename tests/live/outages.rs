@@ -168,7 +168,13 @@ async fn weathers(fault: Weather, why: &str) {
 
     proxy.turn(fault).await;
     let begun = Instant::now();
-    let is_old = |told: &Told| !told.facts["stale_since"].is_null();
+    let lost: jiff::Timestamp = jiff::Timestamp::now();
+    // Before the loss is noticed, too, no answer claims to be true for a later moment; moments are whole seconds.
+    let is_old = |told: &Told| {
+        let as_of: jiff::Timestamp = told.facts["as_of"].as_str().unwrap().parse().unwrap();
+        assert!(as_of.as_second() <= lost.as_second() + 1, "lost at {lost}: {}", told.facts);
+        !told.facts["stale_since"].is_null()
+    };
     open.until("get-cluster-health", &health, "marked as old", NOTICED, is_old).await;
     let noticed = begun.elapsed();
     for (tool, total) in known {

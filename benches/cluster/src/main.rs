@@ -50,9 +50,9 @@ struct Arguments {
     /// How the binary is linked: flags of rustc, apart by spaces
     #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
     link: String,
-    /// Measure the binary of the profile that is shipped, which takes long to build
-    #[arg(long)]
-    dist: bool,
+    /// Measure the binary of this profile; the one that is shipped takes some minutes to build
+    #[arg(long, default_value = "dist", value_name = "PROFILE")]
+    profile: String,
     /// Leave out the run without streaming lists
     #[arg(long)]
     no_pages: bool,
@@ -91,7 +91,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let aiops = match &arguments.binary {
         Some(binary) => binary.clone(),
         None => {
-            let profile = if arguments.dist { "dist" } else { "release" };
+            let profile = arguments.profile.as_str();
             let mut build = vec!["rustc", "--locked", "--profile", profile, "--bin", "aiops", "--"];
             build.extend(arguments.link.split_whitespace());
             cargo(root, &build)?;
@@ -116,10 +116,8 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Plane::start(root, &dir, size.nodes, "").await?
         }
     };
-    if arguments.plane.is_none() {
-        say(&format!("making {pods} pods"));
-        plane.fill(root, size).await?;
-    }
+    say(&format!("making {pods} pods, unless they are there"));
+    plane.fill(root, size).await?;
     let truth = Truth::of(&plane).await?;
     say(&format!("{} pods on {} nodes", truth.pods, truth.nodes));
 
@@ -164,8 +162,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     report.floor("binary", megabytes(&floor)?);
     report.note(format!(
         "profile {}, linked with `{}`; the floor is linked as rustc does by itself",
-        if arguments.dist { "dist" } else { "release" },
-        arguments.link
+        arguments.profile, arguments.link
     ));
     let page = (!arguments.quick && arguments.plane.is_none() && pods == 10_000)
         .then(|| root.join("docs/benchmarks.md"));

@@ -15,6 +15,7 @@ use crate::{
     model::{
         caller::Caller,
         ids::{IncidentId, WorkflowId},
+        workflow::Record,
     },
 };
 
@@ -30,6 +31,15 @@ pub trait Coordination: Send + Sync {
 
     /// A workflow.
     async fn workflow(&self, caller: &Caller, id: &WorkflowId) -> Result<WorkflowView, Error>;
+
+    /// A workflow with everything that was recorded of it, for the door whose old shape tells a plan in full. An engine
+    /// that is asked over a wire has no records to give.
+    async fn record(&self, _caller: &Caller, id: &WorkflowId) -> Result<Record, Error> {
+        Err(Error::NotInThisMode {
+            what: format!("the record of workflow {id}"),
+            why: "the engine that keeps it is another process; ask that one".to_owned(),
+        })
+    }
 
     /// Workflows, newest first.
     async fn workflows(&self, caller: &Caller, query: WorkflowQuery) -> Result<WorkflowList, Error>;

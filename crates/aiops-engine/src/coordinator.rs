@@ -4,10 +4,16 @@
 //! each with the requests about it; the work itself stands in [`crate::workflow`], [`crate::planner`] and
 //! [`crate::guard`].
 
+mod alerts;
+mod figures;
 mod incidents;
 mod plans;
+mod report;
 mod rules;
+mod sweeping;
 mod workflows;
+#[cfg(test)]
+mod world;
 
 use std::sync::Arc;
 
@@ -27,6 +33,7 @@ use crate::{
         Millis,
         caller::Caller,
         ids::{IncidentId, WorkflowId},
+        workflow::Record,
     },
     ports::{Ids, acting::Acting, store::Store},
     settings::Settings,
@@ -87,15 +94,27 @@ impl Coordinator {
     }
 }
 
+impl Coordinator {
+    /// What the executors of the same process work with.
+    pub(crate) fn inner(&self) -> Arc<Inner> {
+        Arc::clone(&self.0)
+    }
+}
+
 impl Inner {
     /// Now, in the store's unit.
     pub(crate) fn now(&self) -> Millis {
         self.engine.now().as_millisecond()
     }
 
+    /// Tells doors that something changed.
+    pub(crate) fn note(&self) {
+        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+    }
+
     /// Tells doors, and the work loop, that something changed.
     pub(crate) fn touch(&self) {
-        self.changed.send_modify(|number| *number = number.wrapping_add(1));
+        self.note();
         self.wake.notify_one();
     }
 }
@@ -118,6 +137,14 @@ impl Coordination for Coordinator {
 
     async fn workflow(&self, caller: &Caller, id: &WorkflowId) -> Result<WorkflowView, Error> {
         self.0.workflow(caller, id).await
+    }
+
+    async fn record(&self, caller: &Caller, id: &WorkflowId) -> Result<Record, Error> {
+        // Whoever may look at the workflow may look at its record.
+        self.0.workflow(caller, id).await?;
+        let what = || format!("workflow {id}");
+        let found = self.0.store.workflow(id).await.map_err(|error| Error::from_store(what(), error))?;
+        found.ok_or_else(|| Error::not_found(what()))
     }
 
     async fn workflows(&self, caller: &Caller, query: WorkflowQuery) -> Result<WorkflowList, Error> {

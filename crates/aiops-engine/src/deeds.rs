@@ -3,8 +3,29 @@
 //!
 //! Every deed carries a marker that tells its own effect from everybody else's, and a precondition that lets the API
 //! server refuse it when the object is not what was looked at. A deed that can have neither is not in the catalogue.
+//!
+//! What a deed looks at is read by [`see`]; nothing else here touches a port, and nothing knows the time.
+
+mod applications;
+mod nodes;
+mod nudge;
+mod object;
+mod pods;
+mod pool;
+mod resources;
+mod restart;
+mod revision;
+mod rollback;
+mod rollout;
+mod scale;
+mod see;
+mod template;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
+
+pub use see::see;
 
 use crate::{
     model::{
@@ -21,6 +42,10 @@ pub const EFFECT: &str = "aiops.io/effect";
 /// The annotation of a pod template that a restart sets to its effect key: never a time, so that repeating it changes
 /// nothing.
 pub const RESTART: &str = "aiops.io/restart";
+/// The annotation of an operator's resource that a nudge sets to its effect key.
+pub const NUDGE: &str = "aiops.io/nudge";
+/// The name under which an Argo CD operation carries the effect key in its `info`.
+pub const INFO: &str = "aiops";
 
 /// What has to be read before a deed can be judged; live, never from memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +62,16 @@ pub enum Look {
         namespace: String,
         /// Label selector.
         selector: Option<String>,
+    },
+    /// Objects of a kind that a workload's `spec.selector` names, in its namespace: its pods, its ReplicaSets, its
+    /// ControllerRevisions. Seen as a list, which is empty when there is no such workload.
+    Selected {
+        /// The workload.
+        by: Target,
+        /// API group of the objects.
+        group: String,
+        /// Their kind.
+        kind: String,
     },
     /// One revision of a Helm release.
     Release {
@@ -112,31 +147,126 @@ pub struct Ready {
     pub diff: Vec<String>,
 }
 
-/// What to read before [`observe`], the changed object first.
+/// What to read before [`observe`] and [`observe_undo`], the changed object first.
 pub fn looks(action: &Action) -> Vec<Look> {
-    vec![Look::Object(action.target().clone())]
+    let mut looks = vec![Look::Object(action.target().clone())];
+    match action {
+        Action::ScaleWorkload { target, .. } => looks.push(scale::autoscalers(target)),
+        Action::RollbackWorkload { target, .. } => looks.extend(revision::look(target)),
+        _ => {}
+    }
+    looks
 }
 
 /// Judges what was seen, in the order of [`looks`]. `key` is the step's effect key, `workflow` its workflow's id.
 pub fn observe(action: &Action, key: &str, workflow: &str, seen: &[Sight]) -> Observation {
-    let _ = (action, key, workflow, seen);
-    Observation::Refused { why: "not built yet".to_owned() }
+    let deed = Deed { action, key, workflow };
+    match action {
+        Action::RestartWorkload { .. } => restart::observe(&deed, seen),
+        Action::ScaleWorkload { replicas, .. } => scale::observe(&deed, *replicas, seen),
+        Action::RollbackWorkload { revision, source, .. } => {
+            rollback::observe(&deed, *revision, source, seen)
+        }
+        Action::SetResources { container, resources, .. } => {
+            resources::observe(&deed, container, resources, seen)
+        }
+        Action::EvictPod { .. } => pods::observe_evict(&deed, seen),
+        Action::DeletePod { .. } => pods::observe_delete(&deed, seen),
+        Action::CordonNode { .. } => nodes::observe(&deed, true, seen),
+        Action::UncordonNode { .. } => nodes::observe(&deed, false, seen),
+        Action::SyncApplication { .. } => applications::observe_sync(&deed, seen),
+        Action::RollbackApplication { history, .. } => applications::observe_rollback(&deed, *history, seen),
+        Action::NudgeOperator { .. } => nudge::observe(&deed, seen),
+        Action::AwaitPool { .. } => pool::observe(&deed, seen),
+        Action::RevertManifest { .. } | Action::RecordRelease { .. } => Observation::Refused {
+            why: "this version of aiops does not write Helm releases; run `helm rollback` by hand".to_owned(),
+        },
+    }
 }
 
-/// Judges how to undo a step that was done, from its record; `key` is the effect key of the way back.
+/// Judges how to undo a step that was done, from its record; `key` is the effect key of the way back, and `seen` what
+/// [`looks`] of the step's action names.
+///
+/// A way back is seen as done when the fields are as they were before the step and the step's marker is gone. It sets
+/// nothing but the fields that the step wrote, and only while they are as the step left them.
 pub fn observe_undo(done: &StepRecord, key: &str, workflow: &str, seen: &[Sight]) -> Observation {
-    let _ = (done, key, workflow, seen);
-    Observation::Refused { why: "not built yet".to_owned() }
+    let deed = Deed { action: &done.action, key, workflow };
+    match (&done.action, &done.pre_image, &done.post_image) {
+        (Action::AwaitPool { .. }, ..) => {
+            Observation::Settled { why: "waiting for a pool changes nothing".to_owned() }
+        }
+        (action, Some(before), Some(after)) => {
+            let back = Back { marker: &done.effect_key, before, after };
+            match action {
+                Action::ScaleWorkload { .. } => scale::undo(&deed, &back, seen),
+                Action::RollbackWorkload { .. } => rollback::undo(&deed, &back, seen),
+                Action::SetResources { container, .. } => resources::undo(&deed, container, &back, seen),
+                Action::CordonNode { .. } | Action::UncordonNode { .. } => nodes::undo(&deed, &back, seen),
+                _ => Observation::Refused { why: format!("{} cannot be undone", action.name()) },
+            }
+        }
+        (action, ..) => Observation::Refused {
+            why: format!("nothing was recorded that {} could go back to", action.name()),
+        },
+    }
 }
 
 /// What to read to see whether a deed helped.
 pub fn verify_looks(action: &Action) -> Vec<Look> {
-    looks(action)
+    let mut looks = vec![Look::Object(action.target().clone())];
+    match action {
+        Action::RestartWorkload { target }
+        | Action::ScaleWorkload { target, .. }
+        | Action::RollbackWorkload { target, .. }
+        | Action::SetResources { target, .. } => {
+            looks.extend(revision::look(target));
+            looks.push(rollout::pods(target));
+        }
+        _ => {}
+    }
+    looks
 }
 
 /// Whether a deed that was done has settled and helped, as far as the objects it touches tell: passed, failed (it will
 /// not), or unknown (not yet, or it cannot be told). The sentence is the evidence.
+///
+/// It is what is so at one moment: a container that will crash in ten seconds is running now. Who asks has to see it passed
+/// for a while before believing it.
 pub fn verify(action: &Action, key: &str, seen: &[Sight]) -> (Verdict, String) {
-    let _ = (action, key, seen);
-    (Verdict::Unknown, "not built yet".to_owned())
+    let target = action.target();
+    match action {
+        Action::RestartWorkload { .. } => restart::verify(target, key, seen),
+        Action::ScaleWorkload { replicas, .. } => scale::verify(target, *replicas, seen),
+        Action::RollbackWorkload { source, .. } => rollback::verify(target, source, seen),
+        Action::SetResources { container, resources, .. } => {
+            resources::verify(target, container, resources, seen)
+        }
+        Action::EvictPod { .. } | Action::DeletePod { .. } => pods::verify(target, seen),
+        Action::CordonNode { .. } => nodes::verify(target, true, seen),
+        Action::UncordonNode { .. } => nodes::verify(target, false, seen),
+        Action::SyncApplication { .. } => applications::verify(target, key, true, seen),
+        Action::RollbackApplication { .. } => applications::verify(target, key, false, seen),
+        Action::NudgeOperator { .. } => nudge::verify(target, seen),
+        Action::AwaitPool { .. } => pool::verify(target, seen),
+        Action::RevertManifest { .. } | Action::RecordRelease { .. } => {
+            (Verdict::Unknown, "this version of aiops does not write Helm releases".to_owned())
+        }
+    }
+}
+
+/// The step that is judged.
+struct Deed<'a> {
+    action: &'a Action,
+    key: &'a str,
+    workflow: &'a str,
+}
+
+/// What is known of a step that is to be undone.
+struct Back<'a> {
+    /// The effect key that the step left on the object.
+    marker: &'a str,
+    /// Its pre-image.
+    before: &'a Value,
+    /// Its post-image.
+    after: &'a Value,
 }

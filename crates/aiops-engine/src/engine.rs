@@ -76,7 +76,10 @@ impl Engine {
     /// How far an answer that rests on these kinds, in one namespace or in all that may be seen, may be believed.
     pub fn standing_in(&self, inventory: &Inventory, kinds: &[Kind], namespace: Option<&str>) -> Standing {
         let now = self.now();
-        let mut standing = Standing { as_of: Some(time(now)), ..Standing::default() };
+        // A source that is silent may be lost: rows are true for the moment when it was last heard.
+        let heard = self.inventory.heard().and_then(|at| Timestamp::from_second(at).ok());
+        let as_of = heard.map_or(now, |heard| heard.min(now));
+        let mut standing = Standing { as_of: Some(time(as_of)), ..Standing::default() };
         let mut stale_since: Option<i64> = None;
         for kind in kinds {
             let status = inventory.status(*kind);
@@ -109,5 +112,25 @@ impl Engine {
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("has_cluster", &self.cluster.is_some()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::FixedClock;
+
+    #[test]
+    fn rows_of_a_silent_source_are_true_for_when_it_was_heard_last() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let shared = SharedInventory::default();
+        let engine = Engine::new(shared.clone(), None, Arc::new(FixedClock(now)));
+        let as_of = || engine.standing(&engine.look(), &[]).as_of.unwrap();
+        shared.change(|rows| rows.set_info(|info| info.source = aiops_inventory::inventory::Source::Live));
+        assert_eq!(as_of(), time(now), "a source that need not be heard");
+        shared.hear(999_990);
+        assert_eq!(as_of(), time(Timestamp::from_second(999_990).unwrap()));
+        shared.hear(1_000_005);
+        assert_eq!(as_of(), time(now), "never later than now");
     }
 }

@@ -1,8 +1,65 @@
 //! May this be done, here, now, by this caller? Pure: it is given the figures and names the rule.
 //!
-//! It reads nothing and takes nothing; budgets and places are taken by the store, in the commit that needs them.
+//! It reads nothing and takes nothing; budgets and places are taken by the store, in the commit that needs them
+//! ([`slots`] and [`spends`] say which). A rule that lacks a figure lets pass what it cannot judge, and says so, where
+//! [`may_step`] looks at the fresh object before anything is sent; what may_step cannot judge is refused.
 
-use crate::{coordination::RuleVerdict, model::plan::Approval};
+mod approvals;
+mod budgets;
+mod figures;
+mod lately;
+mod pods;
+mod rules;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    approvals::{is_entitled, may_decide},
+    budgets::{cooldown_after, slots, spends, waits},
+    figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
+    rules::{passes_by_itself, rule},
+    step::{may_step, may_undo},
+};
+use crate::{
+    coordination::RuleVerdict,
+    model::{
+        Millis,
+        action::Action,
+        caller::{Caller, Via},
+        method::DeployMethod,
+        plan::{Approval, Problem},
+    },
+};
+
+/// What is to be judged.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// What is to be repaired.
+    pub problem: &'a Problem,
+    /// What is to be done: all actions of the plan, or the one of the step. Empty when the plan is not made yet: then
+    /// only what holds for every plan is asked, and the approval is not final.
+    pub actions: &'a [&'a Action],
+    /// How the target is deployed.
+    pub method: DeployMethod,
+    /// The plan reaches over several layers.
+    pub is_multi_layer: bool,
+    /// Somebody ordered it; false when an incident is to trigger by itself.
+    pub is_explicit: bool,
+    /// Now.
+    pub now: Millis,
+    /// What is known.
+    pub figures: &'a Figures,
+}
+
+impl Question<'_> {
+    /// An incident is to trigger by itself: by whom it came in says so, whatever was claimed.
+    pub(crate) const fn is_automatic(&self) -> bool {
+        !self.is_explicit || matches!(self.caller.via, Via::Alert | Via::Sweep)
+    }
+}
 
 /// What the guard says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,4 +72,50 @@ pub struct Ruling {
     pub why: String,
     /// Every rule that was asked.
     pub rules: Vec<RuleVerdict>,
+}
+
+/// The rules, by the names that answers and records use.
+pub mod names {
+    /// `acting.enabled` is false: this aiops changes nothing.
+    pub const ACTING: &str = "acting";
+    /// `acting.grantedTo` does not name the caller.
+    pub const GRANTED_TO: &str = "granted-to";
+    /// No policy entry lets an incident trigger this by itself.
+    pub const AUTONOMY: &str = "autonomy";
+    /// Somebody, or aiops itself, stopped everything.
+    pub const KILL_SWITCH: &str = "kill-switch";
+    /// Too much is wrong at once.
+    pub const BREAKER: &str = "storm-breaker";
+    /// Too many workflows failed lately.
+    pub const ERROR_BUDGET: &str = "error-budget";
+    /// The plan was made for another cluster.
+    pub const CLUSTER: &str = "cluster";
+    /// `acting.namespaces` does not name the namespace, or it is our own.
+    pub const SCOPE: &str = "scope";
+    /// The object, or its namespace, asks to be left alone.
+    pub const OPT_OUT: &str = "opt-out";
+    /// The policy; followed by `/` and the name of its rule.
+    pub const POLICY: &str = "policy";
+    /// The cluster is being upgraded.
+    pub const UPGRADE: &str = "upgrade";
+    /// The same trouble was repaired, or not, a moment ago.
+    pub const COOLDOWN: &str = "cooldown";
+    /// Too much of a workload, or too many pods, at once.
+    pub const BLAST_RADIUS: &str = "blast-radius";
+    /// Pods that are not to be evicted.
+    pub const EVICTION: &str = "eviction";
+    /// Nodes that are not to be touched.
+    pub const CONTROL_PLANE: &str = "control-plane";
+    /// An autoscaler owns the number of replicas.
+    pub const AUTOSCALER: &str = "autoscaler";
+    /// The plan is longer than plans may be.
+    pub const PLAN_SIZE: &str = "plan-size";
+    /// One open incident and one active workflow for each trouble.
+    pub const DEDUP: &str = "dedup";
+    /// One workflow at a time for each object.
+    pub const TARGET_LOCK: &str = "target-lock";
+    /// So many workflows at once.
+    pub const CONCURRENCY: &str = "concurrency";
+    /// An approval that does not count.
+    pub const APPROVAL: &str = "approval";
 }

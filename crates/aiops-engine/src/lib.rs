@@ -9,6 +9,7 @@
 
 pub mod answer;
 pub mod audit;
+pub mod breaker;
 pub mod budget;
 pub mod coordination;
 pub mod coordinator;
@@ -22,7 +23,10 @@ pub mod fields;
 pub mod fingerprint;
 pub mod guard;
 pub mod issue;
+pub mod issue_words;
 pub mod keeping;
+pub mod layers;
+pub mod method;
 pub mod model;
 pub mod owners;
 pub mod page;
@@ -31,13 +35,16 @@ pub mod planner;
 pub mod ports;
 pub mod projection;
 pub mod redact;
+pub mod remedies;
 pub mod requests;
 pub mod rollout;
 pub mod settings;
 pub mod shared;
-#[cfg(any(test, feature = "testing"))]
+pub mod sweep;
+#[cfg(any(test, feature = "testing", feature = "model"))]
 pub mod testing;
 pub mod text;
+pub mod workflow;
 
 pub use coordinator::Coordinator;
 pub use engine::Engine;

@@ -3,14 +3,41 @@
 //!
 //! It changes nothing: every mutation that it sends is a dry run.
 
+mod assemble;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod layered;
+mod neighbourhood;
+mod ordered;
+mod pods;
+mod proof;
+mod reader;
+mod revisions;
+mod target;
+#[cfg(test)]
+mod tests;
+pub(crate) mod value;
+
+pub(crate) use self::{assemble::duration, reader::Reader};
+pub use self::{
+    neighbourhood::{Event, Neighbourhood},
+    pods::{Pod, Trouble},
+    proof::refusal,
+    revisions::Revision,
+    target::{is_of_cluster, known_kind, of_rows},
+};
 use crate::{
     Engine,
     error::Error,
+    issue_words,
+    method::Ownership,
     model::{
         plan::{Plan, Problem},
+        target::Target,
         workflow::Order,
     },
     ports::acting::Acting,
+    remedies,
 };
 
 /// What came of planning.
@@ -28,10 +55,69 @@ pub enum Planned {
 /// Makes a plan. Approval and rule are left as `deny` for the guard to fill in.
 ///
 /// # Errors
-/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself.
+/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself; the plan would be
+/// larger than plans may be.
 pub async fn plan(engine: &Engine, problem: &Problem, order: &Order) -> Result<Planned, Error> {
-    let _ = (engine, problem, order);
-    Err(Error::Internal { what: "planning".to_owned(), source: None })
+    let what = format!("planning for {}", problem.target);
+    let reader = Reader::new(engine.cluster(&what)?, &what).await?;
+    if !order.resources.is_empty() {
+        return layered::plan(engine, &reader, problem, order).await;
+    }
+    let near = look(engine, &reader, problem).await?;
+    let chosen = match &order.action {
+        Some(action) => ordered::draft(&near, action)?,
+        None => {
+            let issue = issue_words::find(&problem.issue, &near.target().kind)?;
+            remedies::choose(issue, &near).map(|(remedy, draft)| (remedy.name(), remedy.version(), draft))
+        }
+    };
+    match chosen {
+        Ok((name, version, draft)) => {
+            let plan = assemble::single(engine, &near, (name, version), draft)?;
+            Ok(Planned::Plan(Box::new(plan)))
+        }
+        Err(why) => Ok(Planned::NoRemedy { why }),
+    }
+}
+
+/// Reads what stands around a problem's target.
+///
+/// # Errors
+/// The target does not exist, was made again since it was named, or cannot be read.
+pub async fn neighbourhood(engine: &Engine, problem: &Problem) -> Result<Neighbourhood, Error> {
+    let what = format!("reading around {}", problem.target);
+    let reader = Reader::new(engine.cluster(&what)?, &what).await?;
+    look(engine, &reader, problem).await
+}
+
+/// Who owns a workload, read live.
+///
+/// # Errors
+/// It does not exist or cannot be read.
+pub(crate) async fn ownership(engine: &Engine, named: &Target) -> Result<Ownership, Error> {
+    let what = format!("reading {named}");
+    let reader = Reader::new(engine.cluster(&what)?, &what).await?;
+    let chain = target::climb(engine, &reader, named).await?;
+    Ok(neighbourhood::owners(&reader, chain).await)
+}
+
+async fn look(engine: &Engine, reader: &Reader<'_>, problem: &Problem) -> Result<Neighbourhood, Error> {
+    let chain = match target::climb(engine, reader, &problem.named).await {
+        // A pod that was named may be gone by now; its workload is what is repaired.
+        Err(Error::NotFound { .. }) if problem.named.key() != problem.target.key() => {
+            target::climb(engine, reader, &problem.target).await?
+        }
+        other => other?,
+    };
+    let is_known = problem.target.key() == chain.target.key();
+    if is_known && problem.target.uid.is_some() && problem.target.uid != chain.target.uid {
+        return Err(Error::Conflict {
+            what: format!("planning for {}", problem.target),
+            why: "it was deleted and made again since it was named; name it again".to_owned(),
+            workflow: None,
+        });
+    }
+    Ok(neighbourhood::read(reader, problem, chain, engine.now()).await)
 }
 
 /// Asks the API server about each step: rights, dry run, difference. What cannot be asked is noted, and is no refusal.
@@ -39,6 +125,6 @@ pub async fn plan(engine: &Engine, problem: &Problem, order: &Order) -> Result<P
 /// # Errors
 /// The cluster cannot be read.
 pub async fn prove(engine: &Engine, acting: Option<&dyn Acting>, plan: &mut Plan) -> Result<(), Error> {
-    let _ = (engine, acting, plan);
-    Ok(())
+    let what = format!("proving the plan for {}", plan.problem.target);
+    proof::prove(engine.cluster(&what)?, acting, plan).await
 }

@@ -11,12 +11,23 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::error::PortError;
+use crate::{error::PortError, model::Millis};
 
 /// The time. A recording's clock stands still at the moment of the recording.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
+}
+
+/// Lets time pass; for the work loop, which waits for nothing else.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Milliseconds of a clock that never jumps, never goes back and counts while the machine is suspended
+    /// (`CLOCK_BOOTTIME` on Linux). Where it began means nothing. How long a lease may be trusted is measured by it.
+    fn ticks(&self) -> Millis;
+
+    /// Returns as soon as [`ticks`](Self::ticks) is at least this.
+    async fn sleep_until(&self, ticks: Millis);
 }
 
 /// Unique parts of ids.
@@ -40,7 +51,7 @@ pub trait Cluster: Send + Sync {
         name: &str,
     ) -> Result<Value, PortError>;
 
-    /// One page of objects; `namespace: None` means all namespaces.
+    /// One page of objects, without `managedFields`; `namespace: None` means all namespaces.
     async fn list(
         &self,
         resource: &ApiResource,

@@ -3,9 +3,12 @@
 //! The lock is held for one change or one look, never over an await. The signal carries no data: whoever is woken
 //! looks again.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
 
-use aiops_inventory::Inventory;
+use aiops_inventory::{Inventory, rows::Seconds};
 use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
@@ -17,12 +20,18 @@ pub struct SharedInventory(Arc<Inner>);
 struct Inner {
     rows: RwLock<Inventory>,
     changed: watch::Sender<u64>,
+    /// When its source was heard last; 0 for one that needs not be heard, such as a recording.
+    heard: AtomicI64,
 }
 
 impl SharedInventory {
     /// Shares an inventory.
     pub fn new(inventory: Inventory) -> Self {
-        Self(Arc::new(Inner { rows: RwLock::new(inventory), changed: watch::Sender::default() }))
+        Self(Arc::new(Inner {
+            rows: RwLock::new(inventory),
+            changed: watch::Sender::default(),
+            heard: AtomicI64::new(0),
+        }))
     }
 
     /// A look at the rows. Do not keep it over an await.
@@ -43,6 +52,17 @@ impl SharedInventory {
             news
         });
         done
+    }
+
+    /// Notes that the source of the rows was heard: up to this moment they are what it said. Wakes nobody.
+    pub fn hear(&self, at: Seconds) {
+        self.0.heard.fetch_max(at, Ordering::Relaxed);
+    }
+
+    /// When the source of the rows was heard last; `None` for one that needs not be heard.
+    pub fn heard(&self) -> Option<Seconds> {
+        let at = self.0.heard.load(Ordering::Relaxed);
+        (at != 0).then_some(at)
     }
 
     /// Wakes after each change; holds the newest generation.

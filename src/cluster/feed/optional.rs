@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeSet,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -35,6 +36,9 @@ const OPENSHIFT: &str = "config.openshift.io";
 const REST: Duration = Duration::from_secs(12);
 /// The same where nothing tells of new kinds: they are to be found within about ten seconds.
 const REST_ALONE: Duration = Duration::from_secs(10);
+/// An API server that has just come back refuses everybody until it has read its roles: pauses after the first refusals in
+/// a row, in milliseconds. Who is refused longer may not ask.
+static REFUSED: [u64; 4] = [500, 1_000, 2_000, 4_000];
 /// Discovery follows a definition after a while: pauses between the questions, in milliseconds.
 static AGAIN: [u64; 6] = [200, 500, 1_000, 2_000, 3_000, 4_000];
 
@@ -48,6 +52,8 @@ pub(super) struct Optional {
     hash: Mutex<Option<u64>>,
     /// Whether definitions are watched.
     told: watch::Sender<bool>,
+    /// How often in a row the question was refused.
+    refused: AtomicUsize,
 }
 
 impl Optional {
@@ -57,12 +63,19 @@ impl Optional {
             etag: Mutex::default(),
             hash: Mutex::default(),
             told: watch::Sender::new(false),
+            refused: AtomicUsize::new(0),
         }
     }
 
     /// How long to wait until the next question.
     pub(super) fn pause(&self) -> Duration {
-        if *self.told.borrow() { REST } else { REST_ALONE }
+        let times = self.refused.load(Ordering::Relaxed);
+        let soon = times.checked_sub(1).and_then(|before| REFUSED.get(before));
+        match soon {
+            Some(pause) => Duration::from_millis(*pause),
+            None if *self.told.borrow() => REST,
+            None => REST_ALONE,
+        }
     }
 
     /// Waits until a kind is served (or not), as discovery tells.
@@ -96,9 +109,13 @@ impl Optional {
                 if matches!(failure.trouble, Trouble::Denied | Trouble::NotFound) {
                     self.publish_all();
                 }
+                if failure.trouble == Trouble::Denied {
+                    self.refused.fetch_add(1, Ordering::Relaxed);
+                }
                 return Err(failure);
             }
         };
+        self.refused.store(0, Ordering::Relaxed);
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use aiops_engine::SharedInventory;
 use aiops_inventory::rows::Seconds;
 use tokio::sync::{Notify, watch};
 
@@ -20,8 +21,9 @@ use crate::cluster::{
 pub(super) struct Pulse {
     wanted: Notify,
     beats: watch::Sender<u64>,
-    /// When anything last came from the API server.
+    /// When anything last came from the API server; answers say so through the inventory.
     heard: AtomicI64,
+    inventory: SharedInventory,
     /// Longest that the small request may take.
     patience: Duration,
 }
@@ -34,13 +36,16 @@ pub(super) struct Lost {
 }
 
 impl Pulse {
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { patience, wanted: Notify::new(), beats: watch::Sender::new(0), heard: AtomicI64::new(now()) }
+    pub(super) fn new(patience: Duration, inventory: SharedInventory) -> Self {
+        let heard = AtomicI64::new(now());
+        Self { patience, wanted: Notify::new(), beats: watch::Sender::new(0), heard, inventory }
     }
 
     /// Something came in.
     pub(super) fn heard(&self) {
-        self.heard.store(now(), Ordering::Relaxed);
+        let now = now();
+        self.heard.store(now, Ordering::Relaxed);
+        self.inventory.hear(now);
     }
 
     /// Asks for a beat and does not wait.

@@ -66,9 +66,9 @@ impl Session {
             Order::new(is_first, parts.iter().map(|(kind, _)| *kind).filter(|kind| !kind.is_optional()));
         Self {
             api,
+            pulse: Pulse::new(patience, inventory.clone()),
             inventory,
             board,
-            pulse: Pulse::new(patience),
             order,
             pages: Semaphore::new(2),
             optional: Optional::new(),

@@ -40,12 +40,16 @@ impl Handler {
         let cancelled = context.ct.child_token();
         // Whatever the tool left running ends with the call.
         let _ended = cancelled.clone().drop_guard();
-        let Some(token) = context.meta.get_progress_token() else {
-            let quiet = CallContext { cancelled, progress: None };
+        let token = context.meta.get_progress_token();
+        let caller = self.caller(context);
+        self.check(offer, &caller)?;
+        let patience = self.patience(token.is_some());
+        let Some(token) = token else {
+            let quiet = CallContext { cancelled, progress: None, caller, patience };
             return self.core().calls.call(offer.tool, arguments, &quiet).await;
         };
         let (progress, mut reports) = tokio::sync::mpsc::channel(WAITING_REPORTS);
-        let watched = CallContext { cancelled, progress: Some(progress) };
+        let watched = CallContext { cancelled, progress: Some(progress), caller, patience };
         let mut tell = std::pin::pin!(async {
             while let Some(report) = reports.recv().await {
                 tell_progress(context, &token, report).await;
@@ -85,11 +89,7 @@ impl Handler {
         let result = self.called(offer, request, context).instrument(span.clone()).await;
         span.record("outcome", result.as_ref().map_or_else(Error::code, |_| "ok"));
         match result {
-            Ok(answer) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text.as_str())]);
-                result.structured_content = Some(Value::Object(answer.structured.clone()));
-                result
-            }
+            Ok(answer) => success(&answer),
             Err(failure) => {
                 span.in_scope(|| error::log(name, &failure, id));
                 self.tell_failure(name, &failure, id, context).await;
@@ -132,6 +132,13 @@ impl Handler {
         // The answer itself says the same; a log message that is lost costs nothing.
         let _ = context.peer.notify_logging_message(message).await;
     }
+}
+
+/// An answer as the protocol has it.
+pub(super) fn success(answer: &Answer) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text.as_str())]);
+    result.structured_content = Some(Value::Object(answer.structured.clone()));
+    result
 }
 
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]

@@ -11,6 +11,7 @@ pub(super) const PROMPT: Template = Template {
     title: "Ask with few calls",
     description: "How to use these tools and resources with few calls and short answers",
     arguments: &[],
+    needs: "",
     text,
 };
 

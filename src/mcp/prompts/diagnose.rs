@@ -15,6 +15,7 @@ pub(super) const PROMPT: Template = Template {
         "Which issues: critical, warning (all below critical) or all (default)",
         false,
     )],
+    needs: "",
     text,
 };
 

@@ -14,6 +14,7 @@ pub(super) const PROMPT: Template = Template {
         ("namespace", "Namespace of the pods", true),
         ("pod_name", "One pod; without it all of the namespace", false),
     ],
+    needs: "",
     text,
 };
 

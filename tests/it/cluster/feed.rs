@@ -214,6 +214,34 @@ async fn an_api_server_that_goes_and_comes_back_is_told_and_caught_up_with() {
 }
 
 #[tokio::test]
+async fn an_api_server_that_refuses_everybody_after_its_return_is_caught_up_with_soon() {
+    const REFUSAL: &str = r#"{"kind":"Status","status":"Failure","code":403,"reason":"Forbidden","message":"no roles have been read yet"}"#;
+    let stub = Stub::start().await;
+    stub.story.lock().streams = false;
+    stub.apply(PODS, pod("shop", "web"));
+    let room = Room::on(&stub);
+    room.until(SOON, "all kinds synced", all_synced).await;
+    stub.story.lock().broken = true;
+    stub.break_watches();
+    room.until(SOON, "the loss", |rows| matches!(rows.info().connection, Connection::Down { .. })).await;
+    {
+        let mut story = stub.story.lock();
+        story.broken = false;
+        story.always = Some((403, REFUSAL));
+    }
+    let refused = |rows: &aiops_inventory::Inventory| {
+        matches!(rows.status(Kind::Route).sync, Sync::Forbidden { .. })
+            && matches!(rows.status(Kind::Pod).sync, Sync::Forbidden { .. })
+    };
+    room.until(SOON, "the refusals", refused).await;
+    stub.story.lock().always = None;
+    room.until(SOON, "everything fresh, and no OpenShift", |rows| {
+        all_synced(rows) && rows.status(Kind::Route).sync == Sync::Absent
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn another_cluster_behind_the_same_address_empties_the_rows() {
     let stub = Stub::start().await;
     stub.apply(PODS, pod("shop", "web"));

@@ -2,6 +2,8 @@
 //!
 //! It knows no schemas and no semantics beyond what a watch needs; the real control plane is tested elsewhere.
 
+mod changes;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     convert::Infallible,
@@ -18,7 +20,10 @@ use aiops::{
     shutdown::Tasks,
     telemetry::Metrics,
 };
-use aiops_engine::{SharedInventory, ports::Cluster};
+use aiops_engine::{
+    SharedInventory,
+    ports::{Cluster, acting::Acting},
+};
 use aiops_inventory::Inventory;
 use axum::{
     Router,
@@ -32,6 +37,9 @@ use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc};
+
+use self::changes::judge;
+pub(super) use self::changes::{Change, Verdict};
 
 type Lines = mpsc::UnboundedSender<Result<Bytes, io::Error>>;
 
@@ -64,6 +72,10 @@ pub(super) struct Story {
     pub(super) asked: Vec<String>,
     /// Newest version.
     pub(super) version: u64,
+    /// Every request that would change something, in order.
+    pub(super) changes: Vec<Change>,
+    /// What such a request is answered.
+    pub(super) verdict: Verdict,
     watchers: Vec<(String, Lines)>,
 }
 
@@ -204,6 +216,9 @@ async fn answer(State(story): State<Arc<Mutex<Story>>>, request: Request) -> Res
     let (parts, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     let path = parts.uri.path().to_owned();
+    if parts.method != http::Method::GET && !path.ends_with("/selfsubjectaccessreviews") {
+        return Ok(judge(&story, &parts, &body).await);
+    }
     let query: HashMap<String, String> = parts
         .uri
         .query()
@@ -422,6 +437,29 @@ pub(super) fn kubeconfig(server: &str) -> String {
 impl Room {
     /// With this kubeconfig (none when it is empty) and these lines of configuration.
     pub(super) fn with(kubeconfig: &str, settings: &str) -> Self {
+        let start = |loaded: &Loaded, inventory: &SharedInventory, metrics: &Arc<Metrics>, tasks: &Tasks| {
+            cluster::start(loaded, inventory.clone(), Arc::clone(metrics), tasks)
+        };
+        Self::made(kubeconfig, settings, start)
+    }
+
+    /// Against a stub, and able to change something.
+    pub(super) fn acting_on(stub: &Stub, rate: cluster::Rate) -> (Self, Arc<dyn Acting>) {
+        let mut acting = None;
+        let room = Self::made(&kubeconfig(&stub.url()), "", |loaded, inventory, metrics, tasks| {
+            let (cluster, acts) =
+                cluster::start_acting(loaded, inventory.clone(), Arc::clone(metrics), tasks, rate);
+            acting = Some(acts);
+            cluster
+        });
+        (room, acting.unwrap())
+    }
+
+    fn made(
+        kubeconfig: &str,
+        settings: &str,
+        start: impl FnOnce(&Loaded, &SharedInventory, &Arc<Metrics>, &Tasks) -> Arc<dyn Cluster>,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("aiops.toml");
         std::fs::write(&file, settings).unwrap();
@@ -433,7 +471,7 @@ impl Room {
         let loaded = config::load(Sources { file: Some(file), environment, flags: Vec::new() }).unwrap();
         let inventory = SharedInventory::new(Inventory::with_event_capacity(1_000));
         let (tasks, metrics) = (Tasks::new(), Arc::new(Metrics::new()));
-        let cluster = cluster::start(&loaded, inventory.clone(), Arc::clone(&metrics), &tasks);
+        let cluster = start(&loaded, &inventory, &metrics, &tasks);
         Self { inventory, cluster, metrics, loaded, home, tasks }
     }
 

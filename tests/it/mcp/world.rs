@@ -11,10 +11,14 @@ use std::{
 };
 
 use aiops::{
-    config, mcp::Server, mcp::tool::AnyTool, mcp::tools::TOOLS, shutdown::Tasks, telemetry::Metrics,
+    config,
+    mcp::{Desk, Server, tool::AnyTool, tools::TOOLS},
+    shutdown::Tasks,
+    telemetry::Metrics,
 };
 use aiops_engine::{
     Engine, SharedInventory,
+    coordination::Coordination,
     error::{PortError, PortErrorKind},
     ports::{ApiResource, Clock, Cluster, ListOptions, LogRequest, ObjectPage},
 };
@@ -81,6 +85,7 @@ pub(crate) struct World {
     pub(crate) tasks: Tasks,
     pub(crate) settings: config::Mcp,
     pub(crate) http: config::Http,
+    pub(crate) coordination: Option<Arc<dyn Coordination>>,
 }
 
 macro_rules! objects {
@@ -138,6 +143,7 @@ impl World {
             tasks: Tasks::new(),
             settings: config::Mcp::default(),
             http: config::Http::default(),
+            coordination: None,
         }
     }
 
@@ -150,7 +156,8 @@ impl World {
     }
 
     pub(crate) fn server_of(&self, tools: &[&'static dyn AnyTool]) -> Server {
-        Server::with_tools(tools, self.engine(), &self.settings, self.metrics.clone(), self.tasks.clone())
+        let desk = Desk::new(self.engine(), self.coordination.clone(), "ada");
+        Server::with_tools(tools, desk, &self.settings, self.metrics.clone(), self.tasks.clone())
     }
 
     /// A client of 2025-11-25 on a pair of streams.

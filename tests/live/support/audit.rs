@@ -20,6 +20,9 @@ pub(crate) struct Audited {
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) status: u64,
+    /// How the client named itself.
+    pub(crate) agent: String,
+    pub(crate) id: String,
     /// The body of what writes; null for what reads.
     pub(crate) body: Value,
 }
@@ -36,6 +39,8 @@ impl Audited {
             resource: text("/objectRef/resource"),
             namespace: text("/objectRef/namespace"),
             name: text("/objectRef/name"),
+            agent: text("/userAgent"),
+            id: text("/auditID"),
             status: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default(),
             body: event.get("requestObject").cloned().unwrap_or_default(),
         }

@@ -135,6 +135,12 @@ pub struct PolicyRule {
     pub actions: Vec<String>,
     /// What it says.
     pub then: Approval,
+    /// An incident may trigger it by itself: without it alerts and detectors open incidents and nothing else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub autonomy: bool,
+    /// An elicitation's answer counts as approval, though a model may have given it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub elicitation: bool,
 }
 
 /// Lines of an audit chain.

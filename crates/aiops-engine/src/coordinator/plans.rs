@@ -1,34 +1,139 @@
 //! Requests about plans and deployment methods.
+//!
+//! A plan that is asked for here is made, proven and judged as for a trigger, and nothing of it is kept.
 
+mod methods;
+mod problem;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub(crate) use self::{methods::Methods, problem::method_key};
 use super::Inner;
 use crate::{
-    coordination::{MethodCache, MethodView, PlanRequest, PlanView, WorkloadName},
+    coordination::{MethodView, PlanRequest, PlanView, WorkloadName},
     error::Error,
-    model::{Millis, caller::Caller},
+    fingerprint, guard, method,
+    model::{
+        action::Action,
+        caller::Caller,
+        method::Deployed,
+        plan::{Approval, Plan},
+        target::Target,
+    },
+    planner::{self, Planned},
 };
 
-fn unbuilt<T>() -> Result<T, Error> {
-    Err(Error::Internal { what: "a plan request".to_owned(), source: None })
-}
-
-/// Deployment methods that were looked at lately.
-#[derive(Debug, Default)]
-pub(crate) struct Methods {}
-
-impl Methods {
-    pub(super) fn standing(&self, _: Millis) -> MethodCache {
-        MethodCache::default()
-    }
-
-    pub(super) fn forget(&self) {}
+/// What the guard says to a plan, for a view.
+struct Ruled {
+    approval: Approval,
+    rule: String,
+    refused: Option<String>,
 }
 
 impl Inner {
-    pub(super) async fn plan(&self, _: &Caller, _: PlanRequest) -> Result<PlanView, Error> {
-        unbuilt()
+    pub(super) async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {
+        let trigger = request.trigger;
+        let (problem, order) = self.problem(&trigger)?;
+        match planner::plan(&self.engine, &problem, &order).await? {
+            Planned::NoRemedy { why } => {
+                Ok(view::none(&self.engine, &problem, why, self.settings.is_simulated))
+            }
+            Planned::Plan(mut plan) => {
+                planner::prove(&self.engine, self.acting.as_deref(), &mut plan).await?;
+                self.methods.put(&plan.problem.target, &plan.deployed, self.now());
+                let digest = fingerprint::digest(&plan)?;
+                let mut ruled = self.ruled(caller, &plan, !order.resources.is_empty()).await;
+                if let Some(wanted) = trigger.digest.as_ref().filter(|wanted| **wanted != digest) {
+                    let wanted: String = wanted.chars().take(64).collect();
+                    ruled.refused = Some(format!("the plan is another one now: its digest is not {wanted}"));
+                }
+                Ok(view::of(&plan, ruled, digest, self.settings.is_simulated))
+            }
+        }
     }
 
-    pub(super) async fn deployment_method(&self, _: &Caller, _: WorkloadName) -> Result<MethodView, Error> {
-        unbuilt()
+    /// What the guard would say to this plan now, and what the API server said to its dry run. Where the guard cannot
+    /// judge, the plan is still shown, and would be refused.
+    async fn ruled(&self, caller: &Caller, plan: &Plan, is_multi_layer: bool) -> Ruled {
+        let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
+        let ruling = match self.figures(&plan.problem, &actions, Some(plan), None).await {
+            Ok(figures) => guard::rule(
+                &self.settings,
+                &guard::Question {
+                    caller,
+                    problem: &plan.problem,
+                    actions: &actions,
+                    method: plan.deployed.method,
+                    is_multi_layer: is_multi_layer || plan.layers.len() > 1,
+                    is_explicit: true,
+                    now: self.now(),
+                    figures: &figures,
+                },
+            ),
+            Err(error) => {
+                let why = format!("the guard could not judge it: {error}");
+                return Ruled { approval: Approval::Deny, rule: "store".to_owned(), refused: Some(why) };
+            }
+        };
+        let refused = match (planner::refusal(plan), ruling.approval) {
+            (Some(why), _) => {
+                return Ruled { approval: ruling.approval, rule: "dry-run".to_owned(), refused: Some(why) };
+            }
+            (None, Approval::Deny) => Some(ruling.why),
+            (None, _) => None,
+        };
+        Ruled { approval: ruling.approval, rule: ruling.rule, refused }
+    }
+
+    /// How a workload is deployed, as far as memory tells: what was looked at lately, else what labels and owners say.
+    pub(crate) fn method_in_memory(&self, target: &Target) -> Deployed {
+        if let Some((deployed, _)) = self.methods.get(target, self.now()) {
+            return deployed;
+        }
+        let inventory = self.engine.look();
+        let kind = aiops_inventory::Kind::ALL.into_iter().find(|kind| kind.name() == target.kind);
+        kind.and_then(|kind| method::from_rows(&inventory, kind, &target.namespace, &target.name))
+            .unwrap_or_else(|| Deployed::unknown("memory does not tell; it is read when the plan is made"))
+    }
+
+    pub(super) async fn deployment_method(
+        &self,
+        _: &Caller,
+        workload: WorkloadName,
+    ) -> Result<MethodView, Error> {
+        let named = self.named(&workload.kind, &workload.namespace, &workload.name)?;
+        let now = self.now();
+        let (deployed, at) = match self.methods.get(&named, now) {
+            Some(known) => known,
+            None => (self.look_at_method(&named).await?, now),
+        };
+        Ok(MethodView {
+            deployed,
+            detected_at: problem::exact_time(at),
+            namespace: named.namespace,
+            resource_name: named.name,
+            resource_kind: named.kind,
+        })
+    }
+
+    /// Reads the method live; from rows where there is no cluster to read or it does not answer.
+    async fn look_at_method(&self, named: &Target) -> Result<Deployed, Error> {
+        match planner::ownership(&self.engine, named).await {
+            Ok(owners) => {
+                self.methods.put(named, &owners.deployed, self.now());
+                Ok(owners.deployed)
+            }
+            Err(
+                error @ (Error::Unavailable { .. } | Error::Timeout { .. } | Error::NotInThisMode { .. }),
+            ) => {
+                let inventory = self.engine.look();
+                let kind = aiops_inventory::Kind::ALL.into_iter().find(|kind| kind.name() == named.kind);
+                let of_rows =
+                    kind.and_then(|kind| method::from_rows(&inventory, kind, &named.namespace, &named.name));
+                of_rows.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -96,7 +96,7 @@ const DEFAULT_LIMIT: u32 = 40;
 /// Most rows of an answer.
 const MOST: u32 = 500;
 /// Objects read at once: they are held as JSON until they are rows.
-const CHUNK: u32 = 25;
+const CHUNK: u32 = 10;
 /// Bytes of the fields of one row.
 const ROW: usize = 1_500;
 

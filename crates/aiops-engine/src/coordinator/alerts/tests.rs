@@ -1,0 +1,225 @@
+//! Alertmanager's alerts: which incident they are, what opens, what is counted, what closes.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    coordination::{Coordination as _, IncidentList, IncidentQuery},
+    coordinator::world::{MINUTE, World, ann, crashing},
+    issue::Severity,
+};
+
+fn alert(is_resolved: bool, labels: &[(&str, &str)]) -> Alert {
+    let labels: BTreeMap<String, String> =
+        labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let fingerprint = crate::fingerprint::sha256(&format!("{labels:?}"))[..16].to_owned();
+    let annotations = [("summary".to_owned(), "it is down".to_owned())].into();
+    Alert { is_resolved, labels, annotations, fingerprint, ..Alert::default() }
+}
+
+fn pod(n: usize, is_resolved: bool) -> Alert {
+    let name = format!("web-7d9c8f6b5-{n:05}");
+    let labels = [
+        ("alertname", "KubePodCrashLooping"),
+        ("namespace", "shop"),
+        ("pod", &name),
+        ("severity", "warning"),
+    ];
+    alert(is_resolved, &labels)
+}
+
+async fn take(world: &World, alerts: Vec<Alert>) -> AlertsTaken {
+    let received = count(alerts.len());
+    let taken = world.coordinator.alerts(&ann(), alerts).await.unwrap();
+    assert_eq!(taken.received, received);
+    assert_eq!(taken.opened + taken.merged + taken.resolved + taken.ignored, received, "{taken:?}");
+    taken
+}
+
+async fn list(world: &World, status: &str) -> IncidentList {
+    let query = IncidentQuery { status: Some(status.to_owned()), ..IncidentQuery::default() };
+    world.coordinator.incidents(&ann(), query).await.unwrap()
+}
+
+fn taken(received: u64, opened: u64, merged: u64, resolved: u64, ignored: u64) -> AlertsTaken {
+    AlertsTaken { received, opened, merged, resolved, ignored }
+}
+
+#[tokio::test]
+async fn fifty_pods_of_one_workload_are_one_incident() {
+    let world = World::new();
+    world.put(&crashing("web", 100, 50));
+    let all = || (0..50).map(|n| pod(n, false)).collect::<Vec<_>>();
+    assert_eq!(take(&world, all()).await, taken(50, 1, 49, 0, 0));
+    assert_eq!(take(&world, all()).await, taken(50, 0, 50, 0, 0));
+    let open = list(&world, "open").await;
+    assert_eq!(open.total, 1);
+    let incident = &open.incidents[0];
+    assert_eq!(incident.resource.as_deref(), Some("Deployment/web"));
+    assert_eq!((incident.issue_type.as_str(), incident.occurrences), ("crash_loop", 100));
+    assert_eq!((incident.source, incident.severity), (IncidentSource::Alert, Severity::Medium));
+    assert_eq!(incident.title, "it is down");
+}
+
+#[tokio::test]
+async fn an_alert_and_a_detector_report_the_same_trouble() {
+    let world = World::new();
+    world.put(&crashing("web", 100, 3));
+    let swept = world.inner().sweep_once(&mut Default::default()).await.unwrap();
+    assert_eq!(swept.opened, 1);
+    assert_eq!(take(&world, vec![pod(0, false)]).await, taken(1, 0, 1, 0, 0));
+    // What a detector opened no alert closes.
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 0, 1));
+    assert_eq!(list(&world, "open").await.total, 1);
+}
+
+#[tokio::test]
+async fn resolved_closes_what_alerts_opened_and_the_same_soon_again_opens_it_again() {
+    let world = World::new();
+    let fires = || vec![pod(0, false)];
+    assert_eq!(take(&world, fires()).await, taken(1, 1, 0, 0, 0));
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 1, 0));
+    assert_eq!(list(&world, "open").await.total, 0);
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 0, 1));
+    world.pass(5 * MINUTE);
+    assert_eq!(take(&world, fires()).await, taken(1, 0, 1, 0, 0));
+    let again = list(&world, "all").await;
+    assert_eq!((again.total, again.incidents[0].occurrences), (1, 2));
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 1, 0));
+    world.pass(11 * MINUTE);
+    assert_eq!(take(&world, fires()).await, taken(1, 1, 0, 0, 0));
+    assert_eq!(list(&world, "all").await.total, 2);
+}
+
+#[tokio::test]
+async fn nothing_is_closed_while_another_alert_fires_or_a_detector_sees_it() {
+    let world = World::new();
+    let objects = crashing("web", 100, 2);
+    world.put(&objects);
+    assert_eq!(take(&world, vec![pod(0, false), pod(1, false)]).await, taken(2, 1, 1, 0, 0));
+    assert_eq!(take(&world, vec![pod(0, true), pod(1, false)]).await, taken(2, 0, 1, 0, 1));
+    assert_eq!(take(&world, vec![pod(0, true), pod(1, true)]).await, taken(2, 0, 0, 0, 2));
+    // The pods are gone: their owner cannot be told from the rows any more, the alert's own id tells.
+    for object in &objects {
+        world.remove(object);
+    }
+    let last = take(&world, vec![pod(1, true), pod(0, true)]).await;
+    assert_eq!(last, taken(2, 0, 0, 1, 1));
+    assert_eq!(list(&world, "open").await.total, 0);
+}
+
+#[tokio::test]
+async fn a_thousand_mixed_alerts_are_counted_right() {
+    let world = World::new();
+    let (mut opened, mut closed) = (0, 0);
+    for batch in 0..10 {
+        let alerts = (0..100)
+            .map(|n| {
+                let name = format!("job-{}", n % 20);
+                let labels =
+                    [("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", name.as_str())];
+                alert(batch % 2 == 1, &labels)
+            })
+            .collect();
+        let taken = take(&world, alerts).await;
+        opened += taken.opened;
+        closed += taken.resolved;
+        // Long enough that the next is new trouble.
+        world.pass(20 * MINUTE);
+    }
+    assert_eq!((opened, closed), (100, 100));
+    let all = list(&world, "all").await;
+    assert_eq!((all.total, all.summary.active, all.summary.completed), (100, 0, 100));
+}
+
+#[tokio::test]
+async fn a_flood_is_bounded() {
+    let world = World::new();
+    let alerts = (0..2_500)
+        .map(|n| {
+            alert(
+                false,
+                &[("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", &format!("j{n}"))],
+            )
+        })
+        .collect();
+    assert_eq!(take(&world, alerts).await, taken(2_500, 2_000, 0, 0, 500));
+}
+
+#[tokio::test]
+async fn what_names_no_trouble_is_ignored() {
+    let world = World::new();
+    let alerts = vec![
+        alert(false, &[]),
+        alert(false, &[("alertname", "Watchdog"), ("severity", "none")]),
+        alert(false, &[("alertname", "Anything"), ("severity", "none")]),
+        alert(false, &[("alertname", "InfoInhibitor"), ("namespace", "shop")]),
+        alert(true, &[("alertname", "KubeJobFailed"), ("namespace", "shop")]),
+    ];
+    assert_eq!(take(&world, alerts).await, taken(5, 0, 0, 0, 5));
+}
+
+#[test]
+fn labels_say_which_object_it_is() {
+    let read = |labels: &[(&str, &str)]| {
+        let read = reading::read(&alert(false, labels)).unwrap();
+        (read.target.key(), read.key)
+    };
+    for (labels, target, key) in [
+        // The exporter's pod is beside the workload.
+        (
+            &[
+                ("alertname", "KubeDeploymentReplicasMismatch"),
+                ("namespace", "shop"),
+                ("deployment", "web"),
+                ("pod", "kube-state-metrics-0"),
+            ][..],
+            "apps/Deployment/shop/web",
+            "deployment_unavailable",
+        ),
+        (
+            &[
+                ("alertname", "KubeNodeNotReady"),
+                ("node", "n1"),
+                ("namespace", "monitoring"),
+                ("pod", "ksm-0"),
+            ],
+            "/Node//n1",
+            "node_not_ready",
+        ),
+        (&[("alertname", "Strange"), ("namespace", "shop")], "///shop/", "alert:Strange"),
+        (&[("alertname", "Strange"), ("node", "n1")], "/Node//n1", "alert:Strange"),
+        (&[("alertname", "Strange")], "////", "alert:Strange"),
+        (
+            &[
+                ("alertname", "Mine"),
+                ("issue_type", "oom_kill"),
+                ("namespace", "shop"),
+                ("statefulset", "db"),
+            ],
+            "apps/StatefulSet/shop/db",
+            "oom_kill",
+        ),
+    ] {
+        let (found, found_key) = read(labels);
+        let want = if target.starts_with("///") { target.trim_start_matches('/') } else { target };
+        assert_eq!(found.trim_start_matches('/'), want.trim_start_matches('/'), "{labels:?}");
+        assert_eq!(found_key, key, "{labels:?}");
+    }
+}
+
+#[test]
+fn severities_of_all_houses_are_understood() {
+    for (word, want) in [
+        ("critical", Severity::Critical),
+        ("page", Severity::Critical),
+        ("error", Severity::High),
+        ("Warning", Severity::Medium),
+        ("info", Severity::Low),
+        ("purple", Severity::Medium),
+    ] {
+        let read = reading::read(&alert(false, &[("alertname", "Strange"), ("severity", word)])).unwrap();
+        let incident = read.incident("c", "f", IncidentId::of("1"), 0);
+        assert_eq!(incident.severity, want, "{word}");
+    }
+}

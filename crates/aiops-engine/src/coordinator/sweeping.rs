@@ -1,0 +1,385 @@
+//! The duties of one process among those that share a store: the sweep of detectors, the breaker, anchoring the audit
+//! chains, and retention.
+//!
+//! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
+
+use std::collections::BTreeMap;
+
+use aiops_inventory::{
+    Inventory, Kind, Sync,
+    inventory::{Connection, Source},
+};
+use serde_json::json;
+
+use super::{Coordinator, Inner};
+use crate::{
+    breaker::{self, Breaker, Share, Signals},
+    coordination::Trigger,
+    detectors::{self, Finding, View},
+    error::Error,
+    model::{
+        Millis,
+        caller::{Caller, Via},
+        incident::{Incident, IncidentStatus},
+    },
+    ports::{
+        Timer,
+        store::{Control, Entry, IncidentFilter, Notice, StoreError},
+    },
+    settings::{limits::millis, matches, policy::severity_word},
+    sweep::{self, Closure, Memory, Sight},
+};
+
+/// The duty that whoever sweeps holds, and for how long after its last sign of life.
+const DUTY: &str = "sweep";
+const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
+/// Changes of the rows are swept at most so often.
+const SHORTEST: Millis = 1_000;
+/// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
+const LONGEST_BLIND: Millis = 60_000;
+/// An API server that does not answer for this long opens the breaker.
+const API_DOWN: Millis = 5_000;
+/// Retention looks this often, and deletes this many of a kind at a time.
+const RETENTION_EVERY: Millis = 3_600_000;
+const RETENTION_BATCH: u32 = 500;
+/// Most incidents that may trigger by themselves in one sweep; where policy lets them at all.
+const MOST_AUTOMATIC: usize = 10;
+
+/// What one who sweeps remembers.
+#[derive(Debug, Default)]
+pub(crate) struct Sweeper {
+    memory: Memory,
+    breaker: Breaker,
+    /// What was found when the store was last read.
+    last: Option<Last>,
+    anchored_at: Millis,
+    retained_at: Millis,
+    is_failing: bool,
+}
+
+/// What a sweep found, and how many changes there had been.
+#[derive(Debug)]
+struct Last {
+    findings: Vec<Finding>,
+    is_complete: bool,
+    changes: u64,
+    at: Millis,
+}
+
+/// What one sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    pub(crate) opened: usize,
+    pub(crate) worsened: usize,
+    pub(crate) closed: usize,
+}
+
+impl Coordinator {
+    /// Sweeps until it is dropped: when rows changed, at most every second, and else every `times.sweep`. Of several
+    /// processes on one store one sweeps; another takes over when it ends.
+    pub async fn sweep_loop(&self, timer: &dyn Timer) {
+        let owner = self.0.ids.unique();
+        let mut sweeper = Sweeper::default();
+        let mut rows = self.0.engine.changed();
+        loop {
+            let began = timer.ticks();
+            let done = self.0.duties(&owner, &mut sweeper).await;
+            match done {
+                Ok(()) if std::mem::take(&mut sweeper.is_failing) => tracing::info!("the sweep goes on"),
+                Ok(()) => {}
+                Err(error) if !std::mem::replace(&mut sweeper.is_failing, true) => {
+                    tracing::warn!(%error, "the sweep of detectors fails; incidents are not opened or closed until it goes on");
+                }
+                Err(_) => {}
+            }
+            timer.sleep_until(began.saturating_add(SHORTEST)).await;
+            let longest = began.saturating_add(millis(self.0.settings.timing.sweep));
+            tokio::select! {
+                () = timer.sleep_until(longest) => {}
+                changed = rows.changed() => if changed.is_err() { timer.sleep_until(longest).await },
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
+        let failed = |error| Error::from_store("holding the duty of the sweep", error);
+        if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
+            // Whoever has it keeps its own memory.
+            *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
+            return Ok(());
+        }
+        if self.store.writable().is_err() {
+            return Ok(());
+        }
+        self.sweep_once(sweeper).await?;
+        self.watch_storms(sweeper).await?;
+        self.keep_house(sweeper).await
+    }
+
+    /// Looks through the rows once and keeps what changed.
+    pub(crate) async fn sweep_once(&self, sweeper: &mut Sweeper) -> Result<Swept, Error> {
+        let now = self.now();
+        let (cluster, findings, is_complete) = {
+            let inventory = self.engine.look();
+            let info = inventory.info();
+            if info.uid.is_empty() && !matches!(info.source, Source::Recorded { .. }) {
+                return Ok(Swept::default());
+            }
+            let view = View { inventory: &inventory, now: now / 1_000, namespace: None };
+            let findings = detectors::fold(detectors::issues(view));
+            (info.uid.to_string(), findings, is_complete(&inventory))
+        };
+        let changes = *self.changed.borrow();
+        let is_same = sweeper.last.as_ref().is_some_and(|last| {
+            last.findings == findings
+                && last.is_complete == is_complete
+                && last.changes == changes
+                && now.saturating_sub(last.at) < LONGEST_BLIND
+        });
+        if is_same && !sweeper.memory.is_waiting() {
+            return Ok(Swept::default());
+        }
+        let failed = |error| Error::from_store("sweeping", error);
+        let all = |closed: bool| IncidentFilter {
+            status: IncidentStatus::ALL.into_iter().filter(|s| s.is_closed() == closed).collect(),
+            limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
+            ..IncidentFilter::default()
+        };
+        let open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        // Only where something may have to be opened is what was closed worth reading.
+        let closed = if findings.is_empty() {
+            Vec::new()
+        } else {
+            self.store.incidents(&IncidentFilter { limit: 500, ..all(true) }).await.map_err(failed)?.rows
+        };
+        let sight = Sight {
+            cluster: &cluster,
+            findings: &findings,
+            open: &open,
+            closed: &closed,
+            is_complete,
+            now,
+            grace: millis(self.settings.timing.sweep_grace),
+        };
+        let swept = sweep::decide(sight, &*self.ids, &mut sweeper.memory);
+        if swept.left > 0 {
+            tracing::warn!(
+                left = swept.left,
+                open = open.len(),
+                "more is wrong than one sweep opens incidents for"
+            );
+        }
+        let mut done = Swept::default();
+        if !swept.reports.is_empty() {
+            let reported = self.store.report(&swept.reports).await.map_err(failed)?;
+            for (report, reported) in swept.reports.iter().zip(&reported) {
+                if reported.is_new {
+                    done.opened += 1;
+                } else {
+                    done.worsened += 1;
+                }
+                tracing::debug!(incident.id = %reported.id, issue = %report.incident.issue, target = %report.incident.target, "a detector reported");
+            }
+            let new: Vec<Incident> = swept
+                .reports
+                .into_iter()
+                .zip(reported)
+                .filter(|(_, reported)| reported.is_new)
+                .map(|(report, reported)| Incident { id: reported.id, ..report.incident })
+                .collect();
+            self.act_alone(Via::Sweep, new).await;
+        }
+        for Closure { id, resolution } in swept.closures {
+            let entry = Entry {
+                at: now,
+                actor: "aiops".to_owned(),
+                via: Via::Sweep,
+                action: "incident_closed".to_owned(),
+                object: id.to_string(),
+                body: json!({"resolution": resolution}),
+            };
+            let from = [IncidentStatus::Active, IncidentStatus::Failed];
+            let kept = self
+                .store
+                .set_incident(&id, &from, IncidentStatus::Resolved, Some(&resolution), &entry)
+                .await;
+            match kept {
+                Ok(()) => done.closed += 1,
+                // Somebody was faster.
+                Err(StoreError::Changed(_)) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if done != Swept::default() {
+            self.touch();
+        }
+        let changes = *self.changed.borrow();
+        sweeper.last = (swept.left == 0).then_some(Last { findings, is_complete, changes, at: now });
+        Ok(done)
+    }
+
+    /// Triggers, for new incidents, what the policy lets them trigger by themselves. The guard has the last word.
+    pub(super) async fn act_alone(&self, via: Via, incidents: Vec<Incident>) {
+        let rules = &self.settings.policy.rules;
+        if !rules.iter().any(|rule| rule.autonomy) || self.acting.is_none() {
+            return;
+        }
+        let may = |incident: &Incident| {
+            let namespace = &incident.target.namespace;
+            rules.iter().any(|rule| {
+                rule.autonomy
+                    && (rule.namespaces.is_empty() || rule.namespaces.iter().any(|p| matches(p, namespace)))
+                    && (rule.severities.is_empty()
+                        || rule.severities.iter().any(|s| s == severity_word(incident.severity)))
+            })
+        };
+        for incident in incidents.into_iter().filter(may).take(MOST_AUTOMATIC) {
+            let trigger = Trigger {
+                incident: Some(incident.id.to_string()),
+                namespace: incident.target.namespace.clone(),
+                kind: incident.target.kind.clone(),
+                name: incident.target.name.clone(),
+                issue: incident.issue.clone(),
+                severity: Some(incident.severity),
+                ..Trigger::default()
+            };
+            match self.trigger(&Caller::system(via), trigger).await {
+                Ok(triggered) => tracing::info!(
+                    incident.id = %incident.id,
+                    workflow.id = triggered.workflow_id.as_deref().unwrap_or_default(),
+                    "an incident triggered by itself"
+                ),
+                Err(error) => {
+                    tracing::info!(incident.id = %incident.id, %error, "an incident did not trigger by itself");
+                }
+            }
+        }
+    }
+
+    /// Moves the breaker, when what it looks at says so.
+    pub(crate) async fn watch_storms(&self, sweeper: &mut Sweeper) -> Result<Option<breaker::Mode>, Error> {
+        let failed = |error| Error::from_store("watching for storms", error);
+        let now = self.now();
+        let controls = self.store.controls().await.map_err(failed)?;
+        let row = controls.iter().find(|control| control.name == breaker::CONTROL);
+        let stored = row.map_or(breaker::Mode::Closed, |row| breaker::Mode::parse(&row.mode));
+        if stored != sweeper.breaker.mode {
+            sweeper.breaker = Breaker { mode: stored, calm_since: None };
+        }
+        let since = now.saturating_sub(5 * 60_000);
+        let incidents = self.store.incidents_since(since).await.map_err(failed)?;
+        let signals = {
+            let inventory = self.engine.look();
+            let findings = sweeper.last.as_ref().map(|last| last.findings.as_slice());
+            signals(&inventory, findings, incidents, now)
+        };
+        let mut breaker = sweeper.breaker.clone();
+        let change = breaker.step(&self.settings.limits.breaker, &signals, now);
+        let Some(change) = change else {
+            sweeper.breaker = breaker;
+            return Ok(None);
+        };
+        let word = change.mode.as_str();
+        let control = Control {
+            name: breaker::CONTROL.to_owned(),
+            mode: word.to_owned(),
+            reason: Some(change.why.clone()),
+            set_by: "aiops".to_owned(),
+            at: now,
+        };
+        let entry = Entry {
+            at: now,
+            actor: "aiops".to_owned(),
+            via: Via::System,
+            action: "control".to_owned(),
+            object: breaker::CONTROL.to_owned(),
+            body: json!({"mode": word, "reason": change.why}),
+        };
+        let kind = if change.mode == breaker::Mode::Closed { "breaker_closed" } else { "breaker_open" };
+        let notice = Notice {
+            kind: kind.to_owned(),
+            workflow: None,
+            at: now,
+            body: json!({"mode": word, "reason": change.why}),
+        };
+        self.store.set_control(&control, &entry, Some(&notice)).await.map_err(failed)?;
+        tracing::warn!(mode = word, why = change.why, "the storm breaker changed");
+        sweeper.breaker = breaker;
+        self.touch();
+        Ok(Some(change.mode))
+    }
+
+    async fn keep_house(&self, sweeper: &mut Sweeper) -> Result<(), Error> {
+        let now = self.now();
+        let timing = &self.settings.timing;
+        if now.saturating_sub(sweeper.anchored_at) >= millis(timing.anchor) {
+            sweeper.anchored_at = now;
+            let anchored = self.store.anchor(now).await;
+            let anchored =
+                anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
+            if let Some((number, hash)) = anchored {
+                tracing::info!(anchor = number, hash, "the audit chains are anchored");
+            }
+        }
+        if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {
+            sweeper.retained_at = now;
+            let before = now.saturating_sub(millis(timing.retention));
+            let gone = self.store.retain(before, RETENTION_BATCH).await;
+            let (workflows, incidents) =
+                gone.map_err(|error| Error::from_store("deleting what is old", error))?;
+            if workflows > 0 || incidents > 0 {
+                tracing::info!(workflows, incidents, "what ended long ago was deleted; its audit lines stay");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether every kind that detectors look at is known and fresh.
+fn is_complete(inventory: &Inventory) -> bool {
+    Kind::ALL.into_iter().all(|kind| match inventory.status(kind).sync {
+        Sync::Synced => true,
+        Sync::Absent => kind.is_optional(),
+        _ => false,
+    })
+}
+
+/// What the breaker looks at, from the rows and what the detectors found.
+fn signals(inventory: &Inventory, findings: Option<&[Finding]>, incidents: u64, now: Millis) -> Signals {
+    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced);
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let zones = is_fresh(Kind::Node).then(|| {
+        let mut zones: BTreeMap<String, Share> = BTreeMap::new();
+        for node in inventory.nodes().iter() {
+            let zone = node.meta.labels.get("topology.kubernetes.io/zone");
+            let share = zones.entry(zone.map(ToString::to_string).unwrap_or_default()).or_default();
+            share.all += 1;
+            // A node that never reported is joining, and the detector says when it takes too long.
+            share.bad += u64::from(node.ready() == Some(false));
+        }
+        zones.into_iter().collect()
+    });
+    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
+    let workloads = findings.filter(|_| kinds.into_iter().all(is_fresh)).map(|findings| {
+        let all =
+            inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
+        let is_workload = |finding: &&Finding| {
+            matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+        };
+        let bad: std::collections::BTreeSet<_> =
+            findings.iter().filter(is_workload).map(|finding| &finding.issue.object).collect();
+        Share { all: count(all), bad: count(bad.len()) }
+    });
+    let api_down = match &inventory.info().connection {
+        Connection::Down { since, reason } if now.saturating_sub(since.saturating_mul(1_000)) >= API_DOWN => {
+            Some(format!("the API server does not answer: {reason}"))
+        }
+        _ => None,
+    };
+    Signals { zones, incidents: Some(incidents), workloads, api: None, api_down }
+}
+
+#[cfg(test)]
+mod tests;

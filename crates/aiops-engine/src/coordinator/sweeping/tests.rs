@@ -1,0 +1,137 @@
+//! The sweep and the breaker over rows and the store.
+
+use super::*;
+use crate::{
+    coordination::Coordination as _,
+    coordinator::world::{MINUTE, World, ann, crashing, node},
+};
+
+async fn sweep(world: &World, sweeper: &mut Sweeper) -> (usize, usize, usize) {
+    let swept = world.inner().sweep_once(sweeper).await.unwrap();
+    (swept.opened, swept.worsened, swept.closed)
+}
+
+#[tokio::test]
+async fn fifty_crashing_pods_are_one_incident_until_they_are_well_for_a_while() {
+    let world = World::new();
+    let mut sweeper = Sweeper::default();
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    let objects = crashing("web", 100, 50);
+    world.put(&objects);
+    assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+    let before = *world.coordinator.changed().borrow();
+    for _ in 0..20 {
+        world.pass(MINUTE);
+        assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    }
+    assert_eq!(*world.coordinator.changed().borrow(), before, "nothing was written");
+    let list = world.coordinator.incidents(&ann(), Default::default()).await.unwrap();
+    assert_eq!(list.total, 1);
+    let incident = &list.incidents[0];
+    assert_eq!(
+        (incident.resource.as_deref(), incident.issue_type.as_str()),
+        (Some("Deployment/web"), "crash_loop")
+    );
+    assert_eq!(incident.occurrences, 1);
+    assert!(incident.description.contains("50 affected"), "{}", incident.description);
+    for object in &objects {
+        world.remove(object);
+    }
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    world.pass(MINUTE);
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    world.pass(MINUTE);
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 1));
+    let lines = world.coordinator.audit(&ann(), "control", 0, 10).await.unwrap().lines;
+    assert_eq!(
+        (lines.len(), lines[0].action.as_str(), lines[0].via.as_str()),
+        (1, "incident_closed", "sweep")
+    );
+}
+
+#[tokio::test]
+async fn a_broken_watch_closes_nothing() {
+    let world = World::new();
+    let mut sweeper = Sweeper::default();
+    let objects = crashing("web", 100, 1);
+    world.put(&objects);
+    assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+    for object in &objects {
+        world.remove(object);
+    }
+    let stale = Sync::Stale { since: 0, reason: "the watch broke".into() };
+    world.rows.change(|rows| rows.set_sync(Kind::Pod, stale));
+    for _ in 0..10 {
+        world.pass(MINUTE);
+        assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    }
+    world.rows.change(|rows| rows.set_sync(Kind::Pod, Sync::Synced));
+    sweep(&world, &mut sweeper).await;
+    world.pass(2 * MINUTE);
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 1));
+}
+
+#[tokio::test]
+async fn without_a_cluster_that_is_known_nothing_is_opened() {
+    let world = World::new();
+    world.rows.change(|rows| rows.set_info(|info| info.uid = "".into()));
+    world.put(&crashing("web", 100, 1));
+    assert_eq!(sweep(&world, &mut Sweeper::default()).await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_storm_of_nodes_opens_the_breaker_and_tells_somebody() {
+    let world = World::new();
+    let mut sweeper = Sweeper::default();
+    let nodes = |bad: u64| (0..10).map(|n| node(n, n >= bad)).collect::<Vec<_>>();
+    world.put(&nodes(0));
+    sweep(&world, &mut sweeper).await;
+    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), None);
+    world.put(&nodes(6));
+    sweep(&world, &mut sweeper).await;
+    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), Some(breaker::Mode::Open));
+    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), None);
+    let view = world.coordinator.controls(&ann()).await.unwrap();
+    assert_eq!(view.breaker, "open");
+    assert!(view.breaker_reason.unwrap().contains("6 of 10 nodes"));
+    let due = world.inner().store.due_notices(world.inner().now(), 10).await.unwrap();
+    assert_eq!(due.iter().map(|n| n.notice.kind.as_str()).collect::<Vec<_>>(), ["breaker_open"]);
+    // Another process takes over with the breaker as it stands.
+    let mut other = Sweeper::default();
+    world.put(&nodes(0));
+    for minute in 0..=11 {
+        sweep(&world, &mut other).await;
+        let changed = world.inner().watch_storms(&mut other).await.unwrap();
+        assert_eq!(changed, (minute == 10).then_some(breaker::Mode::Closed), "after {minute} min");
+        world.pass(MINUTE);
+    }
+    assert_eq!(world.coordinator.controls(&ann()).await.unwrap().breaker, "closed");
+}
+
+#[tokio::test]
+async fn a_flood_of_incidents_holds_what_is_automatic() {
+    let world = World::new();
+    let mut sweeper = Sweeper::default();
+    for n in 0..31 {
+        world.put(&crashing(&format!("web-{n}"), 100 + n * 100, 1));
+    }
+    assert_eq!(sweep(&world, &mut sweeper).await, (31, 0, 0));
+    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), Some(breaker::Mode::Automation));
+    let view = world.coordinator.controls(&ann()).await.unwrap();
+    assert!(view.breaker_reason.unwrap().contains("for what is automatic"));
+}
+
+#[tokio::test]
+async fn one_of_two_processes_sweeps() {
+    let world = World::new();
+    world.put(&crashing("web", 100, 1));
+    let (mut one, mut two) = (Sweeper::default(), Sweeper::default());
+    world.inner().duties("one", &mut one).await.unwrap();
+    world.inner().duties("two", &mut two).await.unwrap();
+    assert!(one.last.is_some() && two.last.is_none());
+    world.pass(16_000);
+    world.inner().duties("two", &mut two).await.unwrap();
+    assert!(two.last.is_some(), "the first fell silent");
+    let heads = world.inner().store.audit_heads().await.unwrap();
+    assert!(heads.iter().all(|(chain, ..)| chain == "control" || chain == "anchors"), "{heads:?}");
+}

@@ -1,0 +1,127 @@
+//! Why something may not be done or does not go on, and how the engine is.
+//!
+//! It asks the same rules that decide, and decides nothing.
+
+use super::Inner;
+use crate::{
+    coordination::{EngineStanding, RuleVerdict, Trigger, Verdicts, WhyNot},
+    error::Error,
+    guard,
+    model::{action::Action, caller::Caller, ids::WorkflowId, phase::Phase, plan::Approval},
+    ports::store::WorkflowFilter,
+};
+
+impl Inner {
+    pub(in super::super) async fn why_not(
+        &self,
+        caller: &Caller,
+        question: WhyNot,
+    ) -> Result<Verdicts, Error> {
+        match question {
+            WhyNot::Trigger(trigger) => self.why_not_trigger(caller, &trigger).await,
+            WhyNot::Workflow(id) => self.why_not_workflow(&id).await,
+        }
+    }
+
+    async fn why_not_trigger(&self, caller: &Caller, trigger: &Trigger) -> Result<Verdicts, Error> {
+        let (problem, order) = self.problem(trigger)?;
+        let method = self.method_of(&problem);
+        let actions: Vec<&Action> = order.action.iter().collect();
+        let figures = self.figures(&problem, &actions, None, None).await?;
+        let question = guard::Question {
+            caller,
+            problem: &problem,
+            actions: &actions,
+            method,
+            is_multi_layer: !order.resources.is_empty(),
+            is_explicit: true,
+            now: self.now(),
+            figures: &figures,
+        };
+        let ruling = guard::rule(&self.settings, &question);
+        let mut rules = ruling.rules;
+        rules.extend(guard::waits(&self.settings.limits, &question));
+        let is_free = rules.iter().all(|rule| rule.passes);
+        Ok(Verdicts {
+            allowed: is_free && ruling.approval != Approval::Deny,
+            approval: ruling.approval,
+            rules,
+        })
+    }
+
+    async fn why_not_workflow(&self, id: &WorkflowId) -> Result<Verdicts, Error> {
+        let record = self.record(id).await?;
+        let workflow = &record.workflow;
+        let reason = workflow.reason.clone().unwrap_or_else(|| match workflow.phase {
+            Phase::Planning => "its plan is being made".to_owned(),
+            Phase::Queued => "its turn has not come yet".to_owned(),
+            phase => format!("it is {phase}"),
+        });
+        let stands = matches!(
+            workflow.phase,
+            Phase::Planning | Phase::Queued | Phase::Running | Phase::Verifying | Phase::RollingBack
+        );
+        let own = RuleVerdict {
+            rule: workflow.rule.clone().unwrap_or_else(|| format!("phase/{}", workflow.phase)),
+            passes: stands || workflow.phase == Phase::Completed,
+            why: reason,
+        };
+        if workflow.phase.is_terminal() {
+            let approval = workflow.plan.as_ref().map_or(Approval::Auto, |plan| plan.approval);
+            return Ok(Verdicts { allowed: false, approval, rules: vec![own] });
+        }
+        let plan = workflow.plan.as_ref();
+        let actions: Vec<&Action> = match plan {
+            Some(plan) => plan.steps.iter().map(|step| &step.action).collect(),
+            None => workflow.order.action.iter().collect(),
+        };
+        let figures = self.figures(&workflow.problem, &actions, plan, Some(id)).await?;
+        let question = guard::Question {
+            caller: &workflow.requested_by,
+            problem: &workflow.problem,
+            actions: &actions,
+            method: plan.map_or_else(|| self.method_of(&workflow.problem), |plan| plan.deployed.method),
+            is_multi_layer: plan.is_some_and(|plan| plan.layers.len() > 1),
+            is_explicit: true,
+            now: self.now(),
+            figures: &figures,
+        };
+        let ruling = guard::rule(&self.settings, &question);
+        let mut rules = vec![own];
+        rules.extend(ruling.rules);
+        let allowed = stands && ruling.approval != Approval::Deny;
+        Ok(Verdicts { allowed, approval: ruling.approval, rules })
+    }
+
+    pub(in super::super) async fn standing(&self) -> EngineStanding {
+        let count = async |phase: Vec<Phase>| {
+            let filter = WorkflowFilter { phase, limit: 1, ..WorkflowFilter::default() };
+            self.store.workflows(&filter).await.map(|rows| rows.total)
+        };
+        let active = Phase::ALL.into_iter().filter(|phase| !phase.is_terminal()).collect();
+        let active = count(active).await;
+        let parked = count(vec![Phase::NeedsOperator]).await;
+        let controls = self.store.controls().await;
+        let view = controls.as_ref().ok().map(|rows| crate::coordinator::rules::view(rows));
+        let unread = [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .next();
+        let (status, why) = match (unread, self.store.writable()) {
+            (Some(error), _) => ("down", Some(error.to_string())),
+            (None, Err(error)) => ("degraded", Some(error.to_string())),
+            (None, Ok(())) => ("ok", None),
+        };
+        let word = |read: Option<&str>, unknown: &str| read.unwrap_or(unknown).to_owned();
+        EngineStanding {
+            status: status.to_owned(),
+            why,
+            acts: self.acting.is_some() && self.settings.is_enabled,
+            // What cannot be read stops: the rules act by the same.
+            kill_switch: word(view.as_ref().map(|view| view.kill_switch.as_str()), "pause"),
+            breaker: word(view.as_ref().map(|view| view.breaker.as_str()), "closed"),
+            active_workflows: active.unwrap_or_default(),
+            parked_workflows: parked.unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! The trigger: validated, judged from memory, and kept in one commit before it is answered.
+//!
+//! It reads no cluster and makes no plan; the work loop does, and judges again. A dry run is the exception: it is planned
+//! and proven, and nothing is kept.
+
+use serde_json::json;
+
+use super::{Inner, conflict};
+use crate::{
+    coordination::{PlanRequest, Trigger, Triggered},
+    error::Error,
+    fingerprint, guard, layers,
+    model::{
+        Millis,
+        action::Action,
+        caller::Caller,
+        ids::{IncidentId, WorkflowId},
+        incident::{Incident, IncidentBody, IncidentSource, IncidentStatus},
+        layer::Layer,
+        method::DeployMethod,
+        phase::Phase,
+        plan::{Approval, Problem},
+        workflow::{Order, Workflow},
+    },
+    ports::store::{Acceptance, Entry, Idempotency, Report, Taken},
+    settings::limits::millis,
+};
+
+/// Longest idempotency key, in bytes.
+const LONGEST_KEY: usize = 255;
+
+impl Inner {
+    pub(in super::super) async fn trigger(
+        &self,
+        caller: &Caller,
+        trigger: Trigger,
+    ) -> Result<Triggered, Error> {
+        let (problem, order) = self.problem(&trigger)?;
+        if trigger.dry_run {
+            return self.dry_run(caller, trigger, &problem).await;
+        }
+        let what = format!("remediating {} on {}", problem.issue, problem.target);
+        if self.acting.is_none() {
+            return Err(Error::refused(what, guard::names::ACTING, "this aiops may not change anything"));
+        }
+        if self.cluster_uid().is_none() {
+            let why = "which cluster this is has not been read yet; try again in a moment".to_owned();
+            let retry_after = Some(std::time::Duration::from_secs(2));
+            return Err(Error::Unavailable { what, why, retry_after });
+        }
+        let idempotency = self.idempotency(caller, &trigger)?;
+        let method = self.method_of(&problem);
+        let ruling = self.ruling(caller, &problem, &order, method).await?;
+        if ruling.approval == Approval::Deny {
+            return Err(Error::refused(what, ruling.rule, ruling.why));
+        }
+        let id = WorkflowId::of(&self.ids.unique());
+        let report = self.report(caller, &trigger, &problem).await?;
+        let acceptance = self.acceptance(caller, id.clone(), &problem, order, report, idempotency);
+        let taken = self.store.accept(&acceptance).await;
+        match taken.map_err(|error| Error::from_store(&what, error))? {
+            Taken::New { incident } => {
+                self.touch();
+                let multi = layers_of(&acceptance.workflow);
+                let is_auto = ruling.approval == Approval::Auto;
+                Ok(Triggered {
+                    workflow_id: Some(id.to_string()),
+                    incident_id: Some(incident.to_string()),
+                    status: if is_auto { "in_progress" } else { "pending" }.to_owned(),
+                    phase: Phase::Planning,
+                    deployment_method: method.as_str().to_owned(),
+                    estimated_duration: crate::coordinator::rules::duration(self.settings.timing.verify),
+                    deduplicated: false,
+                    dry_run: false,
+                    plan: None,
+                    message: next(id.as_str(), is_auto),
+                    simulated: self.settings.is_simulated,
+                    estimated_steps: multi.as_ref().map(|(_, steps)| *steps),
+                    affected_layers: multi.map(|(layers, _)| layers).unwrap_or_default(),
+                })
+            }
+            Taken::Replayed(id) => self.known(&what, &id, &acceptance.workflow.order, true).await,
+            Taken::Duplicate(id) => self.known(&what, &id, &acceptance.workflow.order, false).await,
+            Taken::Contradiction(id) => {
+                let why = "the same idempotency key was used for another request; use a new key".to_owned();
+                Err(conflict(&what, why, &id))
+            }
+            Taken::Locked(id) => {
+                let why =
+                    format!("{id} acts on {} already; wait until it is over, or cancel it", problem.target);
+                Err(conflict(&what, why, &id))
+            }
+        }
+    }
+
+    /// Plans and proves; nothing is kept.
+    async fn dry_run(
+        &self,
+        caller: &Caller,
+        trigger: Trigger,
+        problem: &Problem,
+    ) -> Result<Triggered, Error> {
+        let method = self.method_of(problem);
+        let incident_id = trigger.incident.clone();
+        let view = self.plan(caller, PlanRequest { trigger }).await?;
+        let refused = view.refused.clone();
+        Ok(Triggered {
+            workflow_id: None,
+            incident_id,
+            status: if refused.is_some() { "failed" } else { "completed" }.to_owned(),
+            phase: if refused.is_some() { Phase::Refused } else { Phase::Completed },
+            deployment_method: match view.deployed.method {
+                DeployMethod::Unknown => method.as_str().to_owned(),
+                found => found.as_str().to_owned(),
+            },
+            estimated_duration: view.estimated_duration.clone(),
+            deduplicated: false,
+            dry_run: true,
+            message: match refused {
+                Some(why) => {
+                    format!("a dry run: nothing was changed; it would be refused by {}: {why}", view.rule)
+                }
+                None => "a dry run: nothing was changed and nothing is kept; the plan is what would be done"
+                    .to_owned(),
+            },
+            simulated: self.settings.is_simulated,
+            affected_layers: Vec::new(),
+            estimated_steps: None,
+            plan: Some(view),
+        })
+    }
+
+    /// What the guard says from memory. Without an action the plan is not known yet, and so the answer is not final.
+    pub(super) async fn ruling(
+        &self,
+        caller: &Caller,
+        problem: &Problem,
+        order: &Order,
+        method: DeployMethod,
+    ) -> Result<guard::Ruling, Error> {
+        let actions: Vec<&Action> = order.action.iter().collect();
+        let figures = self.figures(problem, &actions, None, None).await?;
+        let question = guard::Question {
+            caller,
+            problem,
+            actions: &actions,
+            method,
+            is_multi_layer: !order.resources.is_empty(),
+            is_explicit: true,
+            now: self.now(),
+            figures: &figures,
+        };
+        Ok(guard::rule(&self.settings, &question))
+    }
+
+    /// How the target is deployed, as far as memory tells.
+    pub(super) fn method_of(&self, problem: &Problem) -> DeployMethod {
+        self.method_in_memory(&problem.target).method
+    }
+
+    fn idempotency(&self, caller: &Caller, trigger: &Trigger) -> Result<Option<Idempotency>, Error> {
+        let Some(key) = trigger.idempotency_key.clone().filter(|key| !key.is_empty()) else {
+            return Ok(None);
+        };
+        if key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+            let why = format!("must be at most {LONGEST_KEY} bytes without control characters");
+            return Err(Error::invalid("idempotency key", why));
+        }
+        let resources: Vec<_> =
+            trigger.resources.iter().map(|r| json!([r.kind, r.name, r.namespace, r.issue])).collect();
+        let request = json!({
+            "incident": trigger.incident, "namespace": trigger.namespace, "kind": trigger.kind,
+            "name": trigger.name, "issue": trigger.issue, "description": trigger.description,
+            "severity": trigger.severity, "action": trigger.action, "resources": resources,
+            "digest": trigger.digest,
+        });
+        Ok(Some(Idempotency {
+            principal: caller.name.clone(),
+            key,
+            request_hash: fingerprint::of(&request)?,
+            expires_at: self.now().saturating_add(millis(self.settings.timing.idempotency)),
+        }))
+    }
+
+    /// The incident of a trigger: the one it names, else the open one of the same trouble, else a new one.
+    async fn report(&self, caller: &Caller, trigger: &Trigger, problem: &Problem) -> Result<Report, Error> {
+        let now = self.now();
+        let cluster = self.cluster_uid().unwrap_or_default();
+        let mut body = IncidentBody {
+            title: format!("{} on {}", problem.issue, problem.target),
+            description: problem.description.clone(),
+            created_by: Some(caller.name.clone()),
+            ..IncidentBody::default()
+        };
+        let mut into = None;
+        let mut id = IncidentId::of(&self.ids.unique());
+        if let Some(given) = trigger.incident.as_deref().map(str::trim).filter(|given| !given.is_empty()) {
+            let shown: String = given.chars().take(128).collect();
+            let parsed = IncidentId::parse(given).ok();
+            let held = match &parsed {
+                Some(parsed) => {
+                    let read = self.store.incident(parsed).await;
+                    read.map_err(|error| Error::from_store(format!("reading incident {parsed}"), error))?
+                }
+                None => None,
+            };
+            match (parsed, held) {
+                (Some(parsed), Some(held)) if !held.status.is_closed() => into = Some(parsed),
+                (Some(parsed), None) => id = parsed,
+                // A closed one is not opened again by a trigger, and what is no id of ours is somebody else's.
+                (Some(_), Some(_)) | (None, _) => body.external_id = Some(shown),
+            }
+        }
+        let incident = Incident {
+            id,
+            fingerprint: fingerprint::fingerprint(&cluster, &problem.target, &problem.issue),
+            cluster,
+            target: problem.target.clone(),
+            issue: problem.issue.clone(),
+            severity: problem.severity,
+            status: IncidentStatus::Remediating,
+            source: IncidentSource::Trigger,
+            occurrences: 1,
+            first_seen: now,
+            last_seen: now,
+            closed_at: None,
+            workflow: None,
+            body,
+        };
+        Ok(Report { incident, into })
+    }
+
+    fn acceptance(
+        &self,
+        caller: &Caller,
+        id: WorkflowId,
+        problem: &Problem,
+        order: Order,
+        report: Report,
+        idempotency: Option<Idempotency>,
+    ) -> Acceptance {
+        let now: Millis = self.now();
+        let audit = vec![Entry {
+            at: now,
+            actor: caller.name.clone(),
+            via: caller.via,
+            action: "accepted".to_owned(),
+            object: problem.target.to_string(),
+            body: json!({
+                "issue": problem.issue, "severity": problem.severity, "named": problem.named.to_string(),
+                "action": order.action.as_ref().map(Action::name), "digest": order.digest,
+            }),
+        }];
+        let workflow = Workflow {
+            id,
+            incident: report.into.clone().unwrap_or_else(|| report.incident.id.clone()),
+            cluster: report.incident.cluster.clone(),
+            problem: problem.clone(),
+            order,
+            phase: Phase::Planning,
+            plan: None,
+            digest: None,
+            dry_run: false,
+            requested_by: caller.clone(),
+            cancel_requested: false,
+            cursor: 0,
+            recoveries: 0,
+            wake_at: now,
+            deadline: now.saturating_add(millis(self.settings.timing.planning)),
+            created_at: now,
+            started_at: None,
+            finished_at: None,
+            reason: None,
+            rule: None,
+            version: 1,
+        };
+        Acceptance {
+            fingerprint: report.incident.fingerprint.clone(),
+            lock: Some(problem.target.key()),
+            workflow,
+            incident: report,
+            idempotency,
+            audit,
+        }
+    }
+
+    /// The answer to a trigger for which a workflow is there already.
+    async fn known(
+        &self,
+        what: &str,
+        id: &WorkflowId,
+        order: &Order,
+        is_replay: bool,
+    ) -> Result<Triggered, Error> {
+        let record = self.record(id).await?;
+        let workflow = &record.workflow;
+        if !is_replay && order.action.is_some() && order.action != workflow.order.action {
+            let why =
+                format!("{id} acts on the same trouble in another way; wait until it is over, or cancel it");
+            return Err(conflict(what, why, id));
+        }
+        let view = super::views::summary(workflow, self.settings.is_simulated);
+        let multi = layers_of(workflow);
+        Ok(Triggered {
+            workflow_id: Some(id.to_string()),
+            incident_id: Some(workflow.incident.to_string()),
+            status: view.status,
+            phase: workflow.phase,
+            deployment_method: match &workflow.plan {
+                Some(_) => view.deployment_method,
+                None => self.method_of(&workflow.problem).as_str().to_owned(),
+            },
+            estimated_duration: view.estimated_duration,
+            deduplicated: true,
+            dry_run: false,
+            plan: None,
+            message: if is_replay {
+                format!("this request was made before; {id} is what came of it")
+            } else {
+                format!("{id} acts on this already; nothing new was begun")
+            },
+            simulated: self.settings.is_simulated,
+            estimated_steps: multi.as_ref().map(|(_, steps)| *steps),
+            affected_layers: multi.map(|(layers, _)| layers).unwrap_or_default(),
+        })
+    }
+}
+
+fn next(id: &str, is_auto: bool) -> String {
+    if is_auto {
+        format!("accepted; {id} is planned, proven and executed: get-workflow shows it")
+    } else {
+        format!(
+            "accepted; {id} is planned and proven, then somebody has to approve it: get-workflow shows the plan"
+        )
+    }
+}
+
+/// Layers and steps of a multi-layer order, before it is planned; `None` for one about one object.
+fn layers_of(workflow: &Workflow) -> Option<(Vec<Layer>, u32)> {
+    if workflow.order.resources.is_empty() {
+        return None;
+    }
+    let problem = &workflow.problem;
+    let kinds: Vec<&str> = std::iter::once(problem)
+        .chain(&workflow.order.resources)
+        .map(|problem| problem.target.kind.as_str())
+        .collect();
+    let affected = layers::affected(&problem.description, kinds.iter().copied());
+    Some((affected, layers::expected_steps(kinds)))
+}

@@ -1,0 +1,173 @@
+//! Whether a workload's pods are all of its current template and well: the rules of `kubectl rollout status`, and more.
+//!
+//! It is what is so now; it does not know for how long. A rollout fails early when its new pods cannot start.
+
+use serde_json::Value;
+
+use super::{
+    Look, Sight,
+    object::{Found, condition, find, is_deleted, label, listed, name, number, text},
+    revision,
+};
+use crate::model::{phase::Verdict, target::Target};
+
+/// A container that crashed and was started again so often will not come up by itself.
+const CRASHES: i64 = 2;
+
+/// The pods of a workload.
+pub(super) fn pods(target: &Target) -> Look {
+    Look::Selected { by: target.clone(), group: String::new(), kind: "Pod".to_owned() }
+}
+
+/// Why a change of the template would replace no pod; `None` when it would.
+pub(super) fn holds_still(workload: &Value) -> Option<&'static str> {
+    if workload.pointer("/spec/paused") == Some(&Value::Bool(true)) {
+        return Some("is paused: no pod is replaced until `kubectl rollout resume`");
+    }
+    (text(workload, "/spec/updateStrategy/type") == Some("OnDelete"))
+        .then_some("has the update strategy OnDelete: its pods are replaced only when somebody deletes them")
+}
+
+/// Replicas that are wanted; a workload that does not say wants one.
+pub(super) fn wanted(workload: &Value) -> i64 {
+    number(workload, "/spec/replicas").unwrap_or(1)
+}
+
+/// The workload as it was seen, or what its absence means for a step that changed it.
+pub(super) fn workload<'a>(target: &Target, seen: &'a [Sight]) -> Result<&'a Value, (Verdict, String)> {
+    match find(target, seen) {
+        Found::Here(workload) => Ok(workload),
+        Found::Gone => Err((Verdict::Failed, format!("{target} does not exist any more"))),
+        Found::Other => Err((Verdict::Failed, format!("{target} was deleted and made again"))),
+        Found::Unseen => Err((Verdict::Unknown, format!("{target} was not looked at"))),
+    }
+}
+
+/// Whether the rollout of the current template is complete.
+pub(super) fn verify(target: &Target, seen: &[Sight]) -> (Verdict, String) {
+    let workload = match workload(target, seen) {
+        Ok(workload) => workload,
+        Err(told) => return told,
+    };
+    let generation = number(workload, "/metadata/generation").unwrap_or(0);
+    if number(workload, "/status/observedGeneration").unwrap_or(0) < generation {
+        return (
+            Verdict::Unknown,
+            format!("the controller of {target} has not seen generation {generation} yet"),
+        );
+    }
+    if let Some(("False", "ProgressDeadlineExceeded", message)) = condition(workload, "Progressing") {
+        return (Verdict::Failed, format!("the rollout of {target} does not progress: {message}"));
+    }
+    if let Some(why) = new_pods(workload, seen).into_iter().flatten().find_map(cannot_start) {
+        return (Verdict::Failed, format!("the new pods of {target} do not start: {why}"));
+    }
+    let counts = match target.kind.as_str() {
+        "Deployment" => deployment(workload),
+        "StatefulSet" => stateful_set(workload),
+        "DaemonSet" => daemon_set(workload),
+        kind => return (Verdict::Unknown, format!("a {kind} has no rollout")),
+    };
+    match counts {
+        Ok(done) => (Verdict::Passed, format!("{target}: {done}")),
+        Err(waits) => (Verdict::Unknown, format!("{target}: {waits}")),
+    }
+}
+
+/// What is complete, or what is awaited.
+type Counts = Result<String, String>;
+
+fn status(workload: &Value, member: &str) -> i64 {
+    number(workload, &format!("/status/{member}")).unwrap_or(0)
+}
+
+fn deployment(workload: &Value) -> Counts {
+    let wanted = wanted(workload);
+    let [updated, all, ready, available] =
+        ["updatedReplicas", "replicas", "readyReplicas", "availableReplicas"].map(|of| status(workload, of));
+    if updated < wanted {
+        Err(format!("{updated} of {wanted} pods are of the current template"))
+    } else if all > updated {
+        Err(format!("{} pods of an earlier template are still there", all - updated))
+    } else if all > wanted {
+        Err(format!("{} pods are more than wanted", all - wanted))
+    } else if ready < wanted || available < wanted {
+        Err(format!("{ready} of {wanted} pods are ready, {available} available"))
+    } else {
+        Ok(format!("{wanted} of {wanted} pods are of the current template, ready and available"))
+    }
+}
+
+fn stateful_set(workload: &Value) -> Counts {
+    let wanted = wanted(workload);
+    let [updated, all, ready] =
+        ["updatedReplicas", "replicas", "readyReplicas"].map(|of| status(workload, of));
+    let partition = number(workload, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
+    let to_update = (wanted - partition).max(0);
+    let (current, update) =
+        (text(workload, "/status/currentRevision"), text(workload, "/status/updateRevision"));
+    if all != wanted {
+        Err(format!("{all} of {wanted} pods are there"))
+    } else if ready < wanted {
+        Err(format!("{ready} of {wanted} pods are ready"))
+    } else if partition == 0 && current != update {
+        Err(format!("{updated} of {wanted} pods are of the current template"))
+    } else if partition > 0 && updated < to_update {
+        Err(format!("{updated} of the {to_update} pods from ordinal {partition} are of the current template"))
+    } else if partition > 0 {
+        Ok(format!(
+            "{to_update} pods from ordinal {partition} are of the current template, all {wanted} ready"
+        ))
+    } else {
+        Ok(format!("{wanted} of {wanted} pods are of the current template and ready"))
+    }
+}
+
+fn daemon_set(workload: &Value) -> Counts {
+    let [wanted, updated, ready, available] =
+        ["desiredNumberScheduled", "updatedNumberScheduled", "numberReady", "numberAvailable"]
+            .map(|of| status(workload, of));
+    if updated < wanted {
+        Err(format!("{updated} of {wanted} nodes have a pod of the current template"))
+    } else if ready < wanted || available < wanted {
+        Err(format!("{ready} of {wanted} pods are ready, {available} available"))
+    } else {
+        Ok(format!("{wanted} of {wanted} nodes have a ready pod of the current template"))
+    }
+}
+
+/// The pods of the current template; `None` while they cannot be told from the others.
+fn new_pods<'a>(workload: &Value, seen: &'a [Sight]) -> Option<Vec<&'a Value>> {
+    let revisions = revision::all(workload, listed(seen, 1)?);
+    let current = revision::of_template(&revisions, workload.pointer("/spec/template")?)?;
+    let (key, value) = current.of_pods()?;
+    let pods = listed(seen, 2)?.iter();
+    Some(pods.filter(|pod| label(pod, key) == Some(value) && !is_deleted(pod)).collect())
+}
+
+/// Why a pod will not start by itself.
+fn cannot_start(pod: &Value) -> Option<String> {
+    let statuses = |of: &str| pod.pointer(of).and_then(Value::as_array).into_iter().flatten();
+    statuses("/status/initContainerStatuses").chain(statuses("/status/containerStatuses")).find_map(
+        |status| {
+            let reason = text(status, "/state/waiting/reason")?;
+            let container = status.get("name").and_then(Value::as_str).unwrap_or_default();
+            let place = format!("container {container} of pod {}", name(pod));
+            match reason {
+                "CrashLoopBackOff" => {
+                    let crashes = number(status, "/restartCount").unwrap_or(0);
+                    let exit = number(status, "/lastState/terminated/exitCode");
+                    let exit = exit.map(|code| format!(", last with exit code {code}")).unwrap_or_default();
+                    (crashes >= CRASHES).then(|| {
+                        format!("{place} was started again {crashes} times{exit} (CrashLoopBackOff)")
+                    })
+                }
+                "ImagePullBackOff"
+                | "InvalidImageName"
+                | "ErrImageNeverPull"
+                | "CreateContainerConfigError" => Some(format!("{place} waits ({reason})")),
+                _ => None,
+            }
+        },
+    )
+}

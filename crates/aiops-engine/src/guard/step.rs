@@ -1,0 +1,131 @@
+//! The check just before a step, on the object as it is now.
+//!
+//! A plan was allowed when it was made; between that and the deed a switch may have been thrown, and the object may have
+//! become another. What is asked here is asked of the live object, never of memory.
+
+use serde_json::Value;
+
+use super::{Facts, KillSwitch, OPT_OUT, Question, names, pods, rules};
+use crate::{coordination::RuleVerdict, model::action::Action, settings::Settings};
+
+/// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
+/// now, does not keep what we did in place; only `stop`, the breaker and another cluster do.
+///
+/// # Errors
+/// The rule that refuses.
+pub fn may_undo(settings: &Settings, question: &Question<'_>) -> Result<(), RuleVerdict> {
+    let figures = question.figures;
+    let switch = if figures.kill_switch == KillSwitch::Pause {
+        rules::Finding::Passes("the kill switch says pause: no new step, but undoing goes on".to_owned())
+    } else {
+        rules::kill_switch(settings, question, figures)
+    };
+    let asked = [
+        (names::ACTING, rules::acting(settings)),
+        (names::KILL_SWITCH, switch),
+        (names::BREAKER, rules::breaker(question)),
+        (names::CLUSTER, rules::cluster(figures)),
+    ];
+    first_refusal(asked)
+}
+
+fn first_refusal<const N: usize>(asked: [(&str, rules::Finding); N]) -> Result<(), RuleVerdict> {
+    let verdicts = asked.into_iter().map(|(name, finding)| finding.verdict(name));
+    verdicts.into_iter().find(|verdict| !verdict.passes).map_or(Ok(()), Err)
+}
+
+/// Whether this step (the one action of the question) may be taken on this object now.
+///
+/// # Errors
+/// The rule that refuses; [`super::passes_by_itself`] says whether waiting helps.
+pub fn may_step(settings: &Settings, question: &Question<'_>, fresh: &Value) -> Result<(), RuleVerdict> {
+    let figures = question.figures;
+    first_refusal([
+        (names::ACTING, rules::acting(settings)),
+        (names::KILL_SWITCH, rules::kill_switch(settings, question, figures)),
+        (names::BREAKER, rules::breaker(question)),
+        (names::CLUSTER, rules::cluster(figures)),
+    ])?;
+    for action in question.actions {
+        object(settings, question, action, fresh)?;
+    }
+    Ok(())
+}
+
+fn object(
+    settings: &Settings,
+    question: &Question<'_>,
+    action: &Action,
+    fresh: &Value,
+) -> Result<(), RuleVerdict> {
+    let no = |rule: &str, why: String| Err(RuleVerdict { rule: rule.to_owned(), passes: false, why });
+    let target = action.target();
+    if let Err(why) = rules::in_scope(settings, &target.namespace) {
+        return no(names::SCOPE, why);
+    }
+    let says = settings.policy.says(&target.namespace, question.problem.severity, action.name());
+    if says.then == crate::model::plan::Approval::Deny {
+        let rule = format!("{}/{}", names::POLICY, says.rule);
+        return no(&rule, format!("{} says deny to {} now", settings.policy.source, action.name()));
+    }
+    if let Some(by) = opted_out(fresh) {
+        return no(names::OPT_OUT, format!("{target} asks to be left alone ({by})"));
+    }
+    match action {
+        Action::EvictPod { .. } | Action::DeletePod { .. } => {
+            let known = question.figures.of(target);
+            let facts = pod(fresh, known);
+            if let Err(why) = pods::may_go(action, target, &facts) {
+                return no(names::EVICTION, why);
+            }
+        }
+        Action::CordonNode { .. } | Action::UncordonNode { .. }
+            if !settings.limits.may_touch_control_plane && is_control_plane(fresh) =>
+        {
+            return no(names::CONTROL_PLANE, format!("{target} belongs to the control plane"));
+        }
+        Action::ScaleWorkload { .. } => {
+            let known = question.figures.of(target).and_then(|facts| facts.autoscaler.as_deref());
+            if let Some(owner) = known {
+                return no(names::AUTOSCALER, format!("{owner} owns the number of replicas of {target}"));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// What of a live object says that it is to be left alone.
+fn opted_out(object: &Value) -> Option<String> {
+    ["annotations", "labels"].into_iter().find_map(|place| {
+        let value = object.pointer(&format!("/metadata/{place}"))?.get(OPT_OUT)?;
+        let is_so = value.as_str() == Some("true") || value.as_bool() == Some(true);
+        is_so.then(|| format!("{place}: {OPT_OUT}=true"))
+    })
+}
+
+fn is_control_plane(node: &Value) -> bool {
+    let labels = node.pointer("/metadata/labels");
+    ["control-plane", "master"]
+        .into_iter()
+        .any(|role| labels.is_some_and(|all| all.get(format!("node-role.kubernetes.io/{role}")).is_some()))
+}
+
+/// What a live pod says of itself, over what is known of its workload.
+fn pod(fresh: &Value, known: Option<&Facts>) -> Facts {
+    let mut facts = known.cloned().unwrap_or_default();
+    let class = fresh.pointer("/spec/priorityClassName").and_then(Value::as_str);
+    facts.priority_class = class.map(str::to_owned);
+    let owners = fresh.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let controller =
+        owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));
+    match controller.and_then(|owner| owner.get("kind")).and_then(Value::as_str) {
+        None => facts.owner_kind = Some(String::new()),
+        // The rows know the top of the chain, the pod only its next controller.
+        Some(kind) if facts.owner_kind.as_deref().is_none_or(str::is_empty) => {
+            facts.owner_kind = Some(kind.to_owned());
+        }
+        Some(_) => {}
+    }
+    facts
+}

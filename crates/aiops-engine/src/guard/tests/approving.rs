@@ -1,0 +1,125 @@
+//! Which answers to a request for approval count.
+
+use super::*;
+
+fn workflow(approval: Approval) -> Workflow {
+    let world = World::new();
+    let plan = json!({
+        "cluster": "c", "problem": world.problem, "deployed": crate::model::method::Deployed::unknown(""),
+        "layers": [], "remedy": "restart", "remedy_version": 1, "why": "", "steps": [], "checkpoints": [],
+        "risk": "low", "expected": "", "estimated_seconds": 1, "approval": approval,
+        "rule": "policy/with-approval", "at": 0,
+    });
+    Workflow {
+        id: WorkflowId::of("1"),
+        incident: IncidentId::of("1"),
+        cluster: "c".to_owned(),
+        problem: world.problem,
+        order: Order::default(),
+        phase: Phase::AwaitingApproval,
+        plan: Some(serde_json::from_value(plan).unwrap()),
+        digest: Some("d1".to_owned()),
+        dry_run: false,
+        requested_by: Caller::identified("ann", Vec::new(), Via::Rest),
+        cancel_requested: false,
+        cursor: 0,
+        recoveries: 0,
+        wake_at: 0,
+        deadline: 0,
+        created_at: 0,
+        started_at: None,
+        finished_at: None,
+        reason: None,
+        rule: None,
+        version: 1,
+    }
+}
+
+struct Case {
+    settings: Settings,
+    caller: Caller,
+    approval: Approval,
+    record: ApprovalRecord,
+    decision: Decision,
+}
+
+fn case(change: impl FnOnce(&mut Case)) -> Result<(), RuleVerdict> {
+    let mut case = Case {
+        settings: Settings::default(),
+        caller: Caller::identified("bob", Vec::new(), Via::Cli),
+        approval: Approval::Approve,
+        record: ApprovalRecord {
+            id: ApprovalId::of("1"),
+            digest: "d1".to_owned(),
+            state: ApprovalState::Requested,
+            requested_at: NOW - MINUTE,
+            expires_at: NOW + MINUTE,
+            decided_by: None,
+            decided_at: None,
+            channel: None,
+            reason: None,
+        },
+        decision: Decision { digest: "d1".to_owned(), approve: true, reason: None, by_elicitation: false },
+    };
+    change(&mut case);
+    may_decide(&case.settings, &case.caller, &workflow(case.approval), &case.record, &case.decision, NOW)
+}
+
+fn ann(case: &mut Case) {
+    case.caller = Caller::identified("ann", Vec::new(), Via::Rest);
+}
+
+#[test]
+fn any_entitled_person_approves_the_requester_included() {
+    assert_eq!(case(|_| {}), Ok(()));
+    assert_eq!(case(ann), Ok(()));
+}
+
+#[test]
+fn two_persons_are_two() {
+    assert_eq!(case(|c| c.approval = Approval::TwoPerson), Ok(()));
+    let own = case(|c| {
+        c.approval = Approval::TwoPerson;
+        ann(c);
+    });
+    assert!(own.unwrap_err().why.contains("somebody else"));
+    // To deny, one is enough.
+    let denied = case(|c| {
+        c.approval = Approval::TwoPerson;
+        c.decision.approve = false;
+        ann(c);
+    });
+    assert_eq!(denied, Ok(()));
+}
+
+#[test]
+fn replayed_expired_forged_and_foreign_answers_do_not_count() {
+    type Change = fn(&mut Case);
+    let ways: [(Change, &str); 8] = [
+        (|c| c.record.state = ApprovalState::Approved, "answered before"),
+        (|c| c.record.state = ApprovalState::Expired, "answered before"),
+        (|c| c.record.expires_at = NOW, "ended at"),
+        (|c| c.decision.digest = "d2".to_owned(), "for the plan d2"),
+        (|c| (c.decision.digest, c.record.digest) = ("d2".to_owned(), "d2".to_owned()), "look at it again"),
+        (|c| c.caller = Caller::anonymous(Via::Mcp), "anonymous"),
+        (|c| c.settings.granted_to = vec!["carl".to_owned()], "acting.grantedTo"),
+        (|c| c.approval = Approval::Deny, "nobody may approve"),
+    ];
+    for (change, part) in ways {
+        let verdict = case(change).unwrap_err();
+        assert_eq!(verdict.rule, names::APPROVAL);
+        assert!(verdict.why.contains(part), "{part:?} is missing in {}", verdict.why);
+    }
+}
+
+#[test]
+fn an_answer_that_may_be_a_models_counts_only_where_the_policy_says_so() {
+    let by_model = |takes: bool| {
+        case(|c| {
+            c.decision.by_elicitation = true;
+            c.settings.policy.rules[1].elicitation = takes;
+        })
+    };
+    assert!(by_model(false).unwrap_err().why.contains("elicitation = true"));
+    assert_eq!(by_model(true), Ok(()));
+}

@@ -1,0 +1,175 @@
+//! Proving a plan before anybody approves it: the right to each step, the API server's judgement of its dry run, and
+//! what would change.
+//!
+//! Nothing is meant: every request is a dry run, which no API server keeps. What cannot be asked is noted and refuses
+//! nothing; what the API server refuses is `accepted: false`.
+
+use std::time::Duration;
+
+use crate::{
+    deeds::{self, Observation},
+    discovery,
+    error::{Error, PortError},
+    model::{
+        action::Action,
+        plan::{Plan, Proof, Step},
+        target::Target,
+    },
+    ports::{
+        ApiResource, Cluster,
+        acting::{Acting, NotDone, NotDoneKind, Verb},
+    },
+};
+
+/// The marker that a dry run carries; nobody ever sees it in the cluster.
+const KEY: &str = "plan";
+/// A dry run that takes longer than this is given up.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Lines of a difference that are kept.
+const MOST_LINES: usize = 12;
+/// Notes that are kept.
+const MOST_NOTES: usize = 4;
+
+pub(super) async fn prove(
+    cluster: &dyn Cluster,
+    acting: Option<&dyn Acting>,
+    plan: &mut Plan,
+) -> Result<(), Error> {
+    let what = format!("proving the plan for {}", plan.problem.target);
+    let kinds = cluster.resources().await.map_err(|error| Error::from_port(&*what, error))?;
+    for step in &mut plan.steps {
+        step.proof = Some(of_step(cluster, &kinds, acting, step).await);
+    }
+    Ok(())
+}
+
+/// Why a plan would fail, by what the API server said to it; `None` when it said nothing against a required step.
+pub fn refusal(plan: &Plan) -> Option<String> {
+    let refused = plan.steps.iter().filter(|step| step.required).find_map(|step| {
+        let proof = step.proof.as_ref()?;
+        let is_refused = proof.allowed == Some(false) || proof.accepted == Some(false);
+        is_refused.then_some((step, proof))
+    });
+    refused.map(|(step, proof)| {
+        let why = proof.notes.first().map_or("the API server refuses it", String::as_str);
+        format!("step {} ({}) would fail: {why}", step.order, step.action.name())
+    })
+}
+
+async fn of_step(
+    cluster: &dyn Cluster,
+    kinds: &[ApiResource],
+    acting: Option<&dyn Acting>,
+    step: &Step,
+) -> Proof {
+    let mut proof = Proof::default();
+    let action = &step.action;
+    if let Action::AwaitPool { .. } = action {
+        return proof;
+    }
+    may(cluster, kinds, action, &mut proof).await;
+    let seen = match within(deeds::see(cluster, &deeds::looks(action))).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            note(&mut proof, &format!("it could not be read for a dry run: {}", error.message));
+            return proof;
+        }
+    };
+    match deeds::observe(action, KEY, KEY, &seen) {
+        Observation::Ready(ready) => {
+            let changes = ready.diff.iter().filter(|line| !line.contains("aiops.io/effect"));
+            proof.diff = changes.take(MOST_LINES).map(|line| crate::text::line(line, 200)).collect();
+            let left_out = ready.diff.len().saturating_sub(MOST_LINES);
+            if left_out > 0 {
+                proof.diff.push(format!("… and {left_out} more"));
+            }
+            let mut mutation = ready.mutation;
+            mutation.dry_run = true;
+            dry_run(acting, &mutation, &mut proof).await;
+        }
+        Observation::Settled { why } => note(&mut proof, &format!("nothing has to be done: {why}")),
+        Observation::Applied { evidence } => note(&mut proof, &format!("it is done already: {evidence}")),
+        Observation::Wait { why } => note(&mut proof, &format!("it would wait: {why}")),
+        Observation::Refused { why } | Observation::Conflict { why } => {
+            proof.accepted = Some(false);
+            note(&mut proof, &why);
+        }
+    }
+    proof
+}
+
+async fn dry_run(acting: Option<&dyn Acting>, mutation: &crate::ports::acting::Mutation, proof: &mut Proof) {
+    let Some(acting) = acting else {
+        note(proof, "no dry run: acting is not enabled here");
+        return;
+    };
+    let performed = tokio::time::timeout(DEADLINE, acting.perform(mutation)).await;
+    let answer = performed.unwrap_or_else(|_| {
+        let why = format!("the API server did not answer the dry run within {} s", DEADLINE.as_secs());
+        Err(NotDone::new(NotDoneKind::Unknown, why))
+    });
+    match answer {
+        Ok(accepted) => {
+            proof.accepted = Some(true);
+            for warning in &accepted.warnings {
+                note(proof, warning);
+            }
+        }
+        Err(refused) => {
+            proof.accepted = match refused.kind {
+                NotDoneKind::NotFound
+                | NotDoneKind::Rejected
+                | NotDoneKind::Denied
+                | NotDoneKind::Blocked => Some(false),
+                // A state that has moved on, a server under load, a port that cannot: nothing is proven either way.
+                _ => None,
+            };
+            if refused.kind == NotDoneKind::Denied {
+                proof.allowed = Some(false);
+            }
+            note(proof, &refused.why);
+        }
+    }
+}
+
+/// Asks whether we ourselves may do it.
+async fn may(cluster: &dyn Cluster, kinds: &[ApiResource], action: &Action, proof: &mut Proof) {
+    let target = action.target();
+    let Some(kind) = kinds.iter().find(|kind| kind.group == target.group && kind.kind == target.kind) else {
+        note(proof, &format!("the cluster serves no {} of group {:?}", target.kind, target.group));
+        return;
+    };
+    let (verb, resource) = match action {
+        Action::EvictPod { .. } => (Verb::Create, "pods/eviction"),
+        Action::DeletePod { .. } => (Verb::Delete, &*kind.plural),
+        Action::RecordRelease { .. } => (Verb::Create, &*kind.plural),
+        _ => (Verb::MergePatch, &*kind.plural),
+    };
+    let namespace = (!target.namespace.is_empty()).then_some(&*target.namespace);
+    match within(cluster.may(verb.as_str(), &kind.group, resource, namespace)).await {
+        Ok(true) => proof.allowed = Some(true),
+        Ok(false) => {
+            proof.allowed = Some(false);
+            let full = if resource.contains('/') { resource.to_owned() } else { discovery::full_name(kind) };
+            note(proof, &format!("aiops lacks the right to {} {full}{}", verb.as_str(), scope(target)));
+        }
+        Err(error) => note(proof, &format!("whether it is allowed could not be asked: {}", error.message)),
+    }
+}
+
+fn scope(target: &Target) -> String {
+    if target.namespace.is_empty() { String::new() } else { format!(" in {}", target.namespace) }
+}
+
+fn note(proof: &mut Proof, text: &str) {
+    if proof.notes.len() < MOST_NOTES {
+        proof.notes.push(crate::text::line(text, 240));
+    }
+}
+
+async fn within<T>(read: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(|_| {
+        let why = format!("the API server did not answer within {} s", DEADLINE.as_secs());
+        Err(PortError::new(crate::error::PortErrorKind::Timeout, why))
+    })
+}

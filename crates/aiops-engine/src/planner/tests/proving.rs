@@ -1,0 +1,109 @@
+//! Proving: rights, dry runs and differences, with nothing meant.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::super::{
+    fixtures::{World, made, problem},
+    *,
+};
+use crate::{
+    ports::acting::{Accepted, Announcement, Mutation, NotDone, NotDoneKind},
+    testing::{self, FakeCluster},
+};
+
+/// Takes everything down and answers what it was told to.
+struct Judge {
+    answer: Result<Accepted, NotDone>,
+    asked: Mutex<Vec<Mutation>>,
+}
+
+#[async_trait]
+impl Acting for Judge {
+    async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
+        self.asked.lock().push(mutation.clone());
+        self.answer.clone()
+    }
+
+    async fn announce(&self, note: &Announcement) {
+        panic!("proving announces nothing: {note:?}");
+    }
+}
+
+fn engine(cluster: FakeCluster) -> Engine {
+    testing::engine(&[], Some(Arc::new(cluster)), super::super::fixtures::NOW)
+}
+
+async fn proven(world: World, answer: Result<Accepted, NotDone>) -> (Plan, Vec<Mutation>) {
+    let engine = engine(world.0);
+    let problem = problem("Deployment", "web", "crash_loop");
+    let mut plan = made(plan(&engine, &problem, &Order::default()).await.unwrap());
+    let judge = Judge { answer, asked: Mutex::default() };
+    prove(&engine, Some(&judge), &mut plan).await.unwrap();
+    (plan, judge.asked.into_inner())
+}
+
+#[tokio::test]
+async fn every_request_is_a_dry_run_and_shows_its_difference() {
+    let accepted = Accepted { status: 200, warnings: vec!["a warning".to_owned()], ..Accepted::default() };
+    let (plan, asked) = proven(World::crashing(), Ok(accepted)).await;
+    let [mutation] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(mutation.dry_run);
+    let proof = plan.steps[0].proof.as_ref().unwrap();
+    assert_eq!((proof.allowed, proof.accepted), (Some(true), Some(true)));
+    assert!(
+        proof.diff.iter().any(|line| line.contains("shop/web:2") && line.contains("shop/web:1")),
+        "{proof:?}"
+    );
+    assert!(!proof.diff.iter().any(|line| line.contains("aiops.io/effect")), "{proof:?}");
+    assert_eq!(proof.notes, ["a warning"]);
+    assert_eq!(refusal(&plan), None);
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_is_refused_and_what_it_does_not_answer_is_not() {
+    for (kind, accepted) in [
+        (NotDoneKind::Rejected, Some(false)),
+        (NotDoneKind::Denied, Some(false)),
+        (NotDoneKind::Blocked, Some(false)),
+        (NotDoneKind::Conflict, None),
+        (NotDoneKind::Throttled, None),
+        (NotDoneKind::Unknown, None),
+        (NotDoneKind::Unsupported, None),
+    ] {
+        let (plan, _) = proven(World::crashing(), Err(NotDone::new(kind, "because"))).await;
+        let proof = plan.steps[0].proof.as_ref().unwrap();
+        assert_eq!(proof.accepted, accepted, "{kind:?}");
+        assert_eq!(proof.notes, ["because"], "{kind:?}");
+        assert_eq!(refusal(&plan).is_some(), accepted == Some(false), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named() {
+    let mut world = World::crashing();
+    world.0.allowed = false;
+    let (plan, _) = proven(world, Ok(Accepted::default())).await;
+    let why = refusal(&plan).unwrap();
+    assert!(why.contains("lacks the right to patch deployments.apps in shop"), "{why}");
+}
+
+#[tokio::test]
+async fn without_a_port_that_acts_the_difference_is_shown_all_the_same() {
+    let engine = engine(World::crashing().0);
+    let problem = problem("Deployment", "web", "crash_loop");
+    let mut plan = made(plan(&engine, &problem, &Order::default()).await.unwrap());
+    prove(&engine, None, &mut plan).await.unwrap();
+    let proof = plan.steps[0].proof.as_ref().unwrap();
+    assert!(!proof.diff.is_empty() && proof.accepted.is_none(), "{proof:?}");
+    assert!(proof.notes[0].contains("acting is not enabled"), "{proof:?}");
+}
+
+#[tokio::test]
+async fn a_digest_does_not_depend_on_the_proof() {
+    let (one, _) = proven(World::crashing(), Ok(Accepted::default())).await;
+    let (other, _) = proven(World::crashing(), Err(NotDone::new(NotDoneKind::Blocked, "x"))).await;
+    assert_eq!(crate::fingerprint::digest(&one).unwrap(), crate::fingerprint::digest(&other).unwrap());
+}

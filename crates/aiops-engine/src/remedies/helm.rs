@@ -1,0 +1,99 @@
+//! Helm: a release that a bad upgrade broke goes back to the revision before.
+//!
+//! The steps are one revert an object and one record of the new revision, as Helm leaves it. They are made only when the
+//! release was read and nothing stands against them (hooks, removed kinds, drift); otherwise the exact command is handed
+//! out and nothing is done.
+
+use super::{Draft, Move, Remedy, began, rollout_seconds};
+use crate::{
+    model::{
+        action::{Action, Release},
+        plan::Risk,
+        target::Target,
+    },
+    planner::Neighbourhood,
+};
+
+/// What was read of a Helm release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HelmRelease {
+    /// The revision that is deployed.
+    pub current: i64,
+    /// The newest revision before it that was deployed once, when there is one.
+    pub earlier: Option<i64>,
+    /// The objects in which the two manifests differ and that can be reverted one by one, in the order of the manifest.
+    /// Empty while manifests are not read.
+    pub changed: Vec<Target>,
+    /// Why a rollback cannot be made object by object.
+    pub obstacle: Option<String>,
+}
+
+pub(super) struct Rollback;
+
+impl Remedy for Rollback {
+    fn name(&self) -> &'static str {
+        "rollback-release"
+    }
+
+    fn fits(&self, near: &Neighbourhood) -> Result<Draft, String> {
+        let Some((namespace, name)) = &near.owners.release else { return Err(String::new()) };
+        if near.owners.application.is_some() || near.owners.flux.is_some() {
+            return Err(String::new());
+        }
+        let back = began::good_revision(near)?;
+        let read = near.release.clone().unwrap_or_default();
+        let Some(to) = read.earlier else {
+            return Err(command(namespace, name, None, &back.why, "its revisions could not be read"));
+        };
+        if let Some(obstacle) = &read.obstacle {
+            return Err(command(namespace, name, Some(to), &back.why, obstacle));
+        }
+        if read.changed.is_empty() {
+            return Err(command(namespace, name, Some(to), &back.why, "its manifests are not read here"));
+        }
+        Ok(draft(
+            near,
+            &Release { name: name.clone(), namespace: namespace.clone(), from: read.current, to },
+            &read,
+            back.why,
+        ))
+    }
+}
+
+/// What a person runs instead.
+fn command(namespace: &str, name: &str, to: Option<i64>, why: &str, obstacle: &str) -> String {
+    let revision = to.map(|to| format!(" {to}")).unwrap_or_default();
+    format!(
+        "{why}, so the Helm release {namespace}/{name} should go back, which is not done from here ({obstacle}): run `helm rollback {name}{revision} -n {namespace} --wait`"
+    )
+}
+
+fn draft(near: &Neighbourhood, release: &Release, read: &HelmRelease, why: String) -> Draft {
+    let mut moves: Vec<Move> = read
+        .changed
+        .iter()
+        .map(|target| {
+            let action = Action::RevertManifest { target: target.clone(), release: release.clone() };
+            Move::new(
+                format!("Revert {target} to revision {} of release {}", release.to, release.name),
+                action,
+            )
+        })
+        .collect();
+    let next = release.from.saturating_add(1);
+    let secret = format!("sh.helm.release.v1.{}.v{next}", release.name);
+    moves.push(Move::new(
+        format!("Record revision {next} of release {}: rollback to {}", release.name, release.to),
+        Action::RecordRelease {
+            target: Target::new("", "Secret", release.namespace.clone(), secret),
+            release: release.clone(),
+        },
+    ));
+    Draft {
+        why,
+        moves,
+        expected: format!("release {} is deployed with the content of revision {}", release.name, release.to),
+        risk: Risk::High,
+        seconds: rollout_seconds(near),
+    }
+}

@@ -1,0 +1,53 @@
+//! Operators: what a custom resource controls is changed by its operator, which is made to look again.
+//!
+//! A nudge writes one annotation to the operator's own resource and nothing to what the operator made.
+
+use super::{Draft, Move, Remedy};
+use crate::{
+    model::{action::Action, plan::Risk},
+    planner::Neighbourhood,
+};
+
+/// How long an operator is expected to take, in seconds: the Go planner waited 3 minutes.
+const SECONDS: u32 = 180;
+
+pub(super) struct Nudge;
+
+impl Remedy for Nudge {
+    fn name(&self) -> &'static str {
+        "nudge-operator"
+    }
+
+    fn fits(&self, near: &Neighbourhood) -> Result<Draft, String> {
+        let target = near.target();
+        let Some(resource) = &near.nudged else {
+            let owners = &near.owners;
+            return Err(if let Some(olm) = &owners.olm {
+                format!("OLM made {target} from {olm}, and has no resource that a nudge would reach")
+            } else if let Some(operator) = &owners.operator {
+                format!(
+                    "{target} names {operator} and no owner reference, so which resource it was made from is not known"
+                )
+            } else if target.kind == "ClusterOperator" {
+                format!("{target} names no configuration of its operator")
+            } else {
+                String::new()
+            });
+        };
+        // A workload that Argo CD or Helm deploys is theirs, whatever controls it besides.
+        if near.owners.application.is_some() || near.owners.release.is_some() {
+            return Err(String::new());
+        }
+        let what = if target.kind == "ClusterOperator" { "is configured by" } else { "is controlled by" };
+        Ok(Draft {
+            why: format!("{target} {what} {resource}, whose operator is made to look at it again"),
+            moves: vec![Move::new(
+                format!("Nudge the operator of {resource}"),
+                Action::NudgeOperator { target: resource.clone() },
+            )],
+            expected: format!("the operator of {resource} reconciles {target}"),
+            risk: Risk::Medium,
+            seconds: SECONDS,
+        })
+    }
+}

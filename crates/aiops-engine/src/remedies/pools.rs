@@ -1,0 +1,54 @@
+//! Waiting for a MachineConfigPool: a node that its operator is updating comes back by itself.
+//!
+//! It changes nothing.
+
+use super::{Draft, Move, Remedy, pool_of};
+use crate::{
+    model::{action::Action, plan::Risk, target::Target},
+    planner::{Neighbourhood, value},
+};
+
+/// How long one machine's update is expected to take, in seconds: a reboot with its drain.
+const ONE: i64 = 300;
+
+pub(super) struct Await;
+
+impl Remedy for Await {
+    fn name(&self) -> &'static str {
+        "await-pool"
+    }
+
+    fn fits(&self, near: &Neighbourhood) -> Result<Draft, String> {
+        if !matches!(near.target().kind.as_str(), "Node" | "MachineConfig" | "MachineConfigPool") {
+            return Err(String::new());
+        }
+        let Some(pool) = pool_of(near) else { return Err(String::new()) };
+        let target =
+            Target::new("machineconfiguration.openshift.io", "MachineConfigPool", "", value::name(pool))
+                .with_uid(value::uid(pool));
+        let count = |member: &str| value::int(pool, &format!("/status/{member}")).unwrap_or(0);
+        let (all, updated) = (count("machineCount"), count("updatedMachineCount"));
+        let is =
+            |kind: &str| value::condition(pool, kind).is_some_and(|condition| condition.status == "True");
+        if is("Degraded") {
+            return Err(format!("{target} is degraded, so its update will not end by itself"));
+        }
+        if value::flag(pool, "/spec/paused") {
+            return Err(format!("{target} is paused, so nothing is being updated"));
+        }
+        if !is("Updating") || updated >= all {
+            return Err(format!("{target} is not updating ({updated} of {all} machines are updated)"));
+        }
+        Ok(Draft {
+            why: format!("{target} is updating: {updated} of {all} machines are updated"),
+            moves: vec![Move::new(
+                format!("Wait until {target} is updated"),
+                Action::AwaitPool { target: target.clone() },
+            )],
+            expected: format!("all {all} machines of {target} are updated and ready"),
+            risk: Risk::Low,
+            seconds: u32::try_from((all.saturating_sub(updated)).saturating_mul(ONE).clamp(60, 86_400))
+                .unwrap_or(3_600),
+        })
+    }
+}

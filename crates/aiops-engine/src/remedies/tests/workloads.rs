@@ -1,0 +1,317 @@
+//! Restart, rollback, limits, scaling and eviction.
+
+use serde_json::{Value, json};
+
+use super::{super::*, fits, misfits};
+use crate::planner::fixtures::{self, World};
+
+const ROLLBACK: &str = "rollback-to-good-revision";
+
+#[tokio::test]
+async fn a_rollout_that_began_the_trouble_is_rolled_back() {
+    let draft = fits(World::crashing(), "Deployment", "web", ROLLBACK).await;
+    let Action::RollbackWorkload { target, revision, source } = &draft.moves[0].action else {
+        panic!("{draft:?}")
+    };
+    assert_eq!((target.uid.as_deref(), *revision, source.as_str()), (Some("u-web"), 1, "web-1"));
+    assert!(draft.why.contains("never complete") && draft.why.contains("served for 2 h"), "{}", draft.why);
+
+    // The rollout was complete for a moment: a process without a readiness probe counts as ready when it starts.
+    let complete = World::crashing();
+    complete.edit("deployments", "web", |web| {
+        web["status"]["conditions"][0]["reason"] = json!("NewReplicaSetAvailable");
+    });
+    let draft = fits(complete, "Deployment", "web", ROLLBACK).await;
+    assert!(draft.why.contains("first seen 180 s after"), "{}", draft.why);
+
+    // Pods of the old revision that are still there prove it good.
+    let half = World::crashing();
+    half.put("pods", fixtures::pod("web-1-a", "web-1"));
+    let draft = fits(half, "Deployment", "web", ROLLBACK).await;
+    assert!(draft.why.contains("still has 1 pods that are well"), "{}", draft.why);
+}
+
+#[tokio::test]
+async fn a_rollout_that_did_not_begin_it_is_not_rolled_back() {
+    misfits(World::healthy(), "Deployment", "web", ROLLBACK, "in trouble now").await;
+
+    let long_ago = World::crashing();
+    long_ago.edit("replicasets", "web-2", |set| {
+        set["metadata"]["creationTimestamp"] = json!("2025-12-30T09:00:00Z");
+    });
+    long_ago.edit("replicasets", "web-1", |set| {
+        set["metadata"]["creationTimestamp"] = json!("2025-12-29T09:00:00Z");
+    });
+    long_ago.edit("deployments", "web", |web| {
+        web["status"]["conditions"][0]["reason"] = json!("NewReplicaSetAvailable");
+    });
+    misfits(long_ago, "Deployment", "web", ROLLBACK, "ran for a while").await;
+
+    let both = World::crashing();
+    let mut old = fixtures::pod("web-1-a", "web-1");
+    fixtures::trouble(&mut old, "CrashLoopBackOff");
+    both.put("pods", old);
+    misfits(both, "Deployment", "web", ROLLBACK, "earlier revision is in trouble too").await;
+
+    let one = World::crashing();
+    one.put("pods", fixtures::pod("web-2-c", "web-2"));
+    misfits(one, "Deployment", "web", ROLLBACK, "pod web-2-c of the current revision is well").await;
+
+    let first = World::crashing();
+    first.0.objects.lock().retain(|(_, _, name), _| name != "web-1");
+    misfits(first, "Deployment", "web", ROLLBACK, "no earlier revision").await;
+
+    // The revision before came a minute earlier: nobody knows whether it was any good.
+    let brief = World::crashing();
+    brief.edit("replicasets", "web-1", |set| {
+        set["metadata"]["creationTimestamp"] = json!("2026-01-01T11:54:00Z");
+    });
+    misfits(brief, "Deployment", "web", ROLLBACK, "known to have been good").await;
+
+    // It was not available before the rollout either.
+    let never = World::crashing();
+    never.edit("deployments", "web", |web| {
+        web["status"]["conditions"][1]["lastTransitionTime"] = json!("2026-01-01T11:00:00Z");
+    });
+    misfits(never, "Deployment", "web", ROLLBACK, "known to have been good").await;
+
+    let paused = World::crashing();
+    paused.edit("deployments", "web", |web| web["spec"]["paused"] = json!(true));
+    misfits(paused, "Deployment", "web", ROLLBACK, "paused").await;
+
+    let unrecorded = World::crashing();
+    unrecorded.edit("deployments", "web", |web| {
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("shop/web:3");
+    });
+    misfits(unrecorded, "Deployment", "web", ROLLBACK, "could not be undone").await;
+}
+
+#[tokio::test]
+async fn refused_pods_and_missing_images_are_rolled_back_too() {
+    fits(World::troubled("ImagePullBackOff"), "Deployment", "web", ROLLBACK).await;
+    let refused = World::healthy();
+    refused.0.objects.lock().retain(|(kind, ..), _| kind != "pods");
+    refused.edit("deployments", "web", |web| {
+        web["status"]["conditions"] = json!([
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"},
+            {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"},
+        ]);
+    });
+    let draft = fits(refused, "Deployment", "web", ROLLBACK).await;
+    assert!(draft.why.contains("are refused"), "{}", draft.why);
+}
+
+/// A StatefulSet or DaemonSet `db` of two revisions, the newest in trouble.
+fn set(kind: &str, plural: &str) -> World {
+    let world = World::empty();
+    let template = |tag: &str| json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": tag}]}});
+    world.put(
+        plural,
+        json!({"apiVersion": "apps/v1", "kind": kind,
+            "metadata": {"name": "db", "namespace": "shop", "uid": "u-db"},
+            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template("db:2")},
+            "status": {"currentRevision": "db-1", "updateRevision": "db-2", "desiredNumberScheduled": 1}}),
+    );
+    for (number, created) in [(1, "2026-01-01T09:00:00Z"), (2, "2026-01-01T11:55:00Z")] {
+        let mut data = template(&format!("db:{number}"));
+        data["$patch"] = json!("replace");
+        world.put(
+            "controllerrevisions",
+            json!({
+                "metadata": {"name": format!("db-{number}"), "namespace": "shop", "uid": format!("r{number}"),
+                    "creationTimestamp": created, "labels": {"app": "web", "controller-revision-hash": format!("h{number}")},
+                    "ownerReferences": [{"apiVersion": "apps/v1", "kind": kind, "name": "db", "uid": "u-db", "controller": true}]},
+                "revision": number, "data": {"spec": {"template": data}},
+            }),
+        );
+    }
+    let mut pod = fixtures::pod("db-0", "db-2");
+    pod["metadata"]["labels"] =
+        json!({"app": "web", "controller-revision-hash": if kind == "StatefulSet" { "db-2" } else { "h2" }});
+    pod["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": kind, "name": "db", "uid": "u-db", "controller": true}]);
+    fixtures::trouble(&mut pod, "CrashLoopBackOff");
+    world.put("pods", pod);
+    world
+}
+
+#[tokio::test]
+async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
+    for (kind, plural) in [("StatefulSet", "statefulsets"), ("DaemonSet", "daemonsets")] {
+        let draft = fits(set(kind, plural), kind, "db", ROLLBACK).await;
+        let Action::RollbackWorkload { revision, source, .. } = &draft.moves[0].action else {
+            panic!("{draft:?}")
+        };
+        assert_eq!((*revision, source.as_str()), (1, "db-1"), "{kind}");
+        let by_hand = set(kind, plural);
+        by_hand.edit(plural, "db", |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
+        misfits(by_hand, kind, "db", ROLLBACK, "OnDelete").await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_is_an_order_that_says_what_it_saw() {
+    let draft = fits(World::healthy(), "Deployment", "web", "restart-rollout").await;
+    assert!(draft.why.contains("because it was asked for"), "{}", draft.why);
+    let draft = fits(World::crashing(), "Deployment", "web", "restart-rollout").await;
+    assert!(draft.why.contains("2 of 2 pods are in trouble (CrashLoopBackOff)"), "{}", draft.why);
+    let empty = World::healthy();
+    empty.edit("deployments", "web", |web| web["spec"]["replicas"] = json!(0));
+    misfits(empty, "Deployment", "web", "restart-rollout", "scaled to 0").await;
+    let bare = World::empty();
+    let mut pod = fixtures::pod("bare", "web-2");
+    pod["metadata"]["ownerReferences"] = json!([]);
+    bare.put("pods", pod);
+    misfits(bare, "Pod", "bare", "restart-rollout", "nobody would make it again").await;
+}
+
+fn killed() -> World {
+    World::troubled("OOMKilled")
+}
+
+fn limit_of(draft: &Draft) -> (Option<&str>, Option<&str>) {
+    let Action::SetResources { container, resources, .. } = &draft.moves[0].action else {
+        panic!("{draft:?}")
+    };
+    assert_eq!(container, "app");
+    (resources.memory_limit.as_deref(), resources.memory_request.as_deref())
+}
+
+#[tokio::test]
+async fn a_memory_limit_is_raised_by_a_half_within_what_is_allowed() {
+    let draft = fits(killed(), "Deployment", "web", "raise-memory-limit").await;
+    assert_eq!(limit_of(&draft), (Some("384Mi"), None));
+
+    let guaranteed = killed();
+    guaranteed.edit("deployments", "web", |web| {
+        web["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]["memory"] = json!("256Mi");
+    });
+    assert_eq!(
+        limit_of(&fits(guaranteed, "Deployment", "web", "raise-memory-limit").await),
+        (Some("384Mi"), Some("384Mi"))
+    );
+
+    let ranged = |item: Value| {
+        let world = killed();
+        world.put(
+            "limitranges",
+            json!({"metadata": {"name": "bounds", "namespace": "shop"}, "spec": {"limits": [item]}}),
+        );
+        world
+    };
+    let capped = ranged(json!({"type": "Container", "max": {"memory": "300Mi"}}));
+    let draft = fits(capped, "Deployment", "web", "raise-memory-limit").await;
+    assert_eq!(limit_of(&draft).0, Some("288Mi"));
+    assert!(draft.why.contains("LimitRange bounds"), "{}", draft.why);
+    let full = ranged(json!({"type": "Container", "max": {"memory": "256Mi"}}));
+    misfits(
+        full,
+        "Deployment",
+        "web",
+        "raise-memory-limit",
+        "LimitRange bounds leaves container app no more than 256Mi",
+    )
+    .await;
+    let ratio = ranged(json!({"type": "Container", "maxLimitRequestRatio": {"memory": "2"}}));
+    misfits(ratio, "Deployment", "web", "raise-memory-limit", "LimitRange bounds").await;
+
+    let quota = |hard: &str| {
+        let world = killed();
+        world.put(
+            "resourcequotas",
+            json!({"metadata": {"name": "team", "namespace": "shop"},
+                "status": {"hard": {"limits.memory": hard}, "used": {"limits.memory": "512Mi"}}}),
+        );
+        world
+    };
+    // Two replicas take 128Mi more each, and the surplus pod of the rollout all of its 384Mi.
+    assert_eq!(
+        limit_of(&fits(quota("1152Mi"), "Deployment", "web", "raise-memory-limit").await).0,
+        Some("384Mi")
+    );
+    misfits(quota("600Mi"), "Deployment", "web", "raise-memory-limit", "ResourceQuota team").await;
+
+    misfits(World::crashing(), "Deployment", "web", "raise-memory-limit", "killed for memory").await;
+    let unlimited = killed();
+    unlimited.edit("deployments", "web", |web| {
+        web["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({});
+    });
+    misfits(unlimited, "Deployment", "web", "raise-memory-limit", "no memory limit").await;
+}
+
+#[tokio::test]
+async fn a_cpu_limit_is_raised_where_it_is_plain_which() {
+    let draft = fits(World::healthy(), "Deployment", "web", "raise-cpu-limit").await;
+    let Action::SetResources { resources, .. } = &draft.moves[0].action else { panic!("{draft:?}") };
+    assert_eq!(resources.cpu_limit.as_deref(), Some("750m"));
+    let two = World::healthy();
+    two.edit("deployments", "web", |web| {
+        let more = json!({"name": "proxy", "resources": {"limits": {"cpu": "1"}}});
+        web["spec"]["template"]["spec"]["containers"].as_array_mut().unwrap().push(more);
+    });
+    misfits(two, "Deployment", "web", "raise-cpu-limit", "does not say which").await;
+    let vertical = World::healthy();
+    vertical.put(
+        "verticalpodautoscalers",
+        json!({"metadata": {"name": "vpa", "namespace": "shop"}, "spec": {"targetRef": {"kind": "Deployment", "name": "web"}}}),
+    );
+    misfits(vertical, "Deployment", "web", "raise-cpu-limit", "VerticalPodAutoscaler shop/vpa owns").await;
+}
+
+#[tokio::test]
+async fn load_is_shared_by_more_replicas_where_all_are_well() {
+    let draft = fits(World::healthy(), "Deployment", "web", "scale-out").await;
+    assert!(matches!(draft.moves[0].action, Action::ScaleWorkload { replicas: 3, .. }), "{draft:?}");
+    misfits(World::crashing(), "Deployment", "web", "scale-out", "0 of 2 pods").await;
+    let quota = World::healthy();
+    quota.put(
+        "resourcequotas",
+        json!({"metadata": {"name": "team", "namespace": "shop"}, "status": {"hard": {"pods": "5"}, "used": {"pods": "5"}}}),
+    );
+    misfits(quota, "Deployment", "web", "scale-out", "ResourceQuota team leaves room for 0").await;
+    misfits(set("StatefulSet", "statefulsets"), "StatefulSet", "db", "scale-out", "not known").await;
+}
+
+#[tokio::test]
+async fn one_pod_in_trouble_by_itself_is_evicted() {
+    let one = || {
+        let world = World::healthy();
+        world.edit("pods", "web-2-b", |pod| fixtures::trouble(pod, "CrashLoopBackOff"));
+        world
+    };
+    let draft = fits(one(), "Pod", "web-2-b", "evict-pod").await;
+    assert!(matches!(&draft.moves[0].action, Action::EvictPod { target } if target.name == "web-2-b"));
+    misfits(one(), "Pod", "web-2-a", "evict-pod", "pod web-2-a was named").await;
+    misfits(World::crashing(), "Deployment", "web", "evict-pod", "2 pods are in trouble").await;
+    misfits(World::healthy(), "Deployment", "web", "evict-pod", "").await;
+}
+
+#[tokio::test]
+async fn an_estimate_follows_the_strategy() {
+    let seconds = |edit: fn(&mut Value)| async move {
+        let world = World::healthy();
+        world.edit("deployments", "web", edit);
+        rollout_seconds(&world.near("Deployment", "web", "unspecified").await)
+    };
+    let plain = seconds(|_| ()).await;
+    let many = seconds(|web| {
+        web["spec"]["replicas"] = json!(40);
+        web["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": 1, "maxUnavailable": 0});
+    })
+    .await;
+    let at_once = seconds(|web| {
+        web["spec"]["replicas"] = json!(40);
+        web["spec"]["strategy"] = json!({"type": "Recreate"});
+    })
+    .await;
+    let slow = seconds(|web| web["spec"]["minReadySeconds"] = json!(120)).await;
+    assert!(plain < many && at_once < many && plain < slow, "{plain} {many} {at_once} {slow}");
+    let absurd = seconds(|web| {
+        web["spec"]["replicas"] = json!(i64::MAX);
+        web["spec"]["minReadySeconds"] = json!(i64::MAX);
+        web["spec"]["strategy"]["rollingUpdate"] =
+            json!({"maxSurge": "9223372036854775807%", "maxUnavailable": -5});
+    })
+    .await;
+    assert!((30..=3_600).contains(&absurd), "{absurd}");
+}

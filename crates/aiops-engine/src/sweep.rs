@@ -1,0 +1,217 @@
+//! From what the detectors find to incidents: which are opened, which are closed, and that nothing is written when
+//! nothing changed.
+//!
+//! Pure: findings and open incidents in, reports and closures out. It closes only what detectors opened, and only when
+//! what was found is gone for a while and the rows that would show it are fresh. It never acts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::{
+    detectors::Finding,
+    fingerprint::fingerprint,
+    model::{
+        Millis,
+        ids::IncidentId,
+        incident::{Incident, IncidentBody, IncidentSource, IncidentStatus},
+        target::Target,
+    },
+    ports::{Ids, store::Report},
+    redact::Redactor,
+    text,
+};
+
+/// Most incidents that one sweep opens; the worst first, the rest with the next sweeps. A flood is then spread, and each
+/// commit stays short.
+pub const MOST_REPORTS: usize = 100;
+/// With so many open incidents no more are opened: nobody reads them, and the breaker has long been open.
+pub const MOST_OPEN: usize = 2_000;
+/// Detectors remember what happened for up to an hour (a kill, a failed job). A finding that began before its incident
+/// was closed is that memory, and opens none before this has passed.
+const MEMORY: Millis = 65 * 60_000;
+/// A finding that tells no beginning opens no new incident so soon after one was closed.
+const REST: Millis = 5 * 60_000;
+
+/// What a sweep remembers for the next: since when the trouble of an open incident is not seen any more. Losing it only
+/// begins the grace anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    gone_since: HashMap<IncidentId, Millis>,
+}
+
+impl Memory {
+    /// Whether some incident's trouble is gone and its grace is not over.
+    pub fn is_waiting(&self) -> bool {
+        !self.gone_since.is_empty()
+    }
+}
+
+/// What a sweep looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight<'a> {
+    /// uid of the cluster.
+    pub cluster: &'a str,
+    /// What the detectors find, worst first.
+    pub findings: &'a [Finding],
+    /// Open incidents of all sources.
+    pub open: &'a [Incident],
+    /// Incidents that were closed lately.
+    pub closed: &'a [Incident],
+    /// Every kind that detectors look at is known and fresh: what is not found is not there.
+    pub is_complete: bool,
+    /// Now.
+    pub now: Millis,
+    /// How long trouble must be gone before its incident is closed.
+    pub grace: Millis,
+}
+
+/// What a sweep wants to be kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Swept {
+    /// Incidents to open, and open ones that got worse.
+    pub reports: Vec<Report>,
+    /// Incidents to close.
+    pub closures: Vec<Closure>,
+    /// Findings for which there was no room this time.
+    pub left: usize,
+}
+
+/// An incident to close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closure {
+    /// Which.
+    pub id: IncidentId,
+    /// Why.
+    pub resolution: String,
+}
+
+/// Decides what has changed. `ids` is asked only for incidents that may be new.
+pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
+    let Sight { cluster, findings, open, closed, is_complete, now, grace } = sight;
+    let by_fingerprint: HashMap<&str, &Incident> =
+        open.iter().map(|incident| (incident.fingerprint.as_str(), incident)).collect();
+    let mut last_closed: HashMap<&str, Millis> = HashMap::new();
+    for incident in closed {
+        let at = incident.closed_at.unwrap_or(incident.last_seen);
+        let known = last_closed.entry(&incident.fingerprint).or_insert(at);
+        *known = (*known).max(at);
+    }
+    let mut swept = Swept::default();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut follows: BTreeMap<String, String> = BTreeMap::new();
+    let mut room = MOST_REPORTS.min(MOST_OPEN.saturating_sub(open.len()));
+    for finding in findings {
+        let target = target(finding);
+        let own = fingerprint(cluster, &target, finding.issue.code);
+        let mut known = by_fingerprint.get(own.as_str()).copied();
+        for code in &finding.also {
+            let also = fingerprint(cluster, &target, code);
+            // What somebody else reported under the name of a consequence is this trouble.
+            let theirs = by_fingerprint.get(also.as_str()).copied();
+            known = known.or_else(|| theirs.filter(|incident| incident.source != IncidentSource::Detector));
+            follows.insert(also, finding.issue.code.to_owned());
+        }
+        seen.insert(own.clone());
+        let is_worse = known.is_some_and(|incident| finding.severity < incident.severity);
+        if known.is_some() && !is_worse {
+            continue;
+        }
+        if known.is_none() && is_remembered(finding, last_closed.get(own.as_str()).copied(), now) {
+            continue;
+        }
+        if room == 0 {
+            swept.left += 1;
+            continue;
+        }
+        room -= 1;
+        let incident = incident(cluster, finding, target, own, ids, now);
+        swept.reports.push(Report { incident, into: known.map(|incident| incident.id.clone()) });
+    }
+    for incident in open {
+        let is_ours = incident.source == IncidentSource::Detector
+            && incident.cluster == cluster
+            && matches!(incident.status, IncidentStatus::Active | IncidentStatus::Failed);
+        if !is_ours || seen.contains(&incident.fingerprint) {
+            memory.gone_since.remove(&incident.id);
+            continue;
+        }
+        if let Some(cause) = follows.get(&incident.fingerprint) {
+            memory.gone_since.remove(&incident.id);
+            let resolution =
+                format!("it follows from {cause} on the same object, which has its own incident");
+            swept.closures.push(Closure { id: incident.id.clone(), resolution });
+            continue;
+        }
+        if !is_complete {
+            memory.gone_since.remove(&incident.id);
+            continue;
+        }
+        let since = *memory.gone_since.entry(incident.id.clone()).or_insert(now);
+        if now.saturating_sub(since) >= grace {
+            memory.gone_since.remove(&incident.id);
+            let seconds = now.saturating_sub(since) / 1_000;
+            let resolution = format!("{} has not been seen for {seconds} s", incident.issue);
+            swept.closures.push(Closure { id: incident.id.clone(), resolution });
+        }
+    }
+    let is_open: BTreeSet<&IncidentId> = open.iter().map(|incident| &incident.id).collect();
+    memory.gone_since.retain(|id, _| is_open.contains(id));
+    swept
+}
+
+/// Whether a finding is what is left to be seen of trouble whose incident was closed.
+fn is_remembered(finding: &Finding, closed_at: Option<Millis>, now: Millis) -> bool {
+    let Some(closed_at) = closed_at else { return false };
+    let age = now.saturating_sub(closed_at);
+    match finding.issue.since {
+        Some(since) if since.saturating_mul(1_000) > closed_at => false,
+        Some(_) => age < MEMORY,
+        None => age < REST,
+    }
+}
+
+fn target(finding: &Finding) -> Target {
+    let object = &finding.issue.object;
+    Target::known(&object.kind, &object.namespace, &object.name)
+}
+
+fn incident(
+    cluster: &str,
+    finding: &Finding,
+    target: Target,
+    fingerprint: String,
+    ids: &dyn Ids,
+    now: Millis,
+) -> Incident {
+    let issue = &finding.issue;
+    let mut affected = vec![format!("{}/{}", target.kind, target.name)];
+    affected.extend(issue.example.as_ref().map(|pod| format!("Pod/{pod}")));
+    let count = if issue.count > 1 { format!(" ({} affected)", issue.count) } else { String::new() };
+    let also = match finding.also.as_slice() {
+        [] => String::new(),
+        also => format!("; also {}", also.join(", ")),
+    };
+    Incident {
+        id: IncidentId::of(&ids.unique()),
+        fingerprint,
+        cluster: cluster.to_owned(),
+        issue: issue.code.to_owned(),
+        severity: finding.severity,
+        status: IncidentStatus::Active,
+        source: IncidentSource::Detector,
+        occurrences: 1,
+        first_seen: now,
+        last_seen: now,
+        closed_at: None,
+        workflow: None,
+        body: IncidentBody {
+            title: text::clean(&format!("{} on {target}", issue.code), 180).text,
+            description: text::show(&Redactor, &format!("{}{count}{also}", issue.what), 1_900).text,
+            affected_resources: affected,
+            ..IncidentBody::default()
+        },
+        target,
+    }
+}
+
+#[cfg(test)]
+mod tests;

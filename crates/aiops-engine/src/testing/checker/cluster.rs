@@ -1,0 +1,185 @@
+//! What the cluster shows: health where it was claimed, pre-images where it was rolled back, budgets of disruption.
+//!
+//! I7 and I10. Health is judged here anew, from the objects as they stood when the workflow ended.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use super::{Findings, History, replay::Replay};
+use crate::{
+    model::{action::Action, phase::Phase},
+    ports::acting::Verb,
+    testing::{
+        model::{
+            Entry, Key, OURSELVES,
+            json::{condition, is_ready, number, take, text},
+        },
+        sim::notes::Scene,
+    },
+};
+
+pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings) {
+    for (id, told) in &replay.told {
+        let Some(workflow) = &told.workflow else { continue };
+        match &told.end {
+            Some((Phase::Completed, Some(scene))) if !is_resolved(told.phases.as_slice()) => {
+                let steps = workflow.plan.iter().flat_map(|plan| &plan.steps);
+                for step in steps {
+                    if let Some(why) = ails(&step.action, scene) {
+                        findings.add("I7", format!("{id} is completed though {why}"));
+                    }
+                }
+            }
+            Some((Phase::RolledBack, Some(scene))) if !is_resolved(told.phases.as_slice()) => {
+                restored(history, id.as_str(), scene, findings);
+            }
+            _ => {}
+        }
+    }
+    disruptions(history, findings);
+}
+
+/// A person said so: then it is the person's word.
+fn is_resolved(phases: &[Phase]) -> bool {
+    phases.contains(&Phase::NeedsOperator)
+}
+
+fn find<'s>(scene: &'s Scene, key: &Key) -> Option<&'s Arc<Value>> {
+    scene.iter().find(|(known, _)| known == key).map(|(_, object)| object)
+}
+
+/// What is wrong with the object of an action that is said to have helped.
+fn ails(action: &Action, scene: &Scene) -> Option<String> {
+    let target = action.target();
+    let key = Key::of_target(target);
+    let object = find(scene, &key);
+    let missing = || Some(format!("{key} is not there"));
+    match action {
+        Action::EvictPod { .. } | Action::DeletePod { .. } => {
+            let same = object.filter(|object| Some(text(object, "/metadata/uid")) == target.uid.as_deref());
+            same.map(|_| format!("{key} is still there"))
+        }
+        Action::CordonNode { .. } | Action::UncordonNode { .. } => {
+            let Some(node) = object else { return missing() };
+            let is_cordoned = node.pointer("/spec/unschedulable").and_then(Value::as_bool).unwrap_or(false);
+            let wants = matches!(action, Action::CordonNode { .. });
+            (is_cordoned != wants).then(|| format!("{key} is unschedulable={is_cordoned}"))
+        }
+        Action::SyncApplication { .. } | Action::RollbackApplication { .. } => {
+            let Some(application) = object else { return missing() };
+            let phase = text(application, "/status/operationState/phase");
+            (phase != "Succeeded").then(|| format!("the operation of {key} is {phase}"))
+        }
+        _ => match (key.kind.as_str(), object) {
+            ("Deployment" | "StatefulSet" | "DaemonSet", Some(workload)) => unhealthy(&key, workload, scene),
+            ("Deployment" | "StatefulSet" | "DaemonSet", None) => missing(),
+            _ => None,
+        },
+    }
+}
+
+/// Counted from the pods, not from the workload's own status.
+fn unhealthy(key: &Key, workload: &Value, scene: &Scene) -> Option<String> {
+    let uid = text(workload, "/metadata/uid");
+    let wanted = if key.kind == "DaemonSet" {
+        i64::try_from(scene.iter().filter(|(node, _)| node.kind == "Node").count()).unwrap()
+    } else {
+        workload.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
+    };
+    let owner_of = |object: &Value| {
+        crate::testing::model::json::controller(object).map(|(_, _, uid)| uid.to_owned()).unwrap_or_default()
+    };
+    let sets: Vec<&str> = scene
+        .iter()
+        .filter(|(set, object)| set.kind == "ReplicaSet" && owner_of(object) == uid)
+        .map(|(_, set)| text(set, "/metadata/uid"))
+        .collect();
+    let template = workload.pointer("/spec/template/spec");
+    let ready = scene.iter().filter(|(pod, object)| {
+        let owner = owner_of(object);
+        pod.kind == "Pod"
+            && (owner == uid || sets.contains(&owner.as_str()))
+            && is_ready(object)
+            && object.pointer("/spec/containers") == template.and_then(|spec| spec.get("containers"))
+    });
+    let ready = i64::try_from(ready.count()).unwrap();
+    (ready < wanted).then(|| format!("{key} has {ready} of {wanted} pods of its template ready"))
+}
+
+/// The fields that we write, as they are.
+fn fields(object: &Value) -> Value {
+    let mut fields = object.get("spec").cloned().unwrap_or(Value::Null);
+    // A node's taints are its controller's; `false` and absent are one to a node.
+    take(&mut fields, "/taints");
+    if fields.get("unschedulable") == Some(&Value::Bool(false)) {
+        take(&mut fields, "/unschedulable");
+    }
+    fields
+}
+
+/// I7: where nobody else wrote, everything that this workflow wrote is as before, and its markers are gone.
+fn restored(history: &History, id: &str, scene: &Scene, findings: &mut Findings) {
+    let mut written: BTreeMap<&Key, (&Entry, bool)> = BTreeMap::new();
+    for entry in history.journal.iter().filter(|entry| entry.status < 300 && !entry.dry_run && entry.changed)
+    {
+        let is_ours = entry.actor == OURSELVES && entry.workflow == id;
+        match written.get_mut(&entry.key) {
+            Some((_, is_shared)) => *is_shared |= !is_ours && spec_differs(entry),
+            None if is_ours => {
+                written.insert(&entry.key, (entry, false));
+            }
+            None => {}
+        }
+    }
+    for (key, (first, is_shared)) in written {
+        if is_shared || first.verb == Verb::Evict || first.verb == Verb::Delete {
+            continue;
+        }
+        let (Some(before), Some(now)) = (&first.before, find(scene, key)) else {
+            findings.add("I7", format!("{id} is rolled back and {key} is not there"));
+            continue;
+        };
+        findings.unless(fields(before) == fields(now), "I7", || {
+            format!(
+                "{id} is rolled back and {key} is not as before: {} instead of {}",
+                fields(now),
+                fields(before)
+            )
+        });
+        let marker = format!("\"{id}/");
+        let annotations = now.pointer("/metadata/annotations").map(Value::to_string).unwrap_or_default();
+        findings.unless(!annotations.contains(&marker), "I7", || {
+            format!("{id} is rolled back and {key} carries its marker")
+        });
+    }
+}
+
+/// Whether a write changed more than annotations.
+fn spec_differs(entry: &Entry) -> bool {
+    match (&entry.before, &entry.after) {
+        (Some(before), Some(after)) => before.get("spec") != after.get("spec"),
+        _ => true,
+    }
+}
+
+/// I10: no disruption of ours took a budget below its minimum. The healthy are counted in the journal's own objects.
+fn disruptions(history: &History, findings: &mut Findings) {
+    for entry in history.journal.iter().filter(|e| e.actor == OURSELVES && e.is_effect() && e.changed) {
+        if !matches!(entry.verb, Verb::Evict | Verb::Delete) {
+            continue;
+        }
+        let Some(pod) = &entry.before else { continue };
+        let is_bare = crate::testing::model::json::controller(pod).is_none();
+        findings.unless(!is_bare, "I11", || format!("{} has no owner and was taken away", entry.key));
+        for (budget, healthy, minimum) in &entry.budgets {
+            let was_ready = condition(pod, "Ready") == "True";
+            findings.unless(!was_ready || healthy >= minimum, "I10", || {
+                format!("{} left {healthy} of at least {minimum} of the budget {budget}", entry.key)
+            });
+        }
+        findings.unless(number(pod, "/spec/priority") < 2_000_000_000, "I11", || {
+            format!("{} is critical to the system and was taken away", entry.key)
+        });
+    }
+}

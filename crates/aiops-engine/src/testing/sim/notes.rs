@@ -1,0 +1,92 @@
+//! What an observer at the ports' far side saw, in one order with the model's journal: every write that the store took,
+//! who made it, and how the cluster stood when a workflow ended.
+//!
+//! It stands behind faults and defects, directly before the store: what it notes has happened.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value;
+
+use super::hands::Hands;
+use crate::{
+    model::{Millis, ids::WorkflowId, phase::Phase},
+    ports::store::{Acceptance, Control, Fence, Lease, Taken, Write},
+    testing::model::{Key, Model},
+};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Note {
+    /// Its place among the entries of the journal.
+    pub(crate) order: u64,
+    /// When, by the true time.
+    pub(crate) at: Millis,
+    /// Who: an executor, or a door.
+    pub(crate) actor: String,
+    /// What.
+    pub(crate) what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    /// The store took a trigger.
+    Accepted { acceptance: Box<Acceptance>, taken: Taken },
+    /// The store took a commit.
+    Committed { workflow: WorkflowId, fence: Option<Fence>, writes: Vec<Write>, scene: Option<Scene> },
+    /// A workflow was claimed.
+    Claimed { lease: Lease },
+    /// A control was set.
+    Controlled { control: Control },
+    /// A door told its caller that this workflow is kept.
+    Acknowledged { workflow: WorkflowId, key: Option<String> },
+}
+
+/// The objects of the cluster at a moment.
+pub(crate) type Scene = Vec<(Key, Arc<Value>)>;
+
+/// The observer.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    model: Model,
+    hands: Arc<Hands>,
+    list: Mutex<Vec<Note>>,
+}
+
+impl Notes {
+    pub(crate) fn new(model: Model, hands: Arc<Hands>) -> Arc<Self> {
+        Arc::new(Self { model, hands, list: Mutex::default() })
+    }
+
+    pub(crate) fn write(&self, actor: &str, what: What) {
+        let note =
+            Note { order: self.model.next_order(), at: self.hands.millis(), actor: actor.to_owned(), what };
+        self.list.lock().push(note);
+    }
+
+    /// A commit, with the scene when a workflow ends by it.
+    pub(crate) fn commit(&self, actor: &str, workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) {
+        let ends = writes.iter().any(|write| {
+            matches!(write, Write::Workflow(w) if matches!(w.phase, Phase::Completed | Phase::RolledBack))
+        });
+        let what = What::Committed {
+            workflow: workflow.clone(),
+            fence: fence.cloned(),
+            writes: writes.to_vec(),
+            scene: ends.then(|| self.scene()),
+        };
+        self.write(actor, what);
+    }
+
+    pub(crate) fn scene(&self) -> Scene {
+        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Node", "Application", "Database"]
+            .iter()
+            .flat_map(|kind| self.model.objects(kind))
+            .collect()
+    }
+
+    pub(crate) fn list(&self) -> Vec<Note> {
+        self.list.lock().clone()
+    }
+}

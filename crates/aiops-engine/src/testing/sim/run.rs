@@ -1,0 +1,491 @@
+//! One run: processes that take workflows on, in a cluster whose time is moved by hand, with faults between them.
+//!
+//! A process is polled by hand, a call of a port at a time, so the order in which processes interleave is the dice's, and
+//! the same seed gives the same run. A process that dies loses everything in memory; its successor has another name.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use super::{
+    cluster::{Reach, UnderWay, touch},
+    defects::Defect,
+    dice::Dice,
+    faults::Faults,
+    hands::{Counted, Hands, Wall},
+    notes::{Notes, What},
+    plans, scene,
+    store::Handle,
+};
+use crate::{
+    Coordinator, Engine, SharedInventory,
+    coordinator::Parts,
+    model::{Millis, action::Action, ids::WorkflowId, plan::Approval},
+    ports::{
+        Clock, Cluster, Ids,
+        acting::Acting,
+        store::{Control, Entry, Store, StoreError},
+    },
+    settings::{Settings, limits::millis},
+    testing::{
+        checker::{Bounds, History},
+        memory_store::MemoryStore,
+        model::{Key, Model, OURSELVES},
+    },
+    workflow::{Executor, Held, Turn},
+};
+
+/// The cluster that every run begins with.
+pub(crate) struct Base {
+    pub(crate) model: Model,
+    at: Millis,
+}
+
+impl Base {
+    pub(crate) fn new() -> Self {
+        let hands = Hands::new();
+        let model = scene::build(&hands);
+        Self { model, at: hands.millis() }
+    }
+}
+
+type Work<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// What a process is doing.
+enum Doing {
+    Nothing { until: Millis },
+    Claiming(Work<Result<Option<Held>, StoreError>>),
+    Holding { held: Arc<Held>, until: Millis },
+    Working { held: Arc<Held>, work: Work<Turn> },
+}
+
+/// A process.
+struct Process {
+    name: String,
+    incarnation: u32,
+    executor: Executor,
+    doing: Doing,
+    renewing: Option<Work<Result<bool, StoreError>>>,
+    renewed_at: Millis,
+    /// It does not run until then: stopped, or swapped out.
+    paused_until: Millis,
+}
+
+/// How a run is.
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    pub(crate) processes: usize,
+    pub(crate) defect: Option<Defect>,
+    pub(crate) settings: Settings,
+}
+
+/// A run.
+pub(crate) struct Sim {
+    pub(crate) model: Model,
+    pub(crate) hands: Arc<Hands>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) notes: Arc<Notes>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) dice: Dice,
+    inventory: SharedInventory,
+    ids: Arc<Counted>,
+    settings: Settings,
+    defect: Option<Defect>,
+    under_way: UnderWay,
+    processes: Vec<Process>,
+    orders: u64,
+    calm_since: Millis,
+}
+
+/// Polls once.
+fn poll<T>(work: &mut Work<T>) -> Poll<T> {
+    work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Runs what waits for nobody; nothing, when its process died on the way.
+pub(crate) fn tried<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    for _ in 0..2_000 {
+        if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return Some(done);
+        }
+    }
+    None
+}
+
+/// Runs what waits for nobody and cannot die.
+pub(crate) fn now<T>(work: impl Future<Output = T>) -> T {
+    tried(work).expect("it waits for something that does not come")
+}
+
+impl Sim {
+    pub(crate) fn new(base: &Base, faults: Arc<Faults>, options: Options) -> Self {
+        let hands = Hands::new();
+        hands.advance(base.at - hands.millis());
+        let model = base.model.fork(Arc::clone(&hands) as Arc<dyn Clock>);
+        let store = Arc::new(MemoryStore::new(Arc::clone(&hands) as Arc<dyn Clock>));
+        let notes = Notes::new(model.clone(), Arc::clone(&hands));
+        let inventory = SharedInventory::default();
+        model.relist();
+        model.feed(&inventory);
+        inventory.change(|rows| rows.set_info(|info| info.uid = scene::CLUSTER.into()));
+        let calm_since = hands.millis();
+        let mut sim = Self {
+            model,
+            hands,
+            store,
+            notes,
+            faults,
+            dice: Dice::new(options.seed),
+            inventory,
+            ids: Arc::default(),
+            settings: options.settings,
+            defect: options.defect,
+            under_way: UnderWay::default(),
+            processes: Vec::new(),
+            orders: 0,
+            calm_since,
+        };
+        for place in 0..options.processes {
+            let process = sim.process(&format!("executor-{place}"), 0);
+            sim.processes.push(process);
+        }
+        sim
+    }
+
+    /// The coordinator of a process of this name.
+    pub(crate) fn coordinator(&self, name: &str) -> Coordinator {
+        let store = Handle::new(name, &self.store, &self.notes, &self.faults, self.defect);
+        let reach = Arc::new(Reach {
+            who: name.to_owned(),
+            model: self.model.clone(),
+            hands: Arc::clone(&self.hands),
+            faults: Arc::clone(&self.faults),
+            defect: self.defect,
+            under_way: Arc::clone(&self.under_way),
+        });
+        let engine = Engine::new(
+            self.inventory.clone(),
+            Some(Arc::clone(&reach) as Arc<dyn Cluster>),
+            Arc::new(Wall(Arc::clone(&self.hands))),
+        );
+        Coordinator::new(Parts {
+            engine,
+            store: store as Arc<dyn Store>,
+            acting: Some(reach as Arc<dyn Acting>),
+            ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
+            settings: self.settings.clone(),
+        })
+    }
+
+    fn process(&self, name: &str, incarnation: u32) -> Process {
+        let owner = format!("{name}#{incarnation}");
+        let coordinator = self.coordinator(&owner);
+        let executor = Executor::new(&coordinator, owner, Arc::clone(&self.hands) as Arc<_>);
+        Process {
+            name: name.to_owned(),
+            incarnation,
+            executor,
+            doing: Doing::Nothing { until: 0 },
+            renewing: None,
+            renewed_at: self.hands.millis(),
+            paused_until: 0,
+        }
+    }
+
+    /// Keeps a workflow of these actions, as a trigger and its planning would.
+    pub(crate) fn order(&mut self, actions: &[Action], asks: Approval) -> Option<WorkflowId> {
+        self.orders += 1;
+        let at = self.hands.millis();
+        let made = plans::workflow(self.orders, actions, asks, at);
+        let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
+        let id = made.acceptance.workflow.id.clone();
+        let taken = tried(door.accept(&made.acceptance));
+        if let Some(Ok(crate::ports::store::Taken::New { .. })) = taken {
+            self.notes.write("door", What::Acknowledged { workflow: id.clone(), key: None });
+        }
+        // Whatever the caller was told: what is kept is planned, in one commit.
+        now(self.store.commit(&id, None, &made.steps)).ok()?;
+        self.notes.commit("door", &id, None, &made.steps);
+        Some(id)
+    }
+
+    pub(crate) fn over(&self) -> bool {
+        let all = crate::ports::store::WorkflowFilter { limit: 1_000, ..Default::default() };
+        let all = now(self.store.workflows(&all)).unwrap().rows;
+        all.iter().all(|w| w.phase.is_terminal() || w.phase == crate::model::phase::Phase::NeedsOperator)
+    }
+
+    /// Lets time pass: controllers act, and requests that are under way arrive.
+    pub(crate) fn pass(&mut self, by: Millis) {
+        let mut left = by;
+        while left > 0 {
+            let part = left.min(1_000);
+            left -= part;
+            self.hands.advance(part);
+            self.model.settle(6);
+            self.arrive(self.hands.millis());
+            if by > 60_000 {
+                // A long wait: nothing moves any more after a minute.
+                self.hands.advance(left);
+                self.arrive(self.hands.millis());
+                break;
+            }
+        }
+        self.model.feed(&self.inventory);
+    }
+
+    fn arrive(&self, until: Millis) {
+        let mut under_way = self.under_way.lock();
+        let due: Vec<_> = under_way.iter().filter(|(at, _)| *at <= until).cloned().collect();
+        under_way.retain(|(at, _)| *at > until);
+        drop(under_way);
+        for (_, mutation) in due {
+            // Nobody reads the answer any more.
+            let _ = self.model.request(OURSELVES, &mutation);
+        }
+    }
+
+    /// One move of one process. Returns whether it had anything to do.
+    fn step(&mut self, place: usize) -> bool {
+        let at = self.hands.millis();
+        let renew_every = millis(self.settings.timing.renew);
+        let process = &mut self.processes[place];
+        if process.paused_until > at {
+            return false;
+        }
+        if let Some(renewing) = &mut process.renewing
+            && let Poll::Ready(done) = poll(renewing)
+        {
+            process.renewing = None;
+            if done.is_ok() {
+                process.renewed_at = at;
+            }
+        }
+        let mut did = true;
+        let doing = std::mem::replace(&mut process.doing, Doing::Nothing { until: 0 });
+        process.doing = match doing {
+            Doing::Nothing { until } if until > at => {
+                did = false;
+                Doing::Nothing { until }
+            }
+            Doing::Nothing { .. } => {
+                let executor = process.executor.clone();
+                Doing::Claiming(Box::pin(async move { executor.claim().await }))
+            }
+            Doing::Claiming(mut work) => match poll(&mut work) {
+                Poll::Pending => Doing::Claiming(work),
+                Poll::Ready(Ok(Some(held))) => {
+                    process.renewed_at = at;
+                    Doing::Holding { held: Arc::new(held), until: 0 }
+                }
+                Poll::Ready(Ok(None)) => {
+                    did = false;
+                    Doing::Nothing { until: at + 500 }
+                }
+                Poll::Ready(Err(_)) => Doing::Nothing { until: at + 500 },
+            },
+            Doing::Holding { held, until } if until > at => {
+                did = false;
+                Doing::Holding { held, until }
+            }
+            Doing::Holding { held, .. } => {
+                let executor = process.executor.clone();
+                let taken = Arc::clone(&held);
+                Doing::Working { held, work: Box::pin(async move { executor.turn(&taken).await }) }
+            }
+            Doing::Working { held, mut work } => match poll(&mut work) {
+                Poll::Pending => Doing::Working { held, work },
+                Poll::Ready(Turn::Again) => Doing::Holding { held, until: 0 },
+                Poll::Ready(Turn::Hold(until)) => Doing::Holding { held, until },
+                Poll::Ready(Turn::WakeAt(_) | Turn::Done | Turn::Lost) => {
+                    process.renewing = None;
+                    Doing::Nothing { until: 0 }
+                }
+            },
+        };
+        if let Doing::Holding { held, .. } | Doing::Working { held, .. } = &process.doing
+            && process.renewing.is_none()
+            && at >= process.renewed_at + renew_every
+        {
+            let (executor, held) = (process.executor.clone(), Arc::clone(held));
+            process.renewed_at = at;
+            process.renewing = Some(Box::pin(async move { executor.renew(&held).await }));
+        }
+        let owner = format!("{}#{}", process.name, process.incarnation);
+        if self.faults.take_crash(&owner) {
+            self.die(place, 200);
+        }
+        did
+    }
+
+    /// A process dies; its successor begins a little later.
+    fn die(&mut self, place: usize, after: Millis) {
+        let (name, incarnation) = {
+            let process = &self.processes[place];
+            (process.name.clone(), process.incarnation + 1)
+        };
+        let mut next = self.process(&name, incarnation);
+        next.doing = Doing::Nothing { until: self.hands.millis() + after };
+        self.processes[place] = next;
+    }
+
+    /// Runs without dice until everything is over: each process in turn, time only when nobody has anything to do.
+    pub(crate) fn rush(&mut self, most: u32) {
+        for _ in 0..most {
+            let mut did = false;
+            for place in 0..self.processes.len() {
+                did |= self.step(place);
+            }
+            if did {
+                continue;
+            }
+            if self.over() {
+                return;
+            }
+            let at = self.hands.millis();
+            let due = now(self.store.next_due()).ok().flatten().unwrap_or(at + 1_000);
+            let held = self.processes.iter().filter_map(|process| match &process.doing {
+                Doing::Holding { until, .. } | Doing::Nothing { until } => Some(*until),
+                Doing::Claiming(_) | Doing::Working { .. } => None,
+            });
+            let soonest = held.filter(|until| *until > at).chain([due]).filter(|until| *until > at).min();
+            let by = soonest.map_or(1_000, |until| until - at).clamp(50, 3_600_000);
+            self.pass(by);
+        }
+    }
+
+    /// Runs by the dice: processes in any order, time in any portion, trouble from outside at any moment.
+    pub(crate) fn throw(&mut self, moves: u32, mut trouble: impl FnMut(&mut Self)) {
+        for _ in 0..moves {
+            match self.dice.below(100) {
+                0..=69 => {
+                    let place = self.dice.place(self.processes.len());
+                    self.step(place);
+                }
+                70..=89 => {
+                    let by = [20, 100, 400, 1_000, 2_500][self.dice.place(5)];
+                    self.pass(by);
+                }
+                90..=93 => {
+                    let (place, by) = (self.dice.place(self.processes.len()), self.dice.below(40_000));
+                    self.processes[place].paused_until = self.hands.millis() + i64::try_from(by).unwrap();
+                }
+                94..=96 => {
+                    let key = self.anything();
+                    touch(&self.model, &key, self.model.next_order());
+                }
+                97 => {
+                    let place = self.dice.place(self.processes.len());
+                    self.die(place, 300);
+                }
+                98 => {
+                    let by = *self.dice.pick(&[0, 3_600_000, -3_600_000, 4_000, -31_536_000_000]);
+                    self.hands.skew(by);
+                }
+                _ => trouble(self),
+            }
+            if self.dice.is(20) && self.over() {
+                break;
+            }
+        }
+    }
+
+    /// An object that somebody may touch.
+    pub(crate) fn anything(&mut self) -> Key {
+        let kind = *self.dice.pick(&["Deployment", "StatefulSet", "DaemonSet", "Node", "Application"]);
+        let all = self.model.objects(kind);
+        self.dice.pick(&all).0.clone()
+    }
+
+    /// Faults stop, the processes of before are gone, one is left, and everything has to come to its end.
+    pub(crate) fn calm(&mut self) {
+        self.faults.calm();
+        self.hands.skew(0);
+        if self.mode() != "run" {
+            self.switch("run");
+        }
+        self.arrive(Millis::MAX);
+        let names: Vec<(String, u32)> =
+            self.processes.iter().map(|process| (process.name.clone(), process.incarnation + 1)).collect();
+        self.processes.clear();
+        for (name, incarnation) in names.into_iter().take(1) {
+            let process = self.process(&name, incarnation);
+            self.processes.push(process);
+        }
+        self.calm_since = self.hands.millis();
+        self.rush(60_000);
+    }
+
+    fn mode(&self) -> String {
+        let controls = now(self.store.controls()).unwrap();
+        controls.iter().find(|c| c.name == "kill_switch").map_or_else(|| "run".to_owned(), |c| c.mode.clone())
+    }
+
+    /// Throws the kill switch.
+    pub(crate) fn switch(&mut self, mode: &str) {
+        let at = self.hands.millis();
+        let control = Control {
+            name: "kill_switch".to_owned(),
+            mode: mode.to_owned(),
+            reason: Some("a test".to_owned()),
+            set_by: "ann".to_owned(),
+            at,
+        };
+        let entry = Entry {
+            at,
+            actor: "ann".to_owned(),
+            via: crate::model::caller::Via::Cli,
+            action: "control".to_owned(),
+            object: "kill_switch".to_owned(),
+            body: serde_json::json!({ "mode": mode }),
+        };
+        now(self.store.set_control(&control, &entry, None)).unwrap();
+        self.notes.write("door", What::Controlled { control });
+    }
+
+    /// Everything that is known of this run.
+    pub(crate) fn history(&self) -> History {
+        let all = crate::ports::store::WorkflowFilter { limit: 1_000, ..Default::default() };
+        let rows = now(self.store.workflows(&all)).unwrap().rows;
+        let records = rows.iter().map(|w| now(self.store.workflow(&w.id)).unwrap().unwrap()).collect();
+        let heads = now(self.store.audit_heads()).unwrap();
+        let lines = |chain: &String| (chain.clone(), now(self.store.audit(chain, 0, 10_000)).unwrap());
+        let limits = &self.settings.limits;
+        let size = |n: u32| usize::try_from(n).unwrap();
+        History {
+            notes: self.notes.list(),
+            journal: self.model.journal(),
+            records,
+            chains: heads.iter().map(|(chain, ..)| lines(chain)).collect(),
+            locks: self.store.locks(),
+            slots: self.store.slots(),
+            limits: Bounds {
+                window: millis(limits.budget_window),
+                mutations_per_cluster: size(limits.budget_per_cluster),
+                mutations_per_namespace: size(limits.budget_per_namespace),
+                workflows_per_cluster: size(limits.workflows_per_cluster),
+                workflows_per_namespace: size(limits.workflows_per_namespace),
+                attempts: 1_000,
+            },
+            calm_since: self.calm_since,
+            ended_at: self.hands.millis(),
+        }
+    }
+
+    /// What the journal says, as a hash: the same seed has to give the same.
+    pub(crate) fn journal_hash(&self) -> String {
+        let mut text = String::new();
+        for entry in self.model.journal() {
+            let at = entry.at.as_millisecond();
+            text += &format!(
+                "{} {at} {} {} {} {}\n",
+                entry.order, entry.actor, entry.key, entry.effect_key, entry.status
+            );
+        }
+        crate::fingerprint::sha256(&text)
+    }
+}

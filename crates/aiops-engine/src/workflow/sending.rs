@@ -1,0 +1,267 @@
+//! From what is to be sent to what became of it: the guard once more, the intent, the request, the outcome.
+//!
+//! The intent is committed before the request is sent, and the request is sent at most once for each intent, only under a
+//! lease that outlives it. What a lost answer means is never guessed.
+
+use serde_json::{Value, json};
+
+use super::{
+    record::{self, Event, Found, StepAt},
+    runner::{Executor, Stop, Turn, Work},
+    stepping::SOON,
+};
+use crate::{
+    deeds::{Ready, Sight},
+    guard,
+    model::{
+        Millis,
+        phase::Direction,
+        workflow::{Attempt, Outcome, StepRecord},
+    },
+    ports::{
+        acting::{Accepted, Mutation, NotDone, NotDoneKind, Verb},
+        store::{StoreError, Write},
+    },
+    settings::limits::millis,
+};
+
+/// How often a step is tried that somebody else gets ahead of.
+const CONFLICTS: usize = 5;
+/// How long a disruption budget is waited for before the next try, unless the API server says otherwise.
+const BLOCKED: Millis = 10_000;
+/// How long an API server is left alone that sheds load or was not reached.
+const THROTTLED: Millis = 1_000;
+
+impl Executor {
+    /// Sends what a step is to do, when everything allows it.
+    pub(super) async fn send(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        step: &StepRecord,
+        ready: Ready,
+        fresh: Option<&Sight>,
+    ) -> Result<Turn, Stop> {
+        let object = match fresh {
+            Some(Sight::Object(object)) => object.clone(),
+            _ => Value::Null,
+        };
+        if let Some(why) = undecidable(work, at, &ready.mutation, &object) {
+            self.commit(work, Event::Seen { step: at, found: Found::Indeterminate, why }).await?;
+            return Ok(Turn::Again);
+        }
+        if let Some(why) = self.is_over(work, at) {
+            return self.give_up(work, at, why).await;
+        }
+        let Some(acting) = self.inner.acting.clone() else {
+            return self
+                .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
+                .await;
+        };
+        if let Some(why) = self.unread_cluster() {
+            return self.pause(work, at, SOON, why).await;
+        }
+        if let Err((rule, why)) = self.may(work, at, step, &object).await? {
+            let why = format!("{rule}: {why}");
+            if guard::passes_by_itself(&rule) {
+                return self.pause(work, at, SOON, why).await;
+            }
+            return self.give_up(work, at, why).await;
+        }
+        if !self.may_send(work.held).await {
+            return Ok(Turn::Lost);
+        }
+        let spends = self.spends(work, at, step);
+        let event = Event::Intended {
+            step: at,
+            pre_image: ready.pre_image,
+            post_image: ready.post_image,
+            intent: intent(&ready.mutation, &object),
+            spends,
+        };
+        match self.commit(work, event).await {
+            Err(Stop::Store(StoreError::Taken { what, .. })) => {
+                let window = millis(self.inner.settings.limits.budget_window).max(1);
+                let rest = window.saturating_sub(self.now().rem_euclid(window));
+                return self.pause(work, at, rest, format!("{what} is used up")).await;
+            }
+            other => other?,
+        }
+        // The commit may have taken long. Without trust the intent stays, and whoever comes next begins by looking.
+        if !self.may_send(work.held).await {
+            return Ok(Turn::Lost);
+        }
+        let sent = acting.perform(&ready.mutation).await;
+        self.learn(work, at, sent).await
+    }
+
+    /// Why nothing may be tried any more.
+    fn is_over(&self, work: &Work<'_>, at: StepAt) -> Option<String> {
+        let attempts = record::attempts(&work.record, at);
+        let conflicts = attempts.iter().filter(|attempt| attempt.http_status == Some(409)).count();
+        if conflicts >= CONFLICTS {
+            return Some(format!("somebody else changed the object before each of {conflicts} attempts"));
+        }
+        // Attempts that a disruption budget put off are bounded by the step's time.
+        let counted = attempts.iter().filter(|attempt| attempt.http_status != Some(429)).count();
+        let most = self.inner.settings.limits.attempts;
+        if u32::try_from(counted).unwrap_or(u32::MAX) >= most {
+            return Some(format!("{counted} attempts came to nothing"));
+        }
+        if self.now() >= work.workflow().deadline {
+            return Some("its time is over".to_owned());
+        }
+        let is_cancelled = work.workflow().cancel_requested && at.direction == Direction::Do;
+        is_cancelled.then(|| "it was cancelled".to_owned())
+    }
+
+    /// What the guard says to this step on the object as it is now: the rule that refuses, and why.
+    async fn may(
+        &self,
+        work: &Work<'_>,
+        at: StepAt,
+        step: &StepRecord,
+        object: &Value,
+    ) -> Result<Result<(), (String, String)>, Stop> {
+        let workflow = work.workflow();
+        let actions = [&step.action];
+        let plan = workflow.plan.as_ref();
+        let figures = self.inner.step_figures(&actions, plan).await?;
+        let question = guard::Question {
+            caller: &workflow.requested_by,
+            problem: &workflow.problem,
+            actions: &actions,
+            method: plan.map_or(crate::model::method::DeployMethod::Unknown, |plan| plan.deployed.method),
+            is_multi_layer: plan.is_some_and(|plan| plan.layers.len() > 1),
+            is_explicit: true,
+            now: self.now(),
+            figures: &figures,
+        };
+        let settings = &self.inner.settings;
+        let said = match at.direction {
+            Direction::Do => guard::may_step(settings, &question, object),
+            Direction::Undo => guard::may_undo(settings, &question),
+        };
+        Ok(said.map_err(|verdict| (verdict.rule, verdict.why)))
+    }
+
+    /// What a step uses up of the budgets: once, however often it is tried, for it has one effect at most; but once more in
+    /// a new bucket, because the effect may come to lie in it.
+    fn spends(&self, work: &Work<'_>, at: StepAt, step: &StepRecord) -> Vec<Write> {
+        let limits = &self.inner.settings.limits;
+        let window = millis(limits.budget_window).max(1);
+        let bucket = |at: Millis| at.div_euclid(window);
+        let now = self.now();
+        let last = record::attempts(&work.record, at).last().map(|attempt| bucket(attempt.intent_at));
+        if last == Some(bucket(now)) {
+            return Vec::new();
+        }
+        guard::spends(limits, step.action.target(), now)
+    }
+
+    /// Commits what became of a request.
+    async fn learn(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        sent: Result<Accepted, NotDone>,
+    ) -> Result<Turn, Stop> {
+        let not_done = match sent {
+            Ok(accepted) => {
+                self.save(work, applied(at, &accepted)).await?;
+                return Ok(Turn::Again);
+            }
+            Err(not_done) => not_done,
+        };
+        let after = not_done.after.map(millis);
+        let NotDone { kind, status, why, .. } = not_done;
+        let answered = |outcome, fails| Event::Answered {
+            step: at,
+            outcome,
+            http_status: status,
+            observed: why.clone(),
+            fails,
+        };
+        match kind {
+            // Nothing came of it, and another look may show something else.
+            NotDoneKind::Conflict | NotDoneKind::NotFound => {
+                self.save(work, answered(Outcome::Rejected, false)).await?;
+                Ok(Turn::Again)
+            }
+            NotDoneKind::Rejected | NotDoneKind::Denied | NotDoneKind::Unsupported => {
+                let others = record::outstanding(&work.record, at).len() > 1;
+                // An earlier request may still be on its way: it is given up by a look, not by this answer.
+                self.save(work, answered(Outcome::Rejected, !others)).await?;
+                if others {
+                    return self.give_up(work, at, why).await;
+                }
+                Ok(Turn::Again)
+            }
+            NotDoneKind::Blocked => {
+                self.save(work, answered(Outcome::Rejected, false)).await?;
+                self.pause(work, at, after.unwrap_or(BLOCKED), why).await
+            }
+            NotDoneKind::Throttled | NotDoneKind::NotSent => {
+                self.save(work, answered(Outcome::Rejected, false)).await?;
+                self.pause(work, at, after.unwrap_or(THROTTLED), why).await
+            }
+            NotDoneKind::Unknown => {
+                self.save(work, answered(Outcome::Indeterminate, false)).await?;
+                Ok(Turn::Again)
+            }
+        }
+    }
+}
+
+fn applied(at: StepAt, accepted: &Accepted) -> Event {
+    let audit = accepted.audit_id.as_deref().unwrap_or("unknown");
+    let warned = if accepted.warnings.is_empty() {
+        String::new()
+    } else {
+        format!("; warnings: {}", accepted.warnings.join("; "))
+    };
+    Event::Answered {
+        step: at,
+        outcome: Outcome::Applied,
+        http_status: Some(accepted.status),
+        observed: format!("accepted with {}, audit id {audit}{warned}", accepted.status),
+        fails: false,
+    }
+}
+
+/// What is recorded of a request before it is sent: no body, which may hold what is not ours to keep.
+fn intent(mutation: &Mutation, object: &Value) -> Value {
+    json!({
+        "verb": mutation.verb,
+        "target": mutation.target,
+        "uid": mutation.uid,
+        "resourceVersion": mutation.resource_version,
+        "generation": object.pointer("/metadata/generation"),
+    })
+}
+
+/// Why it cannot be told whether an earlier request of this step had an effect, although the object does not show it.
+///
+/// While the resourceVersion is the one that the request demands, it may still arrive, and then the next one is refused:
+/// one effect either way. With the generation unchanged nobody changed what the object asks for, so it did not arrive, and
+/// cannot any more. But a changed generation without our marker may be our effect and somebody's hand that took it away:
+/// doing it again could be the second time.
+fn undecidable(work: &Work<'_>, at: StepAt, mutation: &Mutation, object: &Value) -> Option<String> {
+    if !matches!(mutation.verb, Verb::MergePatch | Verb::JsonPatch) {
+        return None;
+    }
+    let now = object.pointer("/metadata/generation").and_then(Value::as_i64)?;
+    let version = mutation.resource_version.as_deref();
+    let doubt = |attempt: &&Attempt| {
+        let was = attempt.intent.get("resourceVersion").and_then(Value::as_str);
+        let generation = attempt.intent.get("generation").and_then(Value::as_i64);
+        was != version && generation.is_some_and(|generation| generation != now)
+    };
+    let attempt = record::outstanding(&work.record, at).into_iter().find(doubt)?;
+    Some(format!(
+        "the answer to attempt {} was lost, and somebody changed the object since (generation {} is {now} now) so that it \
+         does not show whether that attempt had an effect",
+        attempt.number,
+        attempt.intent.get("generation").cloned().unwrap_or_default()
+    ))
+}

@@ -1,0 +1,194 @@
+//! One step, in either direction: look, judge, and send what is to be sent.
+//!
+//! What a step did is never remembered but always seen: its marker, the uid, the fields. So the first look after a crash
+//! and the first look of all are the same code. A step is given up only when no request of it can still arrive.
+
+use super::{
+    planning::chain,
+    record::{self, Event, Found, StepAt},
+    runner::{Executor, Stop, Turn, Work},
+};
+use crate::{
+    deeds::{self, Observation, Ready},
+    error::PortError,
+    model::{
+        Millis,
+        phase::{Direction, StepState},
+        workflow::StepRecord,
+    },
+    settings::limits::millis,
+};
+
+/// Between two looks at what may change soon.
+pub(super) const SOON: Millis = 2_000;
+
+impl Executor {
+    /// The forward way: the step at the cursor.
+    pub(super) async fn running(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
+        let at = StepAt { order: work.workflow().cursor, direction: Direction::Do };
+        let Some(step) = record::step(&work.record, at).cloned() else {
+            let why = format!("step {} of its plan is not there", at.order);
+            return self.park(work, Some("internal"), why).await;
+        };
+        match step.state {
+            StepState::Pending if work.workflow().cancel_requested => self.cancelled(work).await,
+            StepState::Pending | StepState::Intent => self.take(work, at, &step).await,
+            StepState::Applied => self.settle(work, at, &step).await,
+            StepState::Verified | StepState::Skipped => self.checkpoint(work, at).await,
+            StepState::Failed if is_required(work, at.order) => {
+                let result = step.result.as_deref().unwrap_or("it was refused");
+                self.unwind(work, format!("step {} ({}) failed: {result}", at.order, step.action.name()))
+                    .await
+            }
+            StepState::Failed => {
+                self.commit(work, Event::Advanced { checks: Vec::new(), evidence: None }).await?;
+                Ok(Turn::Again)
+            }
+            StepState::Indeterminate => {
+                let result = step.result.as_deref().unwrap_or("it cannot be seen");
+                let why = format!(
+                    "whether step {} ({} on {}) had an effect cannot be told: {result}",
+                    at.order,
+                    step.action.name(),
+                    step.action.target()
+                );
+                self.park(work, Some("indeterminate"), why).await
+            }
+        }
+    }
+
+    /// Somebody asked to cancel it, and it stands between two steps.
+    pub(super) async fn cancelled(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
+        let why = work.workflow().reason.clone().unwrap_or_else(|| "it was cancelled".to_owned());
+        if work.record.steps.iter().any(|step| record::may_have_effect(step.state)) {
+            return self.unwind(work, why).await;
+        }
+        self.commit(work, Event::Stopped).await?;
+        Ok(self.next(work))
+    }
+
+    /// Turns back.
+    pub(super) async fn unwind(&self, work: &mut Work<'_>, why: String) -> Result<Turn, Stop> {
+        self.commit(work, Event::Unwound { why, checks: Vec::new() }).await?;
+        Ok(self.next(work))
+    }
+
+    /// Looks at what the step is about, and goes on by what is seen.
+    pub(super) async fn take(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        step: &StepRecord,
+    ) -> Result<Turn, Stop> {
+        let looks = deeds::looks(&step.action);
+        let cluster = match self.inner.engine.cluster("looking at a step's object") {
+            Ok(cluster) => cluster,
+            Err(error) => return self.blind(work, at, chain(&error)).await,
+        };
+        let seen = match deeds::see(cluster, &looks).await {
+            Ok(seen) => seen,
+            Err(PortError { message, .. }) => return self.blind(work, at, message).await,
+        };
+        let id = work.workflow().id.as_str().to_owned();
+        let observation = match at.direction {
+            Direction::Do => deeds::observe(&step.action, &step.effect_key, &id, &seen),
+            Direction::Undo => {
+                let done = StepAt { order: at.order, direction: Direction::Do };
+                let Some(done) = record::step(&work.record, done) else {
+                    let why = format!("step {} is to be undone, but was never taken", at.order);
+                    return self.park(work, Some("internal"), why).await;
+                };
+                deeds::observe_undo(done, &step.effect_key, &id, &seen)
+            }
+        };
+        match observation {
+            Observation::Applied { evidence } => self.found(work, at, Found::Applied, evidence).await,
+            // Nothing is left to do because of a request of which nobody knew: that one did it.
+            Observation::Settled { why } if !record::outstanding(&work.record, at).is_empty() => {
+                self.found(work, at, Found::Applied, why).await
+            }
+            Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
+            Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
+            Observation::Wait { why } => self.pause(work, at, SOON, why).await,
+            Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
+                let why =
+                    "somebody else has set it back already; only our marker is left, and nothing is written \
+                           against a controller that reverts"
+                        .to_owned();
+                self.give_up(work, at, why).await
+            }
+            Observation::Ready(ready) => self.send(work, at, step, *ready, seen.first()).await,
+        }
+    }
+
+    async fn found(&self, work: &mut Work<'_>, at: StepAt, found: Found, why: String) -> Result<Turn, Stop> {
+        self.commit(work, Event::Seen { step: at, found, why }).await?;
+        Ok(Turn::Again)
+    }
+
+    /// The cluster cannot be read. A step of which nothing was sent waits until its time is over; one of which something
+    /// was is for a person when it cannot be told for too long.
+    async fn blind(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
+        let since = match record::outstanding(&work.record, at).pop() {
+            None => return self.pause(work, at, SOON, format!("the cluster cannot be read: {why}")).await,
+            Some(attempt) => attempt.observed_at,
+        };
+        let now = self.now();
+        let longest = millis(self.inner.settings.timing.observe);
+        match since {
+            Some(since) if now >= since.saturating_add(longest) => {
+                let seconds = longest / 1_000;
+                let why =
+                    format!("a request was sent, and for {seconds} s nobody could look what it did: {why}");
+                self.found(work, at, Found::Indeterminate, why).await
+            }
+            _ => {
+                let until = now.saturating_add(SOON);
+                let why = format!("a request was sent, and the cluster cannot be read: {why}");
+                self.commit(work, Event::Undecided { step: at, why, until }).await?;
+                Ok(Turn::WakeAt(until))
+            }
+        }
+    }
+
+    /// Looks again later, until the step's time is over.
+    pub(super) async fn pause(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        by: Millis,
+        why: String,
+    ) -> Result<Turn, Stop> {
+        let (now, deadline) = (self.now(), work.workflow().deadline);
+        if now >= deadline {
+            return self.give_up(work, at, format!("its time is over: {why}")).await;
+        }
+        let until = now.saturating_add(by.max(1)).min(deadline);
+        self.wait(work, until, Some(why)).await
+    }
+
+    /// The step fails, unless a request of it may still be on its way: no API server works on a request for longer than a
+    /// minute (its `--request-timeout` is 60 s), so after that a look decides.
+    pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
+        let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
+        let decided = last.map(|at| at.saturating_add(millis(self.inner.settings.timing.observe)));
+        if let Some(until) = decided.filter(|until| *until > self.now()) {
+            let why = format!("{why}; waits until no request of it can still arrive");
+            return self.wait(work, until, Some(why)).await;
+        }
+        self.found(work, at, Found::Failed, why).await
+    }
+}
+
+/// Whether a way back would change no field: they are as they were before the step, though the step's marker says that
+/// we wrote last.
+fn changes_nothing(ready: &Ready) -> bool {
+    let Some(after) = ready.post_image.as_object() else { return false };
+    after.iter().all(|(member, value)| ready.pre_image.get(member) == Some(value))
+}
+
+/// Whether the workflow fails when this step does.
+fn is_required(work: &Work<'_>, order: u32) -> bool {
+    let steps = work.workflow().plan.iter().flat_map(|plan| &plan.steps);
+    steps.filter(|step| step.order == order).all(|step| step.required)
+}

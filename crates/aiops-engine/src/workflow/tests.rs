@@ -1,0 +1,11 @@
+//! The executor against a store in memory and a cluster that is a map, by hand and with a clock that stands still.
+//!
+//! Every port call is a place where the process may die: the tests die at each of them, in every story, and look at what
+//! the next one makes of it. None of them waits for time to pass by itself.
+
+mod crashes;
+mod dying;
+mod requests;
+mod stories;
+mod undoing;
+mod world;

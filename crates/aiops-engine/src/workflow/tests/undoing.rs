@@ -1,0 +1,105 @@
+//! The way back: in reverse, only what is still ours, and a person where it is not.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{
+    dying::Gate,
+    requests::caller,
+    stories::live,
+    world::{Trouble, World, node_target, web},
+};
+use crate::{
+    coordination::{Coordination as _, Resolution},
+    model::{
+        caller::{Caller, Via},
+        phase::{Phase, StepState},
+    },
+    ports::{acting::NotDoneKind, store::Store as _},
+};
+
+const DENIED: Trouble = Trouble::Refuses(NotDoneKind::Denied, 403);
+
+#[tokio::test]
+async fn what_was_done_is_undone_in_reverse_when_a_step_fails() {
+    let world = World::new().scripted(&[(2, DENIED)]);
+    let (world, record) = live(world, World::cordons(&["n0", "n1", "n2"])).await;
+    assert_eq!(record.workflow.phase, Phase::RolledBack, "{:?}", record.workflow.reason);
+    let id = &record.workflow.id;
+    let keys = ["0/do", "1/do", "1/undo", "0/undo"].map(|key| format!("{id}/{key}"));
+    assert_eq!(*world.effects.lock(), keys);
+    let due = world.store.due_notices(i64::MAX, 10).await.unwrap();
+    let kinds: Vec<&str> = due.iter().map(|due| due.notice.kind.as_str()).collect();
+    assert_eq!(kinds, ["rolled_back"]);
+}
+
+#[tokio::test]
+async fn what_somebody_changed_meanwhile_stays_and_the_rest_is_undone() {
+    let world = Arc::new(World::new().scripted(&[(2, DENIED)]));
+    let id = world.planned(World::cordons(&["n0", "n1", "n2"])).await;
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::RollingBack).await;
+    // Somebody takes the node over: the marker is theirs now.
+    world.edit(&node_target("n1"), |node| {
+        node["metadata"]["annotations"]["aiops.io/effect"] = json!("somebody");
+    });
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+    assert_eq!(world.object(&node_target("n1"))["spec"]["unschedulable"], json!(true));
+    assert_eq!(world.object(&node_target("n0"))["spec"].get("unschedulable"), None);
+    assert!(record.workflow.reason.as_deref().unwrap().contains("not undone: step 1"));
+    // It keeps its locks and gives its places back.
+    assert_eq!(world.store.locks().len(), 3);
+    assert!(world.store.slots().is_empty());
+    let how = Resolution { outcome: "failed".to_owned(), note: "n1 stays cordoned".to_owned() };
+    coordinator.resolve(&Caller::anonymous(Via::Rest), &id, how.clone()).await.unwrap_err();
+    let view = coordinator.resolve(&caller("bob"), &id, how).await.unwrap();
+    assert_eq!(view.phase, Phase::Failed);
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn what_is_not_seen_to_help_in_time_is_undone() {
+    // Nobody in this world makes pods, so that the rollout is never seen to be complete.
+    let (world, record) = live(World::new(), World::scale(5)).await;
+    assert_eq!(record.workflow.phase, Phase::RolledBack, "{:?}", record.workflow.reason);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("was not seen to help in time"), "{why}");
+    assert_eq!(world.object(&web())["spec"]["replicas"], json!(2));
+    let lasted = record.workflow.finished_at.unwrap() - record.workflow.started_at.unwrap();
+    assert!((300_000..310_000).contains(&lasted), "{lasted} ms");
+}
+
+#[tokio::test]
+async fn a_controller_that_reverts_gets_one_write() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let applied = |record: &crate::model::workflow::Record| {
+        record.steps.iter().any(|step| step.state == StepState::Applied)
+    };
+    world.drive_until(&executor, &id, applied).await;
+    world.edit(&web(), |web| web["spec"]["replicas"] = json!(2));
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(world.effects.lock().len(), 1, "{record:#?}");
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("a controller that reverts"), "{why}");
+    assert_eq!(world.object(&web())["spec"]["replicas"], json!(2));
+}
+
+#[tokio::test]
+async fn cancelling_undoes_what_was_done_at_the_next_boundary() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::cordons(&["n0", "n1", "n2"])).await;
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.cursor == 1).await;
+    let view = coordinator.cancel(&caller("ann"), &id, Some("wrong node".to_owned())).await.unwrap();
+    assert_eq!(view.phase, Phase::Running);
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::RolledBack, "{:?}", record.workflow.reason);
+    assert!(record.workflow.reason.unwrap().contains("ann cancelled it: wrong node"));
+    assert_eq!(world.effects.lock().len(), 2);
+    world.check(&id).await;
+}

@@ -1,0 +1,72 @@
+//! `cordon-node`: lets no new pod be scheduled to a node.
+
+use std::sync::Arc;
+
+use aiops_engine::{
+    Error,
+    coordination::Coordination,
+    model::{action::Action, target::Target},
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::mcp::{
+    remediation::{
+        actions::{Ask, ask},
+        ordering::Ordered,
+    },
+    tool::{CallContext, CoordinatedTool, Hints, Meta, Toolset},
+};
+
+/// The tool.
+#[derive(Debug)]
+pub(super) struct CordonNode;
+
+/// Its arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Name.
+    #[schemars(length(max = 253))]
+    name: String,
+    /// Plan and prove only.
+    dry_run: Option<bool>,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    reason: Option<String>,
+    /// Makes repeating this call harmless.
+    #[schemars(length(max = 128))]
+    idempotency_key: Option<String>,
+    /// Seconds to wait for its end, at most 300; over HTTP without progress at most 25.
+    #[schemars(range(min = 0, max = 300))]
+    wait: Option<u32>,
+}
+
+impl CoordinatedTool for CordonNode {
+    const META: Meta = Meta {
+        name: "cordon-node",
+        title: "Cordon a node",
+        description: "Let no new pod be scheduled to a node.",
+        toolset: Toolset::Actions,
+        hints: Hints::SET,
+        needs_live: false,
+    };
+    type Input = Input;
+    type Output = Ordered;
+
+    async fn call(
+        coordination: &Arc<dyn Coordination>,
+        context: &CallContext,
+        input: Input,
+    ) -> Result<Ordered, Error> {
+        let target = Target::known("Node", "", &input.name);
+        let action = Action::CordonNode { target };
+        let ask_for = Ask {
+            dry_run: input.dry_run,
+            reason: input.reason,
+            idempotency_key: input.idempotency_key,
+            wait: input.wait,
+        };
+        ask(coordination, context, action, ask_for).await
+    }
+}

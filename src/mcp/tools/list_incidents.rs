@@ -1,0 +1,152 @@
+//! `list-incidents`: incidents, the newest first, with the predecessor's words and members.
+
+use std::sync::Arc;
+
+use aiops_engine::{
+    Error, budget,
+    coordination::{Coordination, IncidentQuery, IncidentSummary},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::mcp::{
+    remediation::{IncidentLine, fitting, word},
+    tool::{CallContext, CoordinatedTool, Hints, Meta, Toolset},
+};
+
+/// The tool.
+#[derive(Debug)]
+pub(super) struct ListIncidents;
+
+/// Its arguments.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// all, active, completed or failed.
+    status: Option<Status>,
+    /// all, low, medium, high or critical.
+    severity: Option<SeverityFilter>,
+    /// Namespace; all when absent.
+    #[schemars(length(max = 253))]
+    namespace: Option<String>,
+    /// Rows at most; absent: as many as fit a short answer.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+    /// Rows to skip.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    offset: Option<u32>,
+}
+
+/// Which states.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Status {
+    #[default]
+    All,
+    Active,
+    Completed,
+    Failed,
+}
+
+/// Which severities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum SeverityFilter {
+    #[default]
+    All,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// Its answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Output {
+    /// success.
+    status: &'static str,
+    /// How many there are, in a sentence.
+    message: String,
+    /// Newest first.
+    incidents: Vec<IncidentLine>,
+    /// Rows in this answer.
+    count: usize,
+    /// Matching incidents that this answer does not show: before offset, and after its rows.
+    #[serde(skip_serializing_if = "is_zero")]
+    omitted: u64,
+    /// The offset that goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<u64>,
+    /// Counts over all that pass the filters.
+    summary: IncidentSummary,
+    /// The filters that were applied.
+    filters: Filters,
+}
+
+/// Filters, as they were applied.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Filters {
+    /// Status.
+    status: Status,
+    /// Severity.
+    severity: SeverityFilter,
+    /// Rows at most.
+    limit: u32,
+    /// Rows that were skipped.
+    offset: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// What the predecessor's limit was when nobody named one.
+const LIMIT: u32 = 100;
+
+impl CoordinatedTool for ListIncidents {
+    const META: Meta = Meta {
+        name: "list-incidents",
+        title: "List incidents",
+        description: "List incidents, newest first: severity, object, issue, how often it was seen, what acted on it. Then plan-remediation.",
+        toolset: Toolset::Remediation,
+        hints: Hints::READ,
+        needs_live: false,
+    };
+    type Input = Input;
+    type Output = Output;
+
+    async fn call(
+        coordination: &Arc<dyn Coordination>,
+        context: &CallContext,
+        input: Input,
+    ) -> Result<Output, Error> {
+        let (status, severity) = (input.status.unwrap_or_default(), input.severity.unwrap_or_default());
+        let (limit, offset) = (input.limit.unwrap_or(LIMIT), input.offset.unwrap_or(0));
+        let query = IncidentQuery {
+            namespace: input.namespace,
+            severity: Some(word(&severity)),
+            status: Some(word(&status)),
+            limit: Some(limit),
+            offset: Some(offset),
+        };
+        let listed = coordination.incidents(&context.caller, query).await?;
+        let rows = listed.incidents.into_iter().map(IncidentLine::of).collect();
+        let (incidents, _) = fitting(rows, budget::of(input.limit));
+        let shown = u64::try_from(incidents.len()).unwrap_or(u64::MAX);
+        let reached = u64::from(offset).saturating_add(shown);
+        Ok(Output {
+            status: "success",
+            message: format!("{shown} of {} incidents", listed.total),
+            count: incidents.len(),
+            incidents,
+            omitted: listed.total.saturating_sub(shown),
+            next_offset: (reached < listed.total && shown > 0).then_some(reached),
+            summary: listed.summary,
+            filters: Filters { status, severity, limit, offset },
+        })
+    }
+}

@@ -1,0 +1,195 @@
+//! The outgoing webhook: what the engine recorded to be told outside is posted, once it could be.
+//!
+//! At least once: a message is struck off only after the receiver answered 2xx, and carries its number so that a receiver
+//! can tell a repetition. It goes to the one URL of the configuration, follows no redirect, reads next to nothing of the
+//! answer, and nothing it receives changes what aiops does.
+
+mod message;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use aiops_engine::{
+    model::Millis,
+    ports::{
+        Clock,
+        store::{DueNotice, Store},
+    },
+};
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::{Method, Request, Uri, header};
+
+use self::message::{Signer, Template};
+use crate::{config::Notify, outbound::Outbound, shutdown::Tasks};
+
+/// One process at a time delivers.
+const DUTY: &str = "notify";
+const DUTY_TTL: Duration = Duration::from_secs(60);
+/// How often is looked for messages that are due.
+const EVERY: Duration = Duration::from_secs(1);
+/// Messages of one look.
+const BATCH: u32 = 20;
+/// What is read of an answer: Slack says "ok".
+const MOST_BYTES: usize = 4 * 1024;
+/// The first wait after a delivery failed; each further one is twice as long, up to the longest.
+const FIRST_WAIT: Millis = 2_000;
+const LONGEST_WAIT: Millis = 15 * 60_000;
+/// A message this old is given up: whoever was to act has seen it elsewhere.
+const GIVE_UP: Millis = 24 * 3_600_000;
+
+/// Delivers messages to one receiver.
+pub struct Notifier {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    owner: String,
+    receiver: Option<Receiver>,
+    is_failing: bool,
+}
+
+/// Who is told.
+struct Receiver {
+    client: Outbound,
+    url: Uri,
+    signer: Option<Signer>,
+    template: Template,
+    patience: Duration,
+}
+
+impl Notifier {
+    /// A notifier for this configuration. Without a URL messages are struck off unsent, so that one that is configured
+    /// later is not told of last month. `owner` names this process among those that share the store.
+    ///
+    /// # Errors
+    /// The secret cannot be read, or the system has no root certificates for an https URL.
+    pub fn new(
+        config: &Notify,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        owner: String,
+    ) -> anyhow::Result<Self> {
+        let receiver = config.url.as_deref().map(|url| Receiver::of(config, url)).transpose()?;
+        Ok(Self { store, clock, owner, receiver, is_failing: false })
+    }
+
+    /// Delivers until the process ends.
+    pub fn start(mut self, tasks: &Tasks) {
+        let ending = tasks.ending();
+        tasks.spawn("notices", async move {
+            loop {
+                tokio::select! {
+                    () = ending.cancelled() => return,
+                    () = tokio::time::sleep(EVERY) => {}
+                }
+                // A delivery that is under way at the end is waited for: it has a deadline of its own.
+                self.deliver_due().await;
+            }
+        });
+    }
+
+    /// Delivers what is due, once; how many messages were delivered.
+    pub async fn deliver_due(&mut self) -> usize {
+        match self.store.hold_duty(DUTY, &self.owner, DUTY_TTL).await {
+            Ok(true) => {}
+            // Another process has the duty, or the store is down: then nobody can be told what is in it.
+            Ok(false) | Err(_) => return 0,
+        }
+        let Ok(due) = self.store.due_notices(self.now(), BATCH).await else { return 0 };
+        let mut delivered = 0;
+        for notice in due {
+            let again_at = match &self.receiver {
+                None => None,
+                Some(receiver) => match receiver.post(&notice, self.now()).await {
+                    Ok(()) => {
+                        delivered += 1;
+                        if std::mem::take(&mut self.is_failing) {
+                            tracing::info!("the receiver of notify.url takes messages again");
+                        }
+                        None
+                    }
+                    Err(why) => self.failed(&notice, &why),
+                },
+            };
+            if let Err(error) = self.store.settle_notice(notice.seq, again_at).await {
+                tracing::warn!(%error, notice = notice.seq, "whether a message was delivered could not be kept; it is sent again");
+            }
+        }
+        delivered
+    }
+
+    fn failed(&mut self, notice: &DueNotice, why: &str) -> Option<Millis> {
+        let now = self.now();
+        if now.saturating_sub(notice.notice.at) > GIVE_UP {
+            tracing::error!(
+                notice = notice.seq,
+                kind = notice.notice.kind,
+                why,
+                "a message was not delivered within a day and is given up"
+            );
+            return None;
+        }
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::warn!(why, "the receiver of notify.url takes no messages; they are kept and sent again");
+        }
+        Some(now.saturating_add(wait(notice.attempts)))
+    }
+
+    fn now(&self) -> Millis {
+        self.clock.now().as_millisecond()
+    }
+}
+
+/// How long after so many failed deliveries.
+fn wait(attempts: u32) -> Millis {
+    let doubled = 1_i64.checked_shl(attempts.min(20)).unwrap_or(i64::MAX);
+    FIRST_WAIT.saturating_mul(doubled).min(LONGEST_WAIT)
+}
+
+impl Receiver {
+    fn of(config: &Notify, url: &str) -> anyhow::Result<Self> {
+        let url: Uri = url.parse().context("notify.url is no URL")?;
+        let client = Outbound::to(&url).context("notify.url cannot be reached: no root certificates")?;
+        let signer = config.secret_file.as_deref().map(secret).transpose()?;
+        Ok(Self { client, url, signer, template: Template::new(&config.template), patience: config.timeout })
+    }
+
+    async fn post(&self, due: &DueNotice, now: Millis) -> Result<(), String> {
+        let body = message::body(due, &self.template);
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(&self.url)
+            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::USER_AGENT, concat!("aiops/", env!("CARGO_PKG_VERSION")))
+            .header("X-Aiops-Delivery", due.seq)
+            .header("X-Aiops-Event", message::header_word(&due.notice.kind));
+        if let Some(signer) = &self.signer {
+            let seconds = now / 1_000;
+            request = request
+                .header("X-Aiops-Timestamp", seconds)
+                .header("X-Aiops-Signature", signer.sign(seconds, &body));
+        }
+        let request = request.body(Bytes::from(body)).map_err(|error| error.to_string())?;
+        let answer = self.client.send(request, self.patience, MOST_BYTES).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        // A redirect is not followed: the message may go to whom the operator named and nobody else.
+        if answer.status().is_success() { Ok(()) } else { Err(format!("it answered {}", answer.status())) }
+    }
+}
+
+fn secret(path: &Path) -> anyhow::Result<Signer> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the secret of notify.secretFile, {}, cannot be read", path.display()))?;
+    let secret = text.trim();
+    anyhow::ensure!(
+        secret.len() >= 16,
+        "the secret of notify.secretFile, {}, is shorter than 16 characters; write a random one",
+        path.display()
+    );
+    Ok(Signer::new(secret))
+}
+
+impl std::fmt::Debug for Notifier {
+    // The URL and the secret are as good as passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notifier").field("tells", &self.receiver.is_some()).finish_non_exhaustive()
+    }
+}

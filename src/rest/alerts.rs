@@ -1,0 +1,90 @@
+//! `POST /alerts`: what Alertmanager sends, payload version 4.
+//!
+//! The format is somebody else's and grows: members that are not known are left out. Alerts open incidents and nothing
+//! else.
+
+use std::collections::BTreeMap;
+
+use aiops_engine::{
+    coordination::{Alert, AlertsTaken},
+    model::caller::{Caller, Via},
+};
+use axum::{extract::State, http::StatusCode, response::Response};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Rest,
+    body::{Foreign, answer},
+    caller::Who,
+    error::Failure,
+};
+
+/// The webhook's payload, as far as it is read.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Payload {
+    /// `4`.
+    version: Option<String>,
+    /// The alerts of the group.
+    alerts: Vec<One>,
+}
+
+/// An alert.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct One {
+    /// `firing` or `resolved`.
+    status: String,
+    /// Labels.
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    /// RFC 3339.
+    #[serde(default, rename = "startsAt")]
+    starts_at: String,
+    /// RFC 3339.
+    #[serde(default, rename = "endsAt")]
+    ends_at: String,
+    /// Alertmanager's own.
+    #[serde(default)]
+    fingerprint: String,
+}
+
+/// What became of them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Taken {
+    /// Always `success`.
+    status: &'static str,
+    #[serde(flatten)]
+    taken: AlertsTaken,
+}
+
+/// `POST /alerts`.
+pub(super) async fn take(
+    State(rest): State<Rest>,
+    who: Who,
+    Foreign(body): Foreign<Payload>,
+) -> Result<Response, Failure> {
+    if let Some(version) = body.version.filter(|version| version != "4") {
+        let shown: String = version.chars().take(20).collect();
+        return Err(Failure::invalid("version", format!("version must be 4, not {shown:?}")));
+    }
+    let alerts = body.alerts.into_iter().enumerate().map(alert).collect::<Result<_, _>>()?;
+    let caller = Caller { via: Via::Alert, ..who.caller };
+    let taken = rest.engine().alerts(&caller, alerts).await?;
+    answer(StatusCode::OK, &Taken { status: "success", taken })
+}
+
+fn alert((at, one): (usize, One)) -> Result<Alert, Failure> {
+    let is_resolved = match one.status.as_str() {
+        "firing" => false,
+        "resolved" => true,
+        _ => {
+            let field = format!("alerts[{at}].status");
+            return Err(Failure::invalid(&field, format!("{field} must be firing or resolved")));
+        }
+    };
+    let One { labels, annotations, starts_at, ends_at, fingerprint, .. } = one;
+    Ok(Alert { is_resolved, labels, annotations, starts_at, ends_at, fingerprint })
+}

@@ -1,0 +1,3 @@
+//! What several topics of tests share.
+
+pub(crate) mod coordination;
