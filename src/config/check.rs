@@ -29,14 +29,14 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
     if let Some(path) = &mut config.http.token_file {
         settle("http.tokenFile", path);
     }
-    if let Some(path) = &mut config.store.url_file {
-        settle("store.urlFile", path);
-    }
     if let Some(path) = &mut config.policy.file {
         settle("policy.file", path);
     }
     if let Some(path) = &mut config.notify.secret_file {
         settle("notify.secretFile", path);
+    }
+    if let Some(path) = &mut config.store.url_file {
+        settle("store.urlFile", path);
     }
     if let Some(path) = &mut config.cluster.recording {
         settle("cluster.recording", path);
@@ -57,6 +57,7 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
 pub(super) fn combinations(
     config: &Config,
     origins: &Origins,
+    own_namespace: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     let mut faults = Vec::new();
@@ -107,7 +108,7 @@ pub(super) fn combinations(
         }
     }
     mcp(config, &mut refuse);
-    config.acting.check(&mut refuse);
+    config.acting.check(own_namespace, &mut refuse);
     config.notify.check(&mut refuse);
     for (index, name) in config.cluster.namespaces.iter().enumerate() {
         if let Some(problem) = not_a_namespace(name) {

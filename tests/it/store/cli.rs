@@ -97,7 +97,9 @@ fn a_password_is_not_repeated() {
     let outer = tempfile::tempdir().unwrap();
     let state = outer.path().to_string_lossy().into_owned();
     let mut command = aiops(&["--state-dir", &state, "db", "migrate"]);
-    command.env("AIOPS_STORE__URL", "postgres://me:hunter2@%2Fnowhere/x").env("AIOPS_STORE__BUSY_TIMEOUT", "200ms");
+    command
+        .env("AIOPS_STORE__URL", "postgres://me:hunter2@%2Fnowhere/x")
+        .env("AIOPS_STORE__BUSY_TIMEOUT", "200ms");
     let told = output(&mut command);
     let all = format!("{}{}", text(&told.stdout), text(&told.stderr));
     assert_eq!(told.status.code(), Some(1), "{all}");
