@@ -94,11 +94,7 @@ impl Inner {
         let inventory = self.engine.look();
         let kind = aiops_inventory::Kind::ALL.into_iter().find(|kind| kind.name() == target.kind);
         kind.and_then(|kind| method::from_rows(&inventory, kind, &target.namespace, &target.name))
-            .unwrap_or_else(|| {
-                Deployed::unknown(
-                    "its annotations are not kept in memory; they are read when the plan is made",
-                )
-            })
+            .unwrap_or_else(|| Deployed::unknown("memory does not tell; it is read when the plan is made"))
     }
 
     pub(super) async fn deployment_method(

@@ -138,5 +138,5 @@ fn of_strategy(object: &serde_json::Value, place: &str, replicas: i64) -> Option
 }
 
 const fn ceil(replicas: i64, percent: i64) -> i64 {
-    (replicas.saturating_mul(percent) + 99) / 100
+    replicas.saturating_mul(percent).saturating_add(99) / 100
 }

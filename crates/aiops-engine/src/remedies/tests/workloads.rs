@@ -294,7 +294,11 @@ async fn an_estimate_follows_the_strategy() {
         rollout_seconds(&world.near("Deployment", "web", "unspecified").await)
     };
     let plain = seconds(|_| ()).await;
-    let many = seconds(|web| web["spec"]["replicas"] = json!(40)).await;
+    let many = seconds(|web| {
+        web["spec"]["replicas"] = json!(40);
+        web["spec"]["strategy"]["rollingUpdate"] = json!({"maxSurge": 1, "maxUnavailable": 0});
+    })
+    .await;
     let at_once = seconds(|web| {
         web["spec"]["replicas"] = json!(40);
         web["spec"]["strategy"] = json!({"type": "Recreate"});
