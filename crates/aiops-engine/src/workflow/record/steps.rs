@@ -121,7 +121,9 @@ impl Draft<'_> {
         for attempt in earlier {
             self.write(Write::Attempt(Box::new(Attempt {
                 outcome: Some(Outcome::Rejected),
-                observed: Some(format!("it had no effect: attempt {number} was accepted on what it demanded")),
+                observed: Some(format!(
+                    "it had no effect: attempt {number} was accepted on what it demanded"
+                )),
                 observed_at: Some(now),
                 ..attempt
             })));
