@@ -94,6 +94,7 @@ impl Inner {
         let controls = self.store.controls().await;
         let controls = controls.map_err(|error| Error::from_store("reading the kill switch", error))?;
         figures.set_controls(&controls, self.now());
+        self.external_switch(&mut figures).await;
         figures.cluster = self.cluster_uid();
         figures.plan_cluster = plan.map(|plan| plan.cluster.clone());
         figures.plan_bytes = plan.and_then(|plan| serde_json::to_vec(plan).ok()).map(|json| json.len());
@@ -220,3 +221,6 @@ pub(crate) fn upgrading(inventory: &Inventory) -> Option<String> {
     let other = minors.iter().find(|minor| *minor != first)?;
     Some(format!("nodes of the control plane run {first} and {other}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::{
         Millis,
         caller::{Caller, Via},
     },
-    ports::{Clock, Ids},
+    ports::{Clock, Cluster, Ids},
     settings::Settings,
     testing::memory_store::MemoryStore,
 };
@@ -57,6 +57,10 @@ impl World {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
+        Self::over(settings, None)
+    }
+
+    pub(super) fn over(settings: Settings, cluster: Option<Arc<dyn Cluster>>) -> Self {
         let mut inventory = Inventory::default();
         for kind in Kind::ALL {
             inventory.set_sync(kind, if kind.is_optional() { Sync::Absent } else { Sync::Synced });
@@ -66,7 +70,7 @@ impl World {
         let clock = Arc::new(Hands(AtomicI64::new(BEGIN)));
         let store = Arc::new(MemoryStore::new(Arc::<Hands>::clone(&clock)));
         let coordinator = Coordinator::new(Parts {
-            engine: Engine::new(rows.clone(), None, Arc::<Hands>::clone(&clock)),
+            engine: Engine::new(rows.clone(), cluster, Arc::<Hands>::clone(&clock)),
             store,
             acting: None,
             ids: Arc::new(Counter::default()),
