@@ -18,6 +18,7 @@ mod old;
 pub mod policy;
 mod shape;
 mod show;
+mod store;
 mod telemetry;
 pub mod tokens;
 mod variables;
@@ -40,6 +41,7 @@ pub use notify::{Notify, PLACEHOLDERS};
 pub use old::{OLD, Use};
 pub use policy::Policy;
 pub use show::Entry;
+pub use store::Store;
 pub use telemetry::{LogFormat, LogLevel, Telemetry};
 
 use crate::mode::{MissingAdapter, Wants, missing};
@@ -69,6 +71,8 @@ pub struct Config {
     pub policy: Policy,
     /// The outgoing webhook.
     pub notify: Notify,
+    /// Where incidents and workflows are kept, and for how long.
+    pub store: Store,
     /// Logs, spans and metrics of aiops itself.
     pub telemetry: Telemetry,
 }
@@ -81,7 +85,12 @@ impl Config {
 
     /// Those of them that this build does not have, with a sentence for health, log and `doctor`.
     pub fn missing(&self) -> Vec<MissingAdapter> {
-        missing(self.wants())
+        missing(self.wants(), !self.integrations.coordination_engine.builtin)
+    }
+
+    /// Whether the coordination engine of this process is asked for.
+    pub fn has_engine(&self) -> bool {
+        self.wants().engine && self.integrations.coordination_engine.builtin
     }
 }
 
@@ -185,7 +194,9 @@ impl Loaded {
         let policy = self.config.policy.read().map_err(|error| {
             ConfigError::one("policy.file", self.origin("policy.file"), error.to_string())
         })?;
-        Ok(self.config.acting.settings(policy, self.own_namespace()))
+        let mut settings = self.config.acting.settings(policy, self.own_namespace());
+        settings.timing.retention = self.config.store.retention();
+        Ok(settings)
     }
 
     /// The namespace of the pod that this process runs in; `None` outside of a cluster.

@@ -222,10 +222,6 @@ pub struct ActingTimes {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub sweep_grace: Duration,
-    /// Ended workflows and closed incidents are kept for so long; audit lines always.
-    #[serde(with = "duration")]
-    #[schemars(with = "String")]
-    pub retention: Duration,
 }
 
 impl Default for ActingTimes {
@@ -239,7 +235,6 @@ impl Default for ActingTimes {
             lease: timing.lease,
             sweep: timing.sweep,
             sweep_grace: timing.sweep_grace,
-            retention: timing.retention,
         }
     }
 }
@@ -295,7 +290,6 @@ impl Acting {
             lease_margin: times.lease / 5,
             sweep: times.sweep,
             sweep_grace: times.sweep_grace,
-            retention: times.retention,
             ..Timing::default()
         };
         Settings {

@@ -10,6 +10,7 @@ use super::{
     expand_home,
     layers::Origins,
     shape::shown,
+    store::not_a_store,
 };
 
 /// Paths of a file are relative to that file, and `~` is the home folder: a desktop client starts us in `/`.
@@ -33,6 +34,9 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
     }
     if let Some(path) = &mut config.notify.secret_file {
         settle("notify.secretFile", path);
+    }
+    if let Some(path) = &mut config.store.url_file {
+        settle("store.urlFile", path);
     }
     if let Some(path) = &mut config.cluster.recording {
         settle("cluster.recording", path);
@@ -84,6 +88,9 @@ pub(super) fn combinations(
         if let Some(problem) = url.and_then(not_a_url) {
             refuse(key, problem);
         }
+    }
+    if let Some(problem) = config.store.url.as_deref().and_then(not_a_store) {
+        refuse("store.url", problem);
     }
     let mut names = HashSet::new();
     for (index, service) in integrations.ml_services.custom.iter().enumerate() {

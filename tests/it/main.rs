@@ -25,5 +25,6 @@ mod recording;
 mod rest;
 mod spans;
 mod stdio;
+mod store;
 mod support;
 mod wire;

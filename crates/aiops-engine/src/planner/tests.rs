@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod proving;
+mod recorded;
 
 #[tokio::test]
 async fn a_plan_says_what_is_done_and_what_must_hold() {

@@ -10,6 +10,10 @@ const SOON: i64 = 600;
 /// A revision that served so many seconds before the next one came was good, where nothing says otherwise.
 const SERVED: i64 = 600;
 
+/// A rollout takes the old pods down so many seconds before it makes the new revision (strategy Recreate): to be
+/// unavailable since then is its own doing.
+const TAKEDOWN: i64 = 120;
+
 /// What speaks for going back.
 #[derive(Debug, Clone)]
 pub(super) struct Back<'n> {
@@ -131,13 +135,14 @@ fn lasted(near: &Neighbourhood, revision: &Revision, current: &Revision) -> Opti
     let served = current.created.checked_sub(revision.created).filter(|served| *served >= SERVED)?;
     if let Some(available) = value::condition(&near.object, "Available")
         && available.status == "False"
-        && available.since.is_none_or(|since| since < current.created)
+        && available.since.is_none_or(|since| since < current.created.saturating_sub(TAKEDOWN))
     {
         return None;
     }
     let since = value::condition(&near.object, "Available").and_then(|c| c.since);
-    let kept =
-        since.filter(|since| *since >= current.created).map_or("", |_| " and was available until then");
+    let kept = since
+        .filter(|since| *since >= current.created.saturating_sub(TAKEDOWN))
+        .map_or("", |_| " and was available until then");
     Some(format!("served for {} before{kept}", span(served)))
 }
 

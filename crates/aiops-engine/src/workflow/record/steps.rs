@@ -84,6 +84,9 @@ impl Draft<'_> {
             observed_at: Some(now),
             ..attempt
         })));
+        if outcome == Outcome::Applied {
+            self.lay_to_rest(at, number);
+        }
         let (event, word) = match (outcome, fails) {
             (Outcome::Applied | Outcome::Noop, _) => (Some(StepMove::Apply), "effect"),
             (Outcome::Rejected, true) => (Some(StepMove::Fail), "refused"),
@@ -107,6 +110,24 @@ impl Draft<'_> {
         let object = self.object_of(at);
         self.audit(word, object, body);
         Ok(())
+    }
+
+    /// Earlier attempts of which nobody knew: none of them had an effect, or this one would have been refused, because it
+    /// demanded the object as they had found it (see `undecidable` in the sending).
+    fn lay_to_rest(&mut self, at: StepAt, number: u32) {
+        let now = self.at();
+        let earlier = outstanding(self.record, at).into_iter().filter(|attempt| attempt.number != number);
+        let earlier: Vec<Attempt> = earlier.cloned().collect();
+        for attempt in earlier {
+            self.write(Write::Attempt(Box::new(Attempt {
+                outcome: Some(Outcome::Rejected),
+                observed: Some(format!(
+                    "it had no effect: attempt {number} was accepted on what it demanded"
+                )),
+                observed_at: Some(now),
+                ..attempt
+            })));
+        }
     }
 
     fn object_of(&self, at: StepAt) -> String {
