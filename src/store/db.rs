@@ -50,6 +50,9 @@ pub(super) enum Done<T> {
     Nothing(T),
 }
 
+/// PostgreSQL's own time.
+const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+
 /// A transaction that is open.
 pub(super) struct Tx {
     conn: Transaction<'static, Any>,
@@ -213,9 +216,19 @@ impl Db {
         Ok(tx)
     }
 
+    /// Now, outside of a transaction.
+    pub(super) async fn now(&self) -> Result<Millis, StoreError> {
+        match self.dialect {
+            Dialect::Sqlite => Ok(self.clock.now().as_millisecond()),
+            Dialect::Postgres => {
+                let now = self.one(NOW, Vec::new(), |row| Reader::plain("time", row)?.int()).await?;
+                now.ok_or_else(|| StoreError::Internal("the database told no time".to_owned()))
+            }
+        }
+    }
+
     /// Now: the database's own time where several processes share it.
     async fn time(&self, tx: &mut Tx) -> Result<Millis, sqlx::Error> {
-        const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         match self.dialect {
             Dialect::Sqlite => Ok(self.clock.now().as_millisecond()),
             Dialect::Postgres => sqlx::query_scalar(NOW).fetch_one(&mut *tx.conn).await,
