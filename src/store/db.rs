@@ -51,7 +51,7 @@ pub(super) enum Done<T> {
 }
 
 /// PostgreSQL's own time.
-const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+pub(super) const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
 
 /// A transaction that is open.
 pub(super) struct Tx {
@@ -216,14 +216,11 @@ impl Db {
         Ok(tx)
     }
 
-    /// Now, outside of a transaction.
-    pub(super) async fn now(&self) -> Result<Millis, StoreError> {
+    /// The clock that tells this store's time, where no database does.
+    pub(super) fn own_clock(&self) -> Option<&dyn Clock> {
         match self.dialect {
-            Dialect::Sqlite => Ok(self.clock.now().as_millisecond()),
-            Dialect::Postgres => {
-                let now = self.one(NOW, Vec::new(), |row| Reader::plain("time", row)?.int()).await?;
-                now.ok_or_else(|| StoreError::Internal("the database told no time".to_owned()))
-            }
+            Dialect::Sqlite => Some(&*self.clock),
+            Dialect::Postgres => None,
         }
     }
 
