@@ -6,6 +6,7 @@
 mod assemble;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod helm;
 mod layered;
 mod neighbourhood;
 mod ordered;
