@@ -249,7 +249,8 @@ impl Inner {
                 severity: Some(incident.severity),
                 ..Trigger::default()
             };
-            match self.trigger(&Caller::system(via), trigger).await {
+            // The trigger's future is large, and rare here.
+            match Box::pin(self.trigger(&Caller::system(via), trigger)).await {
                 Ok(triggered) => tracing::info!(
                     incident.id = %incident.id,
                     workflow.id = triggered.workflow_id.as_deref().unwrap_or_default(),

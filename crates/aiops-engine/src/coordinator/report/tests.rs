@@ -204,7 +204,9 @@ fn the_whole_story_is_told_in_order() {
         "## How it ended",
         "The last workflow did not help; everything it did was undone, and that was seen.",
     ] {
-        let at = story[from..]
+        let at = story
+            .get(from..)
+            .unwrap()
             .find(part)
             .unwrap_or_else(|| panic!("{part:?} is missing or too early in:\n{story}"));
         from += at;
