@@ -3,14 +3,14 @@
 //!
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
-use std::collections::{BTreeMap, VecDeque};
+mod signals;
 
-use aiops_inventory::{
-    Inventory, Kind, Sync,
-    inventory::{Connection, Source},
-};
+use std::collections::VecDeque;
+
+use aiops_inventory::inventory::Source;
 use serde_json::json;
 
+use self::signals::{is_complete, signals};
 use super::{Coordinator, Inner};
 use crate::{
     breaker::{self, Breaker, Share, Signals},
@@ -37,8 +37,6 @@ const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
 const SHORTEST: Millis = 1_000;
 /// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
 const LONGEST_BLIND: Millis = 60_000;
-/// An API server that does not answer for this long opens the breaker.
-const API_DOWN: Millis = 5_000;
 /// Failures of the API server are judged over this long.
 const API_WINDOW: Millis = 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
@@ -352,50 +350,6 @@ impl Inner {
         }
         Ok(())
     }
-}
-
-/// Whether every kind that detectors look at is known and fresh.
-fn is_complete(inventory: &Inventory) -> bool {
-    Kind::ALL.into_iter().all(|kind| match inventory.status(kind).sync {
-        Sync::Synced => true,
-        Sync::Absent => kind.is_optional(),
-        _ => false,
-    })
-}
-
-/// What the breaker looks at, from the rows and what the detectors found.
-fn signals(inventory: &Inventory, findings: Option<&[Finding]>, incidents: u64, now: Millis) -> Signals {
-    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced);
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let zones = is_fresh(Kind::Node).then(|| {
-        let mut zones: BTreeMap<String, Share> = BTreeMap::new();
-        for node in inventory.nodes().iter() {
-            let zone = node.meta.labels.get("topology.kubernetes.io/zone");
-            let share = zones.entry(zone.map(ToString::to_string).unwrap_or_default()).or_default();
-            share.all += 1;
-            // A node that never reported is joining, and the detector says when it takes too long.
-            share.bad += u64::from(node.ready() == Some(false));
-        }
-        zones.into_iter().collect()
-    });
-    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
-    let workloads = findings.filter(|_| kinds.into_iter().all(is_fresh)).map(|findings| {
-        let all =
-            inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
-        let is_workload = |finding: &&Finding| {
-            matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
-        };
-        let bad: std::collections::BTreeSet<_> =
-            findings.iter().filter(is_workload).map(|finding| &finding.issue.object).collect();
-        Share { all: count(all), bad: count(bad.len()) }
-    });
-    let api_down = match &inventory.info().connection {
-        Connection::Down { since, reason } if now.saturating_sub(since.saturating_mul(1_000)) >= API_DOWN => {
-            Some(format!("the API server does not answer: {reason}"))
-        }
-        _ => None,
-    };
-    Signals { zones, incidents: Some(incidents), workloads, api: None, api_down }
 }
 
 #[cfg(test)]
