@@ -33,6 +33,8 @@ use crate::{
 /// The duty that whoever sweeps holds, and for how long after its last sign of life.
 const DUTY: &str = "sweep";
 const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
+/// So often it is held anew: each time is a commit.
+const DUTY_EVERY: Millis = 5_000;
 /// Changes of the rows are swept at most so often.
 const SHORTEST: Millis = 1_000;
 /// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
@@ -42,6 +44,7 @@ const API_WINDOW: Millis = 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;
+const RETENTION_BATCHES: u32 = 20;
 /// Most incidents that may trigger by themselves in one sweep; where policy lets them at all.
 const MOST_AUTOMATIC: usize = 10;
 
@@ -54,6 +57,7 @@ pub(crate) struct Sweeper {
     last: Option<Last>,
     /// Requests to the API server and failed ones, as they were counted within the last minute.
     counts: VecDeque<(Millis, u64, u64)>,
+    held_at: Millis,
     anchored_at: Millis,
     retained_at: Millis,
     is_failing: bool,
@@ -107,13 +111,17 @@ impl Coordinator {
 impl Inner {
     async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
         let failed = |error| Error::from_store("holding the duty of the sweep", error);
-        if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
-            // Whoever has it keeps its own memory.
-            *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
-            return Ok(());
-        }
         if self.store.writable().is_err() {
             return Ok(());
+        }
+        let now = self.now();
+        if !(0..DUTY_EVERY).contains(&now.saturating_sub(sweeper.held_at)) {
+            if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
+                // Whoever has it keeps its own memory.
+                *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
+                return Ok(());
+            }
+            sweeper.held_at = now;
         }
         self.sweep_once(sweeper).await?;
         self.watch_storms(sweeper).await?;
@@ -341,9 +349,16 @@ impl Inner {
         if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {
             sweeper.retained_at = now;
             let before = now.saturating_sub(millis(timing.retention));
-            let gone = self.store.retain(before, RETENTION_BATCH).await;
-            let (workflows, incidents) =
-                gone.map_err(|error| Error::from_store("deleting what is old", error))?;
+            let (mut workflows, mut incidents) = (0, 0);
+            for _ in 0..RETENTION_BATCHES {
+                let gone = self.store.retain(before, RETENTION_BATCH).await;
+                let gone = gone.map_err(|error| Error::from_store("deleting what is old", error))?;
+                workflows += gone.0;
+                incidents += gone.1;
+                if gone.0.max(gone.1) < u64::from(RETENTION_BATCH) {
+                    break;
+                }
+            }
             if workflows > 0 || incidents > 0 {
                 tracing::info!(workflows, incidents, "what ended long ago was deleted; its audit lines stay");
             }
