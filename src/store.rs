@@ -43,7 +43,7 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts,
+            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -253,6 +253,14 @@ impl Store for SqlStore {
 
     async fn wake(&self, workflow: &WorkflowId) -> Result<(), StoreError> {
         self.write(leases::Wake(workflow)).await
+    }
+
+    async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        self.ready().await?.request(principal, key).await
     }
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {

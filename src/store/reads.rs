@@ -11,13 +11,14 @@ use aiops_engine::{
         workflow::{Record, Workflow},
     },
     ports::store::{
-        AuditLine, Control, Cooldown, DueNotice, IncidentCounts, IncidentFilter, Notice, Rows, StoreError,
-        WorkflowFilter,
+        AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
+        StoreError, WorkflowFilter,
     },
 };
 use async_trait::async_trait;
 
 use super::{
+    accept::KNOWN,
     db::{Db, Dialect, Done, Tx, Unit, number},
     failure::Stop,
     rows::{
@@ -192,6 +193,25 @@ impl Db {
     pub(super) async fn next_due(&self) -> Result<Option<Millis>, StoreError> {
         let read = |row: &sqlx::any::AnyRow| Reader::plain("moment", row)?.int_opt();
         Ok(self.one(NEXT_DUE, Vec::new(), read).await?.flatten())
+    }
+
+    /// What was asked for under a key.
+    pub(super) async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("request", row)?;
+            let request_hash = row.text()?;
+            let workflow = row.word(|text| WorkflowId::parse(text).ok())?;
+            Ok((request_hash, workflow, row.int()?))
+        };
+        let known = self.one(KNOWN, vec![principal.into(), key.into()], read).await?;
+        Ok(known.map(|(request_hash, workflow, expires_at)| {
+            let (principal, key) = (principal.to_owned(), key.to_owned());
+            (Idempotency { principal, key, request_hash, expires_at }, workflow)
+        }))
     }
 
     pub(super) async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {

@@ -297,6 +297,11 @@ pub(super) async fn pool(
         busy.as_millis()
     )
     .into();
+    let options = url(path, access)?;
+    // A pool tries again until its time is over; what is damaged says so at once.
+    let mut first = options.connect().await?;
+    sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(&mut first).await?;
+    sqlx::Connection::close(first).await?;
     let connections = if access == Access::Write { 1 } else { 2 };
     AnyPoolOptions::new()
         .min_connections(1)
@@ -312,7 +317,7 @@ pub(super) async fn pool(
                 sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(conn).await.map(drop)
             })
         })
-        .connect_with(url(path, access)?)
+        .connect_with(options)
         .await
 }
 

@@ -22,6 +22,7 @@ mod policy;
 mod process;
 mod readme;
 mod recording;
+mod remediation;
 mod rest;
 mod spans;
 mod stdio;

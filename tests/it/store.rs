@@ -4,6 +4,7 @@
 
 mod backups;
 mod bench;
+mod cli;
 mod damage;
 mod faults;
 mod life;

@@ -1,10 +1,13 @@
 //! Starts, restarts and second processes on one state directory.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aiops::store::{Opened, Role};
 use aiops_engine::{
-    model::ids::WorkflowId,
+    model::{ids::WorkflowId, phase::Verdict, workflow::CheckRecord},
     ports::store::{Store as _, StoreError, Write},
     testing::store_contract::Bench as _,
 };
@@ -99,30 +102,34 @@ async fn a_folder_with_a_strange_name_works() {
 async fn what_is_read_is_one_moment() {
     let bench = SqliteBench::new().await;
     let id = keep(&*bench.store, "web", bench.now()).await.unwrap().id;
-    let store = Arc::clone(&bench.store);
-    let writer = tokio::spawn({
-        let id = id.clone();
-        async move {
-            let mut workflow = store.workflow(&id).await.unwrap().unwrap().workflow;
-            for n in 1..60 {
-                workflow.version += 1;
-                workflow.cursor = n;
-                let check = aiops_engine::model::workflow::CheckRecord {
-                    after_order: n,
-                    name: "c".to_owned(),
-                    verdict: aiops_engine::model::phase::Verdict::Passed,
-                    evidence: None,
-                    at: None,
-                };
-                let writes = [Write::Workflow(Box::new(workflow.clone())), Write::Check(check)];
-                store.commit(&id, None, &writes).await.unwrap();
-            }
+    let is_over = AtomicBool::new(false);
+    let write = async {
+        let mut workflow = bench.store.workflow(&id).await.unwrap().unwrap().workflow;
+        for n in 1..60 {
+            workflow.version += 1;
+            workflow.cursor = n;
+            let check = CheckRecord {
+                after_order: n,
+                name: "c".to_owned(),
+                verdict: Verdict::Passed,
+                evidence: None,
+                at: None,
+            };
+            let writes = [Write::Workflow(Box::new(workflow.clone())), Write::Check(check)];
+            bench.store.commit(&id, None, &writes).await.unwrap();
         }
-    });
-    while !writer.is_finished() {
-        let record = bench.store.workflow(&id).await.unwrap().unwrap();
-        let checks = u32::try_from(record.checks.len()).unwrap();
-        assert_eq!(checks, record.workflow.cursor, "the workflow and its checks are of two moments");
-    }
-    writer.await.unwrap();
+        is_over.store(true, Ordering::SeqCst);
+    };
+    let read = async {
+        let mut moments = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            let record = bench.store.workflow(&id).await.unwrap().unwrap();
+            let checks = u32::try_from(record.checks.len()).unwrap();
+            assert_eq!(checks, record.workflow.cursor, "the workflow and its checks are of two moments");
+            moments += 1;
+        }
+        moments
+    };
+    let ((), moments) = tokio::join!(write, read);
+    assert!(moments > 5, "it was read {moments} times only");
 }

@@ -19,7 +19,7 @@ async fn a_trigger_is_kept_in_milliseconds() {
     }
     took.sort_unstable();
     let median = took[took.len() / 2];
-    println!("accept, unoptimised: p50 {median:?}, p99 {:?}", took[took.len() * 99 / 100]);
     // Ten times what it takes, unoptimised, on a machine that does other things too.
-    assert!(median < Duration::from_millis(50), "{median:?}");
+    let worst = took[took.len() * 99 / 100];
+    assert!(median < Duration::from_millis(50), "p50 {median:?}, p99 {worst:?}");
 }

@@ -159,6 +159,7 @@ fn pod(inventory: &Inventory, row: &PodRow) -> Facts {
         replicas: of_top(&|kind, name| replicas(inventory, kind, namespace, name)),
         has_budget: budget.map(|found| found.is_some()),
         budget_allows: budget.flatten().map(|budget| budget.allowed),
+        is_ready: Some(row.ready),
         ..Facts::default()
     }
 }

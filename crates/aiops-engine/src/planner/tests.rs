@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     fingerprint,
     model::{
-        action::{Action, Resources, UndoClass},
+        action::{Resources, UndoClass},
         layer::Layer,
         plan::{Approval, Risk},
     },

@@ -136,6 +136,42 @@ async fn a_flood_of_incidents_holds_what_is_automatic() {
 }
 
 #[tokio::test]
+async fn incidents_trigger_by_themselves_only_where_a_rule_says_so() {
+    let with = |autonomy: bool, severities: &[&str]| {
+        let mut settings = Settings::default();
+        for rule in settings.policy.rules.iter_mut().filter(|rule| rule.name == "ordinary") {
+            rule.autonomy = autonomy;
+            rule.severities = severities.iter().map(|s| (*s).to_owned()).collect();
+        }
+        settings
+    };
+    for (settings, want) in [
+        (with(false, &[]), 0),
+        (with(true, &[]), 1),
+        // A crash loop without an available replica is critical.
+        (with(true, &["critical"]), 1),
+        (with(true, &["low"]), 0),
+        // A person stopped everything: incidents are opened all the same.
+        (Settings { is_enabled: false, ..with(true, &[]) }, 0),
+    ] {
+        let shown = format!("{:?}", settings.policy.rules.last());
+        let world = World::that_acts(settings);
+        world.put(&crashing("web", 100, 2));
+        let mut sweeper = Sweeper::default();
+        assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+        assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+        let found = world.coordinator.workflows(&ann(), Default::default()).await.unwrap();
+        assert_eq!(found.total, want, "{shown}");
+        let incidents = world.coordinator.incidents(&ann(), Default::default()).await.unwrap();
+        assert_eq!(incidents.total, 1);
+        if let Some(workflow) = found.workflows.first() {
+            assert_eq!(workflow.requested_by, "aiops");
+            assert_eq!(workflow.incident_id, incidents.incidents[0].id);
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_of_two_processes_sweeps() {
     let world = World::new();
     world.put(&crashing("web", 100, 1));

@@ -4,7 +4,6 @@ use super::super::{
     fixtures::{World, problem},
     *,
 };
-use crate::model::action::Action;
 
 /// The moment of the recording.
 const AT: &str = "2026-11-27T11:04:41Z";
