@@ -1,4 +1,4 @@
-//! A small HTTP client for two callers: spans to a collector, and commands of the shell to a running server.
+//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook.
 //!
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.

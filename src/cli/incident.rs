@@ -202,7 +202,7 @@ fn list(answer: &Value) -> Option<String> {
     for incident in items(answer, "incidents") {
         let member = |name| text(incident, name).to_owned();
         let (kind, name) =
-            text(incident, "resource").split_once('/').unwrap_or(("", text(incident, "target")));
+            text(incident, "resource").split_once('/').unwrap_or_else(|| ("", text(incident, "target")));
         let target =
             if kind.is_empty() { name.to_owned() } else { object(kind, text(incident, "namespace"), name) };
         table.row([

@@ -46,6 +46,11 @@ impl Environment {
         self.path("HOME").or_else(|| self.path("USERPROFILE"))
     }
 
+    /// Who runs this process, as the system's own shells name them.
+    pub fn user(&self) -> &str {
+        self.text("USER").or_else(|| self.text("LOGNAME")).unwrap_or("local")
+    }
+
     /// All that are not empty, by name.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, &OsStr)> {
         let all = self.variables.iter().map(|(name, value)| (name.as_str(), value.as_os_str()));

@@ -117,9 +117,18 @@ pub fn parse(path: &Path, text: &str) -> Result<settings::Policy, PolicyFileErro
     Ok(settings::Policy { source: format!("policy file {}", path.display()), rules })
 }
 
-/// The last line on which a word stands, as the beginning of a sentence: where a name stands twice, the second is meant.
+/// The last line on which a word stands by itself, as the beginning of a sentence: where a name stands twice, the second
+/// is meant.
 fn place(text: &str, word: &str) -> String {
-    let line = text.lines().enumerate().filter(|(_, line)| !word.is_empty() && line.contains(word)).last();
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '*' | '.');
+    let holds = |line: &str| {
+        line.match_indices(word).any(|(at, found)| {
+            let before = line.get(..at).and_then(|before| before.chars().next_back());
+            let after = line.get(at + found.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(is_part) && !after.is_some_and(is_part)
+        })
+    };
+    let line = text.lines().enumerate().filter(|(_, line)| !word.is_empty() && holds(line)).last();
     line.map_or_else(String::new, |(at, _)| format!("line {}: ", at + 1))
 }
 

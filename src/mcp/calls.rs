@@ -75,7 +75,8 @@ impl Calls {
     ) -> Result<Arc<Answer>, Error> {
         let name = tool.meta().name;
         let make = |arguments| async move { tool.call(&self.desk, context, arguments).await.map(Arc::new) };
-        let wait = wait(tool, &arguments).min(context.patience);
+        let wait = if tool.is_coordinated() { wait(&arguments) } else { Duration::ZERO };
+        let wait = wait.min(context.patience);
         if !wait.is_zero() {
             return self.guard_waiting(name, &context.cancelled, wait, make(arguments)).await;
         }
@@ -136,7 +137,7 @@ impl Calls {
 
     /// The same for work that waits up to `wait` for something to happen. Going away ends the waiting and nothing else:
     /// a workflow goes on.
-    async fn guard_waiting<T>(
+    pub(super) async fn guard_waiting<T>(
         &self,
         what: &str,
         cancelled: &CancellationToken,
@@ -178,9 +179,8 @@ impl Calls {
 }
 
 /// How long the caller asks the tool to wait. What is no number of seconds, the tool itself refuses.
-fn wait(tool: &dyn AnyTool, arguments: &Map<String, Value>) -> Duration {
-    let asked = arguments.get("wait").filter(|_| tool.is_coordinated());
-    let seconds = asked.and_then(|value| match value {
+pub(super) fn wait(arguments: &Map<String, Value>) -> Duration {
+    let seconds = arguments.get("wait").and_then(|value| match value {
         Value::String(text) => text.trim().parse().ok(),
         other => other.as_f64(),
     });

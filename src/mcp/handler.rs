@@ -2,14 +2,13 @@
 //!
 //! It keeps nothing but its session. Methods that the revision at hand does not have are refused by rmcp.
 
+mod approving;
 mod calling;
+mod way;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use aiops_engine::{
-    Error,
-    model::caller::{Caller, Via},
-};
+use aiops_engine::Error;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::*,
@@ -17,16 +16,15 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
+use way::Way;
 
 use super::{
-    catalogue::Offer,
     completion, error, prompts,
-    request::{RequestId as Id, adopt, principal, traceparent},
+    request::{RequestId as Id, adopt, traceparent},
     resources,
     server::{Core, Server},
     session::Session,
     subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
-    tool::LONGEST_WAIT,
 };
 use crate::config;
 
@@ -40,29 +38,6 @@ pub(super) struct Handler {
     server: Server,
     session: Option<Arc<Session>>,
     way: Way,
-}
-
-/// How requests come in.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    /// Over the listener, which answers within this time or not at all, unless an answer begins to flow before.
-    Http {
-        /// That time.
-        within: Duration,
-        /// Other machines reach it.
-        is_open: bool,
-    },
-    /// Over the standard streams of our own process.
-    Streams,
-}
-
-/// What is left of the listener's time when an answer that waited is written.
-const TO_WRITE: Duration = Duration::from_secs(5);
-
-impl Way {
-    fn of(http: &config::Http) -> Self {
-        Self::Http { within: http.request_timeout, is_open: !http.listen.ip().is_loopback() }
-    }
 }
 
 impl Handler {
@@ -79,39 +54,6 @@ impl Handler {
     /// For standard streams.
     pub(super) fn of_streams(server: &Server) -> Self {
         Self { server: server.clone(), session: Some(Arc::default()), way: Way::Streams }
-    }
-
-    /// Who asks: over HTTP whoever the gate let in, on standard streams the user whose process this is.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
-        match self.way {
-            Way::Streams => self.core().desk.owner(),
-            Way::Http { .. } => match principal(context) {
-                Some(principal) => Caller::identified(&principal.name, principal.groups.clone(), Via::Mcp),
-                None => Caller::anonymous(Via::Mcp),
-            },
-        }
-    }
-
-    /// Refuses what writes to who comes from other machines and shows no token.
-    fn check(&self, offer: &Offer, caller: &Caller) -> Result<(), Error> {
-        let is_open = matches!(self.way, Way::Http { is_open: true, .. });
-        if offer.tool.meta().hints.read_only || caller.is_identified || !is_open {
-            return Ok(());
-        }
-        Err(Error::refused(
-            offer.tool.meta().name,
-            "http.insecureAnonymous",
-            "without tokens nobody may act over a port that other machines reach; set http.tokenFile",
-        ))
-    }
-
-    /// How long an answer may be held back. A client that is told of progress has an answer that flows.
-    fn patience(&self, is_told: bool) -> Duration {
-        let longest = Duration::from_secs(u64::from(LONGEST_WAIT));
-        match self.way {
-            Way::Http { within, .. } if !is_told => longest.min(within.saturating_sub(TO_WRITE)),
-            Way::Http { .. } | Way::Streams => longest,
-        }
     }
 
     fn core(&self) -> &Core {
@@ -245,7 +187,12 @@ impl ServerHandler for Handler {
             let unknown = self.core().catalogue.unknown(&request.name);
             return Err(ErrorData::invalid_params(error::words(&unknown, Id::of(&context)), None));
         };
-        Ok(self.answer(offer, request, &context).await.into())
+        if request.request_state.is_some() {
+            return Ok(self.resumed(offer, &request, &context).await);
+        }
+        let wait = approving::wait(&request);
+        let answered = self.answer(offer, request, &context).await;
+        Ok(self.or_asked(offer, answered, wait, &context).await)
     }
 
     async fn list_resources(

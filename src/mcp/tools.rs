@@ -21,6 +21,7 @@ tools! {
     create_incident::CreateIncident: Coordinated,
     detect_deployment_method::DetectDeploymentMethod: Coordinated,
     diagnose_pod::DiagnosePod: Erased,
+    drain_node::DrainNode: Coordinated,
     evict_pod::EvictPod: Coordinated,
     get_cluster_health::GetClusterHealth: Erased,
     get_incident::GetIncident: Coordinated,

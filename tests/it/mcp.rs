@@ -8,12 +8,14 @@
     reason = "what cannot go on fails the test"
 )]
 
+mod approving;
 mod calls;
 mod catalogue;
 mod completion;
 pub(crate) mod fake;
 mod http;
 mod lifecycle;
+mod records;
 mod remediation;
 mod resources;
 mod spans;

@@ -3,6 +3,7 @@
 //! What reached the API server is read from its audit log; objects are read as the admin, not through aiops.
 
 mod nodes;
+mod outages;
 mod pods;
 mod refusals;
 mod workloads;

@@ -12,6 +12,7 @@ mod nudge;
 mod object;
 mod pods;
 mod pool;
+pub(crate) mod release;
 mod resources;
 mod restart;
 mod revision;
@@ -95,9 +96,9 @@ pub enum Sight {
     Release {
         /// `deployed`, `superseded`, `failed`, …
         status: String,
-        /// The objects of its manifest.
+        /// The objects of its manifest, as [`crate::ports::ReleaseRevision`] has them.
         objects: Vec<Value>,
-        /// Whether it has hooks.
+        /// Whether it has hooks that an upgrade or a rollback runs.
         has_hooks: bool,
     },
 }
@@ -153,6 +154,8 @@ pub fn looks(action: &Action) -> Vec<Look> {
     match action {
         Action::ScaleWorkload { target, .. } => looks.push(scale::autoscalers(target)),
         Action::RollbackWorkload { target, .. } => looks.extend(revision::look(target)),
+        Action::RevertManifest { release, .. } => looks.extend(release::manifests(release)),
+        Action::RecordRelease { release, .. } => looks.push(release::revisions(release)),
         _ => {}
     }
     looks
@@ -178,9 +181,8 @@ pub fn observe(action: &Action, key: &str, workflow: &str, seen: &[Sight]) -> Ob
         Action::RollbackApplication { history, .. } => applications::observe_rollback(&deed, *history, seen),
         Action::NudgeOperator { .. } => nudge::observe(&deed, seen),
         Action::AwaitPool { .. } => pool::observe(&deed, seen),
-        Action::RevertManifest { .. } | Action::RecordRelease { .. } => Observation::Refused {
-            why: "this version of aiops does not write Helm releases; run `helm rollback` by hand".to_owned(),
-        },
+        Action::RevertManifest { release, .. } => release::observe_revert(&deed, release, seen),
+        Action::RecordRelease { release, .. } => release::observe_record(&deed, release, seen),
     }
 }
 
@@ -202,6 +204,7 @@ pub fn observe_undo(done: &StepRecord, key: &str, workflow: &str, seen: &[Sight]
                 Action::RollbackWorkload { .. } => rollback::undo(&deed, &back, seen),
                 Action::SetResources { container, .. } => resources::undo(&deed, container, &back, seen),
                 Action::CordonNode { .. } | Action::UncordonNode { .. } => nodes::undo(&deed, &back, seen),
+                Action::RevertManifest { release, .. } => release::undo_revert(&deed, release, &back, seen),
                 _ => Observation::Refused { why: format!("{} cannot be undone", action.name()) },
             }
         }
@@ -218,9 +221,12 @@ pub fn verify_looks(action: &Action) -> Vec<Look> {
         Action::RestartWorkload { target }
         | Action::ScaleWorkload { target, .. }
         | Action::RollbackWorkload { target, .. }
-        | Action::SetResources { target, .. } => {
+        | Action::SetResources { target, .. }
+        | Action::RevertManifest { target, .. } => {
             looks.extend(revision::look(target));
-            looks.push(rollout::pods(target));
+            if revision::holder(target).is_some() {
+                looks.push(rollout::pods(target));
+            }
         }
         _ => {}
     }
@@ -248,9 +254,8 @@ pub fn verify(action: &Action, key: &str, seen: &[Sight]) -> (Verdict, String) {
         Action::RollbackApplication { .. } => applications::verify(target, key, false, seen),
         Action::NudgeOperator { .. } => nudge::verify(target, seen),
         Action::AwaitPool { .. } => pool::verify(target, seen),
-        Action::RevertManifest { .. } | Action::RecordRelease { .. } => {
-            (Verdict::Unknown, "this version of aiops does not write Helm releases".to_owned())
-        }
+        Action::RevertManifest { .. } => release::verify_revert(target, key, seen),
+        Action::RecordRelease { .. } => release::verify_record(target, seen),
     }
 }
 

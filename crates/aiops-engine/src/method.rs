@@ -73,7 +73,7 @@ pub fn detect(chain: &[Value], autoscalers: &[Value]) -> Ownership {
 fn read_marks(object: &Value, chain: &[Value]) -> Ownership {
     let mut found = Ownership::of(Deployed::unknown("not judged yet"));
     let namespace = text(object, "/metadata/namespace");
-    found.resource = chain.iter().find_map(|link| custom_owner(link));
+    found.resource = chain.iter().find_map(custom_owner);
     if let Some(csv) = found.resource.take_if(|owner| owner.kind == "ClusterServiceVersion") {
         found.olm = Some(format!("ClusterServiceVersion {}", csv.name));
     } else if let Some(owner) = label(object, "olm.owner") {

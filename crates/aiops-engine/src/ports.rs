@@ -11,7 +11,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::{error::PortError, model::Millis};
+use crate::{
+    error::{PortError, PortErrorKind},
+    model::Millis,
+};
 
 /// The time. A recording's clock stands still at the moment of the recording.
 pub trait Clock: Send + Sync {
@@ -67,6 +70,12 @@ pub trait Cluster: Send + Sync {
         sink: &mut (dyn for<'c> FnMut(&'c [u8]) -> ControlFlow<()> + Send),
     ) -> Result<(), PortError>;
 
+    /// How many requests were sent to the API server since the process began, and how many of them it failed (5xx, or no
+    /// answer in time); `None` where nobody counts.
+    fn counts(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// Whether we ourselves may do this; `namespace: None` means in all namespaces.
     async fn may(
         &self,
@@ -75,6 +84,30 @@ pub trait Cluster: Send + Sync {
         resource: &str,
         namespace: Option<&str>,
     ) -> Result<bool, PortError>;
+
+    /// One revision of a Helm 3 release, out of the Secret that holds it. Only where reading such Secrets was opted into:
+    /// elsewhere, and where there are none, it is [`Unsupported`](PortErrorKind::Unsupported).
+    async fn release(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: i64,
+    ) -> Result<ReleaseRevision, PortError> {
+        let what = format!("read revision {revision} of the Helm release {namespace}/{name}");
+        Err(PortError::new(PortErrorKind::Unsupported, format!("{what}: releases are not read here")))
+    }
+}
+
+/// What a revision of a Helm release holds, as far as the engine may know: no values, no chart.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReleaseRevision {
+    /// `deployed`, `superseded`, `failed`, …
+    pub status: String,
+    /// The objects of its manifest, in its order. A Secret comes as its kind, its name and a digest that is good for
+    /// comparing it with the same Secret of another revision in this process, and for nothing else.
+    pub objects: Vec<Value>,
+    /// Whether it has hooks other than `test`: Helm runs those on upgrades and rollbacks.
+    pub has_hooks: bool,
 }
 
 /// A kind as discovery tells it.

@@ -22,6 +22,7 @@ mod tests;
 
 pub use self::helm::HelmRelease;
 pub(crate) use self::{
+    evict::may_go,
     nodes::pool_of,
     owner::{Change, allows},
     restart::{draft as restart, holds_still, rollout_seconds},

@@ -107,7 +107,7 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
             let also = fingerprint(cluster, &target, code);
             // What somebody else reported under the name of a consequence is this trouble.
             let theirs = by_fingerprint.get(also.as_str()).copied();
-            known = known.or(theirs.filter(|incident| incident.source != IncidentSource::Detector));
+            known = known.or_else(|| theirs.filter(|incident| incident.source != IncidentSource::Detector));
             follows.insert(also, finding.issue.code.to_owned());
         }
         seen.insert(own.clone());

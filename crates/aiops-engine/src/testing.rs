@@ -8,7 +8,9 @@
 mod checker;
 pub mod memory_store;
 pub mod model;
+#[cfg(test)]
 mod sim;
+pub mod store_contract;
 
 use std::{collections::BTreeMap, ops::ControlFlow, sync::Arc};
 
@@ -124,7 +126,8 @@ pub fn engine_lacking(objects: &[(Kind, Value)], forbidden: &[Kind], now: &str) 
     Engine::new(inventory(objects, forbidden), None, Arc::new(FixedClock(now.parse().unwrap_or_default())))
 }
 
-fn inventory(objects: &[(Kind, Value)], forbidden: &[Kind]) -> SharedInventory {
+/// Rows of these objects; kinds that may not be listed are marked so.
+pub(crate) fn inventory(objects: &[(Kind, Value)], forbidden: &[Kind]) -> SharedInventory {
     let mut inventory = Inventory::default();
     for (kind, object) in objects {
         // An object that cannot be read is counted by the inventory, which a test may want.

@@ -77,6 +77,17 @@ pub struct Owner {
     pub api_version: Name,
 }
 
+/// Marks that tools leave in the annotations of what they deploy; empty where there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Marks {
+    /// `argocd.argoproj.io/tracking-id`.
+    pub tracking_id: Name,
+    /// `meta.helm.sh/release-name`.
+    pub release: Name,
+    /// `meta.helm.sh/release-namespace`.
+    pub release_namespace: Name,
+}
+
 /// A condition of an object, kept where a reader needs more than a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {

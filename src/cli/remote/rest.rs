@@ -143,7 +143,7 @@ fn event(lines: &str) -> Option<Event> {
         })
     };
     let data: Vec<&str> = field("data").collect();
-    let name = field("event").last().unwrap_or("message").to_owned();
+    let name = field("event").next_back().unwrap_or("message").to_owned();
     (!data.is_empty()).then(|| Event { name, data: data.join("\n") })
 }
 

@@ -39,16 +39,13 @@ fn cut(text: &str, most: usize) -> String {
 
 /// The Event.
 fn event(note: &Announcement, api_version: &str, at: jiff::Timestamp) -> Value {
-    let mut regarding = json!({
-        "apiVersion": api_version,
-        "kind": note.about.kind,
-        "name": note.about.name,
-    });
-    if !note.about.namespace.is_empty() {
-        regarding["namespace"] = json!(note.about.namespace);
-    }
-    if let Some(uid) = &note.about.uid {
-        regarding["uid"] = json!(uid);
+    let Target { kind, namespace, name, uid, .. } = &note.about;
+    let mut regarding = json!({"apiVersion": api_version, "kind": kind, "name": name});
+    if let Some(regarding) = regarding.as_object_mut() {
+        if !namespace.is_empty() {
+            regarding.insert("namespace".to_owned(), json!(namespace));
+        }
+        regarding.extend(uid.iter().map(|uid| ("uid".to_owned(), json!(uid))));
     }
     json!({
         "apiVersion": "events.k8s.io/v1",

@@ -7,7 +7,7 @@ use aiops_engine::ports::{
     acting::{Mutation, Verb},
 };
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::path::{Query, collection, push};
 
@@ -108,15 +108,9 @@ fn json_patch(mutation: &Mutation) -> Result<Value, String> {
     Ok(Value::Array(pins.into_iter().flatten().chain(operations.iter().cloned()).collect()))
 }
 
-fn preconditions(mutation: &Mutation) -> Value {
-    let mut preconditions = json!({});
-    if let Some(uid) = &mutation.uid {
-        preconditions["uid"] = json!(uid);
-    }
-    if let Some(version) = &mutation.resource_version {
-        preconditions["resourceVersion"] = json!(version);
-    }
-    preconditions
+fn preconditions(mutation: &Mutation) -> Map<String, Value> {
+    let pins = [("uid", &mutation.uid), ("resourceVersion", &mutation.resource_version)];
+    pins.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))).collect()
 }
 
 /// Our own body: kube's writes `delete_options`, which the API server ignores, and with it the uid.
@@ -131,13 +125,11 @@ fn eviction(mutation: &Mutation) -> Value {
 
 /// The API server reads no query beside these options, so a dry run must stand in them.
 fn deletion(mutation: &Mutation) -> Value {
-    let mut options = json!({
+    let dry_run: &[&str] = if mutation.dry_run { &["All"] } else { &[] };
+    json!({
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "preconditions": preconditions(mutation),
-    });
-    if mutation.dry_run {
-        options["dryRun"] = json!(["All"]);
-    }
-    options
+        "dryRun": dry_run,
+    })
 }

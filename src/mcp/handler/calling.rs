@@ -89,11 +89,7 @@ impl Handler {
         let result = self.called(offer, request, context).instrument(span.clone()).await;
         span.record("outcome", result.as_ref().map_or_else(Error::code, |_| "ok"));
         match result {
-            Ok(answer) => {
-                let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text.as_str())]);
-                result.structured_content = Some(Value::Object(answer.structured.clone()));
-                result
-            }
+            Ok(answer) => success(&answer),
             Err(failure) => {
                 span.in_scope(|| error::log(name, &failure, id));
                 self.tell_failure(name, &failure, id, context).await;
@@ -136,6 +132,13 @@ impl Handler {
         // The answer itself says the same; a log message that is lost costs nothing.
         let _ = context.peer.notify_logging_message(message).await;
     }
+}
+
+/// An answer as the protocol has it.
+pub(super) fn success(answer: &Answer) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(answer.text.as_str())]);
+    result.structured_content = Some(Value::Object(answer.structured.clone()));
+    result
 }
 
 #[expect(deprecated, reason = "clients of 2025-11-25 still set a level")]

@@ -22,6 +22,27 @@ pub(in crate::mcp) struct Ask {
     pub(in crate::mcp) wait: Option<u32>,
 }
 
+impl Ask {
+    /// Orders what the trigger names, and waits.
+    ///
+    /// # Errors
+    /// It was not accepted.
+    pub(in crate::mcp) async fn order(
+        self,
+        coordination: &Arc<dyn Coordination>,
+        context: &CallContext,
+        trigger: Trigger,
+    ) -> Result<Ordered, Error> {
+        let trigger = Trigger {
+            description: self.reason.unwrap_or_default(),
+            dry_run: self.dry_run.unwrap_or(false),
+            idempotency_key: self.idempotency_key,
+            ..trigger
+        };
+        order(coordination, context, trigger, self.wait).await
+    }
+}
+
 /// Orders the action, and waits.
 ///
 /// # Errors
@@ -37,11 +58,8 @@ pub(in crate::mcp) async fn ask(
         namespace: target.namespace.clone(),
         kind: target.kind.clone(),
         name: target.name.clone(),
-        description: ask.reason.unwrap_or_default(),
-        dry_run: ask.dry_run.unwrap_or(false),
-        idempotency_key: ask.idempotency_key,
         action: Some(action),
         ..Trigger::default()
     };
-    order(coordination, context, trigger, ask.wait).await
+    ask.order(coordination, context, trigger).await
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aiops_engine::{
     Error,
-    coordination::{Coordination, Trigger},
+    coordination::{Coordination, Trigger, WorkflowView},
     issue::Severity,
     model::{
         ids::{IncidentId, WorkflowId},
@@ -121,6 +121,25 @@ pub(in crate::mcp) struct Ordered {
     /// How it went, when it was waited for.
     #[serde(flatten)]
     course: Course,
+}
+
+impl Ordered {
+    /// The answer about a workflow that was triggered before; `note` says what else there is to say.
+    pub(in crate::mcp) fn of(workflow: &WorkflowView, note: Option<String>) -> Self {
+        Self {
+            status: workflow.status.clone(),
+            phase: workflow.phase,
+            workflow_id: Some(workflow.id.clone()),
+            incident_id: Some(workflow.incident_id.clone()),
+            deployment_method: workflow.deployment_method.clone(),
+            estimated_duration: workflow.estimated_duration.clone(),
+            message: note.unwrap_or_else(|| next(workflow)),
+            dry_run: false,
+            deduplicated: false,
+            plan: None,
+            course: Course::of(workflow),
+        }
+    }
 }
 
 /// Triggers, and waits.

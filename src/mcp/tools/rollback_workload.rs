@@ -38,9 +38,6 @@ pub(super) struct Input {
     /// Revision to go back to, as get-workload lists them.
     #[schemars(range(min = 1))]
     revision: i64,
-    /// ReplicaSet or ControllerRevision of that revision; found by the revision when absent.
-    #[schemars(length(max = 253))]
-    source: Option<String>,
     /// Plan and prove only.
     dry_run: Option<bool>,
     /// Why.
@@ -81,8 +78,8 @@ impl CoordinatedTool for RollbackWorkload {
         input: Input,
     ) -> Result<Ordered, Error> {
         let target = Target::known(&word(&input.kind), &input.namespace, &input.name);
-        let source = input.source.unwrap_or_default();
-        let action = Action::RollbackWorkload { target, revision: input.revision, source };
+        // Which object holds that revision's template, the planner finds.
+        let action = Action::RollbackWorkload { target, revision: input.revision, source: String::new() };
         let ask_for = Ask {
             dry_run: input.dry_run,
             reason: input.reason,

@@ -117,7 +117,7 @@ async fn each_form_of_change_is_written_as_the_api_wants_it() {
             "DELETE",
             path.to_owned(),
             "application/json",
-            json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}),
+            json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions, "dryRun": []}),
         ),
     ] {
         let accepted = acting.perform(&mutation(verb)).await.unwrap();

@@ -56,6 +56,8 @@ struct State {
     workflows: BTreeMap<String, WorkflowView>,
     /// Triggers wait for an approval instead of going on.
     needs_approval: bool,
+    /// The answer of an elicitation counts.
+    takes_elicitation: bool,
     /// What a trigger or an approval is followed by, one look after the other.
     story: Vec<Phase>,
 }
@@ -105,6 +107,12 @@ impl Fake {
     /// Triggers wait for an approval.
     pub(crate) fn needs_approval(self) -> Self {
         self.state.lock().needs_approval = true;
+        self
+    }
+
+    /// And what a person answers at the client counts.
+    pub(crate) fn takes_elicitation(self) -> Self {
+        self.state.lock().takes_elicitation = true;
         self
     }
 
@@ -222,7 +230,7 @@ pub(crate) fn plan() -> PlanView {
         expected: "3 of 3 pods of revision 6 ready within 2 minutes".to_owned(),
         estimated_duration: "2m".to_owned(),
         approval: Approval::Approve,
-        rule: "default-triggered".to_owned(),
+        rule: "policy/default-triggered".to_owned(),
         refused: None,
         digest: DIGEST.to_owned(),
         cluster: "5b1a6c1e-0000-4000-8000-000000000001".to_owned(),
@@ -260,7 +268,7 @@ pub(crate) fn workflow(id: &str, phase: Phase) -> WorkflowView {
         awaiting: (phase == Phase::AwaitingApproval).then(|| Awaiting {
             digest: DIGEST.to_owned(),
             approval: Approval::Approve,
-            rule: "default-triggered".to_owned(),
+            rule: "policy/default-triggered".to_owned(),
             expires_at: "2026-11-24T10:30:00Z".to_owned(),
         }),
         steps: if phase == Phase::Planning { Vec::new() } else { vec![step(state)] },
@@ -512,7 +520,21 @@ impl Coordination for Fake {
     }
 
     async fn policy(&self, _: &Caller) -> Result<PolicyView, Error> {
-        nothing_of("the policy")
+        let rule = |name: &str, elicitation| PolicyRule {
+            name: name.to_owned(),
+            namespaces: Vec::new(),
+            severities: Vec::new(),
+            actions: Vec::new(),
+            then: Approval::Approve,
+            autonomy: false,
+            elicitation,
+        };
+        let takes = self.state.lock().takes_elicitation;
+        Ok(PolicyView {
+            source: "the test".to_owned(),
+            rules: vec![rule("another", true), rule("default-triggered", takes)],
+            limits: BTreeMap::new(),
+        })
     }
 
     async fn audit(&self, _: &Caller, _: &str, _: i64, _: u32) -> Result<AuditView, Error> {

@@ -370,7 +370,10 @@ async fn a_call_waits_until_a_person_is_needed_or_its_time_is_over() {
 
 /// Notes every progress report.
 #[derive(Clone, Default)]
-struct Watching(Arc<Mutex<Vec<(f64, Option<String>)>>>);
+struct Watching(Arc<Mutex<Vec<Report>>>);
+
+/// Its number and its words.
+type Report = (f64, Option<String>);
 
 impl ClientHandler for Watching {
     async fn on_progress(&self, report: ProgressNotificationParam, _: NotificationContext<RoleClient>) {
@@ -473,8 +476,8 @@ async fn each_action_is_a_workflow_of_that_one_action() {
         ),
         (
             "rollback-workload",
-            with(named.clone(), json!({"revision": 6, "source": "web-6f"})),
-            Action::RollbackWorkload { target: web.clone(), revision: 6, source: "web-6f".to_owned() },
+            with(named.clone(), json!({"revision": 6})),
+            Action::RollbackWorkload { target: web.clone(), revision: 6, source: String::new() },
         ),
         (
             "set-resources",
@@ -519,6 +522,15 @@ async fn each_action_is_a_workflow_of_that_one_action() {
         let Ask::Trigger(trigger) = fake.one().what else { panic!("{tool}") };
         assert!(!trigger.dry_run, "{tool}");
     }
+    let dry =
+        answer(&client, "drain-node", json!({"name": "n1", "dry_run": true, "reason": "asked for"})).await;
+    assert_eq!(dry["dry_run"], true);
+    let Ask::Trigger(trigger) = fake.one().what else { panic!("drain-node") };
+    assert_eq!(
+        (trigger.kind.as_str(), trigger.name.as_str(), trigger.issue.as_str()),
+        ("Node", "n1", "node_drain")
+    );
+    assert!(trigger.dry_run && trigger.action.is_none(), "a drain is a remedy of many steps");
     let why = refusal(&client, "set-resources", with(named.clone(), json!({"container": "app"}))).await;
     assert!(why.contains("at least one of cpu_request"), "{why}");
     let why =

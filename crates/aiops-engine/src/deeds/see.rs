@@ -52,10 +52,9 @@ pub async fn see(cluster: &dyn Cluster, looks: &[Look]) -> Result<Vec<Sight>, Po
                     _ => Sight::List(Vec::new()),
                 }
             }
-            Look::Release { release, .. } => {
-                let why =
-                    format!("the Helm release {} cannot be read by this version of aiops", release.name);
-                return Err(PortError::new(PortErrorKind::Unsupported, why));
+            Look::Release { release, revision } => {
+                let read = cluster.release(&release.namespace, &release.name, *revision).await?;
+                Sight::Release { status: read.status, objects: read.objects, has_hooks: read.has_hooks }
             }
         };
         seen.push(sight);

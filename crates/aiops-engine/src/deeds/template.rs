@@ -117,7 +117,7 @@ fn is_named(items: &[Value]) -> bool {
 }
 
 /// Values are told of fields that hold no secret, whoever wrote them.
-fn line(path: &str, from: &Value, to: &Value) -> String {
+pub(super) fn line(path: &str, from: &Value, to: &Value) -> String {
     let is_told = path.ends_with(".image") || path.contains(".resources.") || path.ends_with(".replicas");
     match (from, to) {
         (Value::Null, to) if is_told => format!("{path}: none -> {}", shown(to)),

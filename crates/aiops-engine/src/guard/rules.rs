@@ -283,8 +283,8 @@ fn owned_by(question: &Question<'_>) -> Option<&'static str> {
     };
     let writes = |action: &&Action| !matches!(action, Action::EvictPod { .. } | Action::AwaitPool { .. });
     match question.method {
-        DeployMethod::Helm if question.actions.iter().any(|a| writes_spec(a)) => Some(policy::HELM),
-        DeployMethod::Operator if question.actions.iter().any(|a| writes(a)) => Some(policy::OPERATOR),
+        DeployMethod::Helm if question.actions.iter().any(writes_spec) => Some(policy::HELM),
+        DeployMethod::Operator if question.actions.iter().any(writes) => Some(policy::OPERATOR),
         _ => None,
     }
 }

@@ -164,39 +164,60 @@ fn autoscalers_own_replicas_and_requests() {
 }
 
 #[test]
-fn rows_answer_only_what_labels_and_owners_decide() {
-    let deployment = |name: &str, labels: Value, owners: Value| {
+fn rows_answer_what_labels_owners_and_marks_decide() {
+    let deployment = |name: &str, labels: Value, annotations: Value, owners: Value| {
         let object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": name, "namespace": "shop", "labels": labels, "ownerReferences": owners},
+            "metadata": {"name": name, "namespace": "shop", "labels": labels, "annotations": annotations, "ownerReferences": owners},
             "spec": {"selector": {"matchLabels": {"app": name}}, "template": {}},
         });
         (Kind::Deployment, object)
     };
+    let none = || json!({});
+    let by_thing = json!([{"apiVersion": "a.b/v1", "kind": "Thing", "name": "t", "controller": true}]);
     let engine = testing::engine(
         &[
-            deployment("argo", json!({"argocd.argoproj.io/instance": "store"}), json!([])),
+            deployment("label", json!({"argocd.argoproj.io/instance": "store"}), none(), json!([])),
             deployment(
-                "helm",
-                json!({"app.kubernetes.io/managed-by": "Helm", "helm.sh/chart": "w-1"}),
+                "argo",
+                none(),
+                json!({"argocd.argoproj.io/tracking-id": "store:apps/Deployment:shop/argo"}),
                 json!([]),
             ),
             deployment(
-                "owned",
-                json!({}),
-                json!([{"apiVersion": "a.b/v1", "kind": "Thing", "name": "t", "controller": true}]),
+                "copied",
+                none(),
+                json!({"argocd.argoproj.io/tracking-id": "store:apps/Deployment:shop/argo"}),
+                json!([]),
             ),
-            deployment("plain", json!({"app": "plain"}), json!([])),
+            deployment(
+                "helm",
+                json!({"helm.sh/chart": "w-1", "app.kubernetes.io/instance": "rel"}),
+                json!({"meta.helm.sh/release-name": "rel", "meta.helm.sh/release-namespace": "releases"}),
+                json!([]),
+            ),
+            deployment("owned", none(), none(), by_thing),
+            deployment("plain", json!({"app": "plain"}), none(), json!([])),
+            deployment("tracked", json!({"app.kubernetes.io/instance": "rel"}), none(), json!([])),
         ],
         None,
         "2026-01-01T00:00:00Z",
     );
     let inventory = engine.look();
     let of = |name: &str| from_rows(&inventory, Kind::Deployment, "shop", name);
-    assert_eq!(of("argo").unwrap().method, DeployMethod::Argocd);
-    assert_eq!(of("helm").unwrap().method, DeployMethod::Helm);
-    assert_eq!(of("helm").unwrap().details["chart"], "w-1");
-    assert_eq!(of("owned").unwrap().source, "ownerReferences:Thing/t");
-    assert_eq!(of("plain"), None);
+    for (name, method, source) in [
+        ("label", DeployMethod::Argocd, "label:argocd.argoproj.io/instance"),
+        ("argo", DeployMethod::Argocd, "annotation:argocd.argoproj.io/tracking-id"),
+        ("copied", DeployMethod::Manual, "default"),
+        ("helm", DeployMethod::Helm, "annotation:meta.helm.sh/release-name"),
+        ("owned", DeployMethod::Operator, "ownerReferences:Thing/t"),
+        ("plain", DeployMethod::Manual, "default"),
+    ] {
+        let found = of(name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!((found.method, found.source.as_str()), (method, source), "{name}");
+    }
+    assert_eq!(of("helm").unwrap().details["release_namespace"], "releases");
+    assert_eq!(of("tracked"), None, "who wrote it is not in rows");
     assert_eq!(of("absent"), None);
+    assert_eq!(from_rows(&inventory, Kind::Node, "", "x"), None);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aiops_inventory::Kind;
 use serde_json::{Value, json};
 
 use super::{Neighbourhood, Planned};
@@ -38,6 +39,21 @@ impl World {
         ]);
         let world = Self(cluster);
         world.put("namespaces", json!({"metadata": {"name": "shop", "uid": "u-shop"}}));
+        world
+    }
+
+    /// The recorded cluster of the demo: objects of a real API server, on the morning of its outage.
+    pub(crate) fn recorded() -> Self {
+        let world = Self::empty();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/clusters/checkout-outage");
+        for kind in &world.0.kinds {
+            let file = format!("{folder}/{}.json", kind.plural);
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            let list: Value = serde_json::from_str(&text).expect(&file);
+            for object in list["items"].as_array().expect(&file) {
+                world.put(&kind.plural, object.clone());
+            }
+        }
         world
     }
 
@@ -93,6 +109,25 @@ impl World {
 
     pub(crate) fn engine(self) -> Engine {
         testing::engine(&[], Some(Arc::new(self.0)), NOW)
+    }
+
+    /// An engine that has rows of everything that has any, too.
+    pub(crate) fn engine_with_rows(self) -> Engine {
+        self.engine_at(NOW)
+    }
+
+    /// The same, at another moment.
+    pub(crate) fn engine_at(self, now: &str) -> Engine {
+        let objects = self.0.objects.lock().clone();
+        let of_kind = |plural: &str| Kind::ALL.into_iter().find(|kind| kind.resource().plural == plural);
+        let rows: Vec<(Kind, Value)> = objects
+            .into_iter()
+            .filter_map(|((plural, ..), object)| Some((of_kind(&plural)?, object)))
+            .collect();
+        let rows = testing::inventory(&rows, &[]);
+        rows.change(|rows| rows.set_info(|info| info.uid = "2f6c1f6e-3a0b-4c52-9a1c-0d8a5b0d7f11".into()));
+        let now = now.parse().expect("a moment");
+        Engine::new(rows, Some(Arc::new(self.0)), Arc::new(testing::FixedClock(now)))
     }
 
     /// What stands around an object.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
+    helm,
     pods::Pod,
     reader::{Listed, Reader},
     revisions::{self, Revision},
@@ -300,7 +301,7 @@ impl Neighbourhood {
     }
 
     /// The revisions of its Helm release, by the labels of the Secrets that hold them (Helm 3, "sql and secrets
-    /// drivers"); what is in the Secrets is not read. That it may not list Secrets is the rule, and no gap.
+    /// drivers"). That it may not list Secrets is the rule, and no gap.
     async fn read_release(&mut self, reader: &Reader<'_>) {
         let Some((namespace, name)) = self.owners.release.clone() else { return };
         if !is_plain(&name) || !is_plain(&namespace) {
@@ -308,20 +309,7 @@ impl Neighbourhood {
         }
         let selector = format!("owner=helm,name={name}");
         let listed = reader.list(("", "Secret"), Some(&namespace), (Some(selector), None), MOST).await;
-        let mut revisions: Vec<(i64, String)> = listed
-            .items
-            .iter()
-            .filter_map(|secret| {
-                let number = value::label(secret, "version")?.parse().ok()?;
-                Some((number, value::label(secret, "status").unwrap_or_default().to_owned()))
-            })
-            .collect();
-        revisions.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
-        let Some((current, _)) = revisions.first().cloned() else { return };
-        let earlier =
-            revisions.iter().skip(1).find(|(_, status)| status == "superseded" || status == "deployed");
-        let earlier = earlier.map(|(number, _)| *number);
-        self.release = Some(HelmRelease { current, earlier, changed: Vec::new(), obstacle: None });
+        self.release = helm::read(reader, (&namespace, &name), &listed.items).await;
     }
 
     /// What a nudge goes to: the custom resource that controls the target, or the operator's own configuration that a

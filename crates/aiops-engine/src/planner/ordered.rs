@@ -104,6 +104,9 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             return refused(why);
         }
     }
+    if let Err(why) = may_lose(near, action, &target) {
+        return refused(why);
+    }
     let seconds = remedies::rollout_seconds(near);
     let why = "ordered by the caller".to_owned();
     Ok(match action {
@@ -137,6 +140,19 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             Ok(one(why, what, retarget(other, target), expected, risk, seconds))
         }
     })
+}
+
+/// A pod is given up only when somebody makes it again; deletion, which asks no disruption budget, is for Jobs' pods.
+fn may_lose(near: &Neighbourhood, action: &Action, target: &Target) -> Result<(), String> {
+    let mut pods = near.pods.iter().chain(&near.named);
+    let Some(pod) = pods.find(|pod| pod.target() == *target) else { return Ok(()) };
+    match action {
+        Action::EvictPod { .. } => remedies::may_go(near, pod),
+        Action::DeletePod { .. } if pod.owner.as_ref().is_none_or(|owner| owner.kind != "Job") => Err(
+            format!("{target} belongs to no Job, so it is not deleted past its disruption budgets: evict it"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn one(

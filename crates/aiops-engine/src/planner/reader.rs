@@ -8,6 +8,7 @@ use aiops_inventory::Kind;
 use serde_json::Value;
 
 use crate::{
+    deeds::Sight,
     discovery,
     error::{Error, PortError, PortErrorKind},
     model::target::Target,
@@ -71,6 +72,12 @@ impl<'a> Reader<'a> {
         let mut object = in_time(self.cluster.get(&resource, namespace, &target.name)).await?;
         name_kind(&mut object, &resource);
         Ok(object)
+    }
+
+    /// One revision of a Helm release.
+    pub(crate) async fn release(&self, namespace: &str, name: &str, revision: i64) -> Result<Sight, PortError> {
+        let read = in_time(self.cluster.release(namespace, name, revision)).await?;
+        Ok(Sight::Release { status: read.status, objects: read.objects, has_hooks: read.has_hooks })
     }
 
     /// At most `most` objects of a kind; none of a kind that is not served.

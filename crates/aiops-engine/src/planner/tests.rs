@@ -8,13 +8,14 @@ use crate::{
     error::Error,
     fingerprint,
     model::{
-        action::{Action, Resources, UndoClass},
+        action::{Resources, UndoClass},
         layer::Layer,
         plan::{Approval, Risk},
     },
 };
 
 mod proving;
+mod recorded;
 
 #[tokio::test]
 async fn a_plan_says_what_is_done_and_what_must_hold() {
@@ -177,6 +178,14 @@ async fn an_order_that_contradicts_itself_is_refused() {
         refused(World::healthy().order("Deployment", "web", same).await.unwrap())
             .contains("2 replicas already")
     );
+    let delete = Action::DeletePod { target: problem("Pod", "web-2-a", "").target };
+    let why = refused(World::healthy().order("Pod", "web-2-a", delete).await.unwrap());
+    assert!(why.contains("belongs to no Job"), "{why}");
+    let bare = World::empty();
+    bare.put("pods", json!({"metadata": {"name": "bare", "namespace": "shop", "uid": "u"}, "status": {"phase": "Running"}}));
+    let evict = Action::EvictPod { target: problem("Pod", "bare", "").target };
+    let why = refused(bare.order("Pod", "bare", evict).await.unwrap());
+    assert!(why.contains("nobody would make it again"), "{why}");
     let unknown = Action::RollbackWorkload { target: web(), revision: 9, source: String::new() };
     let why = refused(World::healthy().order("Deployment", "web", unknown).await.unwrap());
     assert!(why.contains("revision 9; it has 2, 1"), "{why}");

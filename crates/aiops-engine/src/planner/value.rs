@@ -22,7 +22,7 @@ pub(crate) fn flag(object: &Value, path: &str) -> bool {
 
 /// The entries of a list; none when there is no list.
 pub(crate) fn list<'v>(object: &'v Value, path: &str) -> std::slice::Iter<'v, Value> {
-    object.pointer(path).and_then(Value::as_array).map_or([].iter(), |list| list.iter())
+    object.pointer(path).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
 }
 
 /// A moment in seconds since the epoch.

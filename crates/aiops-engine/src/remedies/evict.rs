@@ -57,7 +57,7 @@ pub(super) fn one(pod: &Pod) -> Move {
 }
 
 /// Why a pod may not be evicted, by what the API says.
-pub(super) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
+pub(crate) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
     let shown = format!("pod {}/{}", pod.namespace, pod.name);
     if pod.is_mirror {
         return Err(format!("{shown} is made by its kubelet from a file"));
@@ -85,7 +85,7 @@ pub(super) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
 }
 
 /// The disruption budgets that cover a pod.
-pub(crate) fn budgets_of<'n>(near: &'n Neighbourhood, pod: &Pod) -> Vec<&'n Value> {
+fn budgets_of<'n>(near: &'n Neighbourhood, pod: &Pod) -> Vec<&'n Value> {
     let covers = |budget: &&Value| {
         value::namespace(budget) == pod.namespace
             && budget.pointer("/spec/selector").is_some_and(|selector| selects(selector, &pod.labels))

@@ -4,7 +4,7 @@
 //! release was read and nothing stands against them (hooks, removed kinds, drift); otherwise the exact command is handed
 //! out and nothing is done.
 
-use super::{Draft, Move, Remedy, began, rollout_seconds};
+use super::{Draft, Move, Remedy, began, holds_still, rollout_seconds};
 use crate::{
     model::{
         action::{Action, Release},
@@ -22,7 +22,6 @@ pub struct HelmRelease {
     /// The newest revision before it that was deployed once, when there is one.
     pub earlier: Option<i64>,
     /// The objects in which the two manifests differ and that can be reverted one by one, in the order of the manifest.
-    /// Empty while manifests are not read.
     pub changed: Vec<Target>,
     /// Why a rollback cannot be made object by object.
     pub obstacle: Option<String>,
@@ -48,9 +47,15 @@ impl Remedy for Rollback {
         if let Some(obstacle) = &read.obstacle {
             return Err(command(namespace, name, Some(to), &back.why, obstacle));
         }
-        if read.changed.is_empty() {
-            return Err(command(namespace, name, Some(to), &back.why, "its manifests are not read here"));
+        if !read.changed.iter().any(|target| target.key() == near.target().key()) {
+            let why = format!("going back changes nothing of {}", near.target());
+            return Err(command(namespace, name, Some(to), &back.why, &why));
         }
+        if let Some(scaler) = &near.owners.autoscaler {
+            let why = format!("{scaler} owns its replicas");
+            return Err(command(namespace, name, Some(to), &back.why, &why));
+        }
+        holds_still(near)?;
         Ok(draft(
             near,
             &Release { name: name.clone(), namespace: namespace.clone(), from: read.current, to },
@@ -81,7 +86,7 @@ fn draft(near: &Neighbourhood, release: &Release, read: &HelmRelease, why: Strin
         })
         .collect();
     let next = release.from.saturating_add(1);
-    let secret = format!("sh.helm.release.v1.{}.v{next}", release.name);
+    let secret = crate::deeds::release::secret(release, next);
     moves.push(Move::new(
         format!("Record revision {next} of release {}: rollback to {}", release.name, release.to),
         Action::RecordRelease {

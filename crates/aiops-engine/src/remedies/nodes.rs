@@ -54,7 +54,7 @@ impl Remedy for Uncordon {
         if !is_cordoned(near) {
             return Err(format!("{target} is not cordoned"));
         }
-        if !value::condition(&near.object, "Ready").is_some_and(|ready| ready.status == "True") {
+        if value::condition(&near.object, "Ready").is_none_or(|ready| ready.status != "True") {
             return Err(format!("{target} is not ready"));
         }
         if let Some(pressure) = pressure(near) {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Interner, Key, Name,
     labels::{LabelSet, Requirement, Selector, Test},
-    rows::{Condition, Meta, Owner, Truth},
+    rows::{Condition, Marks, Meta, Owner, Truth},
 };
 
 slim! {
@@ -39,6 +39,9 @@ slim! {
     Notes<'a> {
         mirror "kubernetes.io/config.mirror": Text<'a>,
         revision "deployment.kubernetes.io/revision": Text<'a>,
+        tracking_id "argocd.argoproj.io/tracking-id": Text<'a>,
+        release "meta.helm.sh/release-name": Text<'a>,
+        release_namespace "meta.helm.sh/release-namespace": Text<'a>,
     }
     ConditionJson<'a> {
         r#type "type": Text<'a>,
@@ -118,6 +121,18 @@ impl Keep<'_> {
             generation: json.generation.0,
             labels: self.labels(&json.labels),
             owner: owner.map(|owner| self.owner(owner)),
+        })
+    }
+
+    /// The marks of the tools that deploy a workload; most have none.
+    pub(super) fn marks(&mut self, json: &MetaJson<'_>) -> Option<Box<Marks>> {
+        let Notes { tracking_id, release, release_namespace, .. } = &json.annotations;
+        (!tracking_id.is_empty() || !release.is_empty()).then(|| {
+            Box::new(Marks {
+                tracking_id: self.name(tracking_id),
+                release: self.name(release),
+                release_namespace: self.name(release_namespace),
+            })
         })
     }
 

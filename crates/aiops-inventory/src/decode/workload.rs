@@ -69,6 +69,7 @@ impl Keep<'_> {
         let (spec, status) = (&json.spec, &json.status);
         Ok(DeploymentRow {
             meta: self.meta(&json.metadata, Naming::Shared)?,
+            marks: self.marks(&json.metadata),
             desired: or(spec.replicas, 1),
             paused: spec.paused,
             replicas: status.replicas.i32(),
@@ -116,6 +117,7 @@ impl Keep<'_> {
         let (spec, status) = (&json.spec, &json.status);
         Ok(StatefulSetRow {
             meta: self.meta(&json.metadata, Naming::Shared)?,
+            marks: self.marks(&json.metadata),
             desired: or(spec.replicas, 1),
             replicas: status.replicas.i32(),
             ready: status.ready_replicas.i32(),
@@ -134,6 +136,7 @@ impl Keep<'_> {
         let (spec, status) = (&json.spec, &json.status);
         Ok(DaemonSetRow {
             meta: self.meta(&json.metadata, Naming::Shared)?,
+            marks: self.marks(&json.metadata),
             desired: status.desired_number_scheduled.i32(),
             current: status.current_number_scheduled.i32(),
             ready: status.number_ready.i32(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Condition, ContainerSpec, Meta};
+use super::{Condition, ContainerSpec, Marks, Meta};
 use crate::{Name, labels::Selector};
 
 /// A Deployment.
@@ -10,6 +10,8 @@ use crate::{Name, labels::Selector};
 pub struct DeploymentRow {
     /// Metadata.
     pub meta: Meta,
+    /// Who deployed it, by its annotations; `None` when they say nothing.
+    pub marks: Option<Box<Marks>>,
     /// `spec.replicas` (1 when absent).
     pub desired: i32,
     /// `spec.paused`.
@@ -66,6 +68,8 @@ pub struct ReplicaSetRow {
 pub struct StatefulSetRow {
     /// Metadata.
     pub meta: Meta,
+    /// Who deployed it, by its annotations; `None` when they say nothing.
+    pub marks: Option<Box<Marks>>,
     /// `spec.replicas` (1 when absent).
     pub desired: i32,
     /// `status.replicas`.
@@ -95,6 +99,8 @@ pub struct StatefulSetRow {
 pub struct DaemonSetRow {
     /// Metadata.
     pub meta: Meta,
+    /// Who deployed it, by its annotations; `None` when they say nothing.
+    pub marks: Option<Box<Marks>>,
     /// `status.desiredNumberScheduled`.
     pub desired: i32,
     /// `status.currentNumberScheduled`.

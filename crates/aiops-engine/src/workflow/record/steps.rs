@@ -121,7 +121,9 @@ impl Draft<'_> {
         for attempt in earlier {
             self.write(Write::Attempt(Box::new(Attempt {
                 outcome: Some(Outcome::Rejected),
-                observed: Some(format!("it had no effect: attempt {number} was accepted on what it demanded")),
+                observed: Some(format!(
+                    "it had no effect: attempt {number} was accepted on what it demanded"
+                )),
                 observed_at: Some(now),
                 ..attempt
             })));
@@ -209,7 +211,8 @@ impl Draft<'_> {
         self.go(if is_last { Move::Watch } else { Move::Advance })?;
         if !is_last {
             let timing = &self.context.settings.timing;
-            let whole = self.workflow.started_at.unwrap_or(self.context.at).saturating_add(millis(timing.workflow));
+            let whole =
+                self.workflow.started_at.unwrap_or(self.context.at).saturating_add(millis(timing.workflow));
             self.workflow.deadline = self.at().saturating_add(millis(timing.step)).min(whole);
             self.workflow.cursor = next;
             self.workflow.wake_at = self.at();

@@ -1,0 +1,201 @@
+//! Audit chains and anchors, controls, messages, retention.
+
+use std::sync::Arc;
+
+use super::{Bench, Found, holds, listed, same, samples::*};
+use crate::{
+    audit::{self, ANCHORS, CONTROL},
+    model::{
+        incident::IncidentStatus,
+        phase::{Direction, Phase},
+    },
+    ports::store::{Control, Cooldown, StoreError, Taken, Write},
+};
+
+listed![
+    chains_are_linked_and_apart,
+    heads_are_anchored_when_they_moved,
+    lines_written_at_once_are_one_chain,
+    a_control_is_set_with_its_line_and_its_message,
+    messages_wait_until_they_are_delivered,
+    what_is_over_goes_and_its_audit_stays,
+    retention_takes_no_more_than_asked,
+];
+
+async fn chains_are_linked_and_apart(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let web = keep(&*store, "web", now).await?;
+    keep(&*store, "db", now).await?;
+    for n in 0..5 {
+        let writes = [Write::Audit(entry(&format!("a{n}"), now)), Write::Audit(entry(&format!("b{n}"), now))];
+        store.commit(&web.id, None, &writes).await?;
+    }
+    let lines = store.audit("wf-web", 0, 100).await?;
+    same("lines", lines.len(), 11)?;
+    let head = audit::verify(&lines)?;
+    let page = store.audit("wf-web", 4, 3).await?;
+    same("a page", page.iter().map(|line| line.seq).collect(), vec![5, 6, 7])?;
+    same("it is the same", page.first(), lines.get(4))?;
+    let heads = store.audit_heads().await?;
+    same("chains", heads.iter().map(|(chain, ..)| chain.as_str()).collect(), vec!["wf-db", "wf-web"])?;
+    same("the head", heads.last().cloned(), Some(("wf-web".to_owned(), head.seq, head.hash)))
+}
+
+async fn heads_are_anchored_when_they_moved(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    same("of nothing", store.anchor(now).await?, None)?;
+    let web = keep(&*store, "web", now).await?;
+    keep(&*store, "db", now).await?;
+    let (seq, hash) = store.anchor(now + 1).await?.ok_or("nothing was anchored")?;
+    same("the first", seq, 1)?;
+    same("and again", store.anchor(now + 2).await?, None)?;
+    store.commit(&web.id, None, &[Write::Audit(entry("x", now))]).await?;
+    let second = store.anchor(now + 3).await?.ok_or("nothing was anchored")?;
+    same("the second", second.0, 2)?;
+    let lines = store.audit(ANCHORS, 0, 9).await?;
+    same("the head", audit::verify(&lines)?.hash, second.1)?;
+    let first = lines.first().ok_or("the anchor is not there")?;
+    same("the hash", &first.hash, &hash)?;
+    same(
+        "both chains",
+        audit::anchored(first).into_keys().collect(),
+        vec!["wf-db".to_owned(), "wf-web".to_owned()],
+    )?;
+    let moved = audit::anchored(lines.get(1).ok_or("the second anchor is not there")?);
+    same("the one that moved", moved.keys().map(String::as_str).collect(), vec!["wf-web"])?;
+    let chain = store.audit("wf-web", 0, 9).await?;
+    same("its head", moved.get("wf-web").cloned(), Some(audit::verify(&chain)?))
+}
+
+async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    keep(&*store, "web", now).await?;
+    let mut running = tokio::task::JoinSet::new();
+    for n in 0..30 {
+        let store = Arc::clone(&store);
+        running.spawn(async move {
+            let control = control(&format!("c{}", n % 3), "run", now);
+            store.set_control(&control, &entry(&format!("e{n}"), now), None).await?;
+            store.commit(&wf("web"), None, &[Write::Audit(entry(&format!("w{n}"), now))]).await
+        });
+    }
+    while let Some(done) = running.join_next().await {
+        done??;
+    }
+    for (chain, wanted) in [(CONTROL, 30), ("wf-web", 31)] {
+        let lines = store.audit(chain, 0, 100).await?;
+        same(chain, audit::verify(&lines)?.seq, wanted)?;
+    }
+    Ok(())
+}
+
+fn control(name: &str, mode: &str, at: i64) -> Control {
+    Control {
+        name: name.to_owned(),
+        mode: mode.to_owned(),
+        reason: Some("because".to_owned()),
+        set_by: "ann".to_owned(),
+        at,
+    }
+}
+
+async fn a_control_is_set_with_its_line_and_its_message(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    same("controls", store.controls().await?, vec![])?;
+    let stop = control("kill_switch", "stop", now);
+    store.set_control(&stop, &entry("stopped", now), Some(&notice("stopped", now))).await?;
+    let breaker = Control { reason: None, ..control("breaker", "open", now) };
+    store.set_control(&breaker, &entry("opened", now), None).await?;
+    same("controls", store.controls().await?, vec![breaker.clone(), stop])?;
+    let run = control("kill_switch", "run", now + 1);
+    store.set_control(&run, &entry("released", now + 1), None).await?;
+    same("controls", store.controls().await?, vec![breaker, run])?;
+    let lines = store.audit(CONTROL, 0, 9).await?;
+    audit::verify(&lines)?;
+    same("lines", lines.len(), 3)?;
+    same("messages", store.due_notices(now, 9).await?.len(), 1)
+}
+
+async fn messages_wait_until_they_are_delivered(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let web = keep(&*store, "web", now).await?;
+    for (kind, at) in [("first", now), ("second", now), ("later", now + 100)] {
+        store.commit(&web.id, None, &[Write::Notice(notice(kind, at))]).await?;
+    }
+    let due = store.due_notices(now, 9).await?;
+    same(
+        "due",
+        due.iter().map(|d| d.notice.clone()).collect(),
+        vec![notice("first", now), notice("second", now)],
+    )?;
+    same("at most", store.due_notices(now + 100, 1).await?.len(), 1)?;
+    let [first, second] = due.as_slice() else { return Err("two were due".into()) };
+    store.settle_notice(first.seq, None).await?;
+    store.settle_notice(second.seq, Some(now + 50)).await?;
+    same("now", store.due_notices(now, 9).await?.len(), 0)?;
+    let later = store.due_notices(now + 50, 9).await?;
+    same("later", later.iter().map(|d| (d.seq, d.attempts)).collect(), vec![(second.seq, 1)])?;
+    // Settling what is gone does nothing.
+    store.settle_notice(first.seq, Some(now)).await?;
+    same("all", store.due_notices(now + 100, 9).await?.len(), 2)
+}
+
+async fn what_is_over_goes_and_its_audit_stays(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let old = keep(&*store, "old", now).await?;
+    let mut writes = vec![
+        Write::Step(Box::new(step(0, Direction::Do, "e", now))),
+        Write::Attempt(Box::new(attempt(0, Direction::Do, 1, now))),
+        Write::Check(check(0, "c", now)),
+        Write::Approval(approval("a", now)),
+        Write::Slot { scope: "cluster".to_owned(), max: 1 },
+        Write::Cooldown(Cooldown { fingerprint: "fp-old".to_owned(), ..Cooldown::default() }),
+        Write::Incident { id: inc("old"), status: IncidentStatus::Remediated, closed_at: Some(now + 1) },
+    ];
+    writes.push(Write::Workflow(Box::new(ended(&old, Phase::Completed, now + 1))));
+    store.commit(&old.id, None, &writes).await?;
+    let active = keep(&*store, "active", now).await?;
+    let young = keep(&*store, "young", now).await?;
+    let over = Write::Workflow(Box::new(ended(&young, Phase::Failed, now + 50)));
+    let closed =
+        Write::Incident { id: inc("young"), status: IncidentStatus::Remediated, closed_at: Some(now + 1) };
+    store.commit(&young.id, None, &[over, closed]).await?;
+    same("gone", store.retain(now + 10, 100).await?, (1, 1))?;
+    same("the old workflow", store.workflow(&old.id).await?, None)?;
+    same("the old incident", store.incident(&inc("old")).await?, None)?;
+    same("its audit", store.audit("wf-old", 0, 9).await?.len(), 1)?;
+    same("the cooldown", store.cooldown("fp-old").await?, None)?;
+    holds("the active one is there", store.workflow(&active.id).await?.is_some())?;
+    holds("the young one is there", store.workflow(&young.id).await?.is_some())?;
+    holds("and so is its incident", store.incident(&inc("young")).await?.is_some())?;
+    same("again", store.retain(now + 10, 100).await?, (0, 0))?;
+    // What it held is free, its marker too.
+    store.commit(&active.id, None, &[Write::Slot { scope: "cluster".to_owned(), max: 1 }]).await?;
+    store.commit(&active.id, None, &[Write::Step(Box::new(step(0, Direction::Do, "e", now)))]).await?;
+    let mut again = acceptance("x", now);
+    again.lock = Some(target("old").key());
+    same("its target", store.accept(&again).await?, Taken::New { incident: inc("x") })
+}
+
+async fn retention_takes_no_more_than_asked(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    for n in 0..5_i64 {
+        let kept = keep(&*store, &format!("w{n}"), now).await?;
+        let writes = [
+            Write::Workflow(Box::new(ended(&kept, Phase::Completed, now + n))),
+            Write::Incident {
+                id: kept.incident.clone(),
+                status: IncidentStatus::Remediated,
+                closed_at: Some(now + n),
+            },
+        ];
+        store.commit(&kept.id, None, &writes).await?;
+    }
+    same("the first turn", store.retain(now + 100, 2).await?, (2, 2))?;
+    same("the oldest", store.workflow(&wf("w0")).await?, None)?;
+    holds("a younger one is there", store.workflow(&wf("w2")).await?.is_some())?;
+    same("the second", store.retain(now + 100, 2).await?, (2, 2))?;
+    same("the third", store.retain(now + 100, 2).await?, (1, 1))?;
+    let missing = store.commit(&wf("w0"), None, &[Write::Audit(entry("x", now))]).await;
+    holds("what is gone takes no writes", matches!(missing, Err(StoreError::Changed(_))))
+}

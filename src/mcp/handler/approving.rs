@@ -1,0 +1,270 @@
+//! Asks the person at the client about the plan that waits, where the policy lets such an answer count.
+//!
+//! A client of the stateless era is answered with the question and asks again with the answer; one of a session is asked
+//! while its call runs. What comes back may be a model's word, and is handed on as that. No other tool asks anybody
+//! anything, and no answer at all leaves the workflow waiting.
+
+use std::{sync::Arc, time::Duration};
+
+use aiops_engine::{
+    Error,
+    coordination::{Coordination, Decision},
+    model::{caller::Caller, ids::WorkflowId},
+};
+use rmcp::{
+    RoleServer,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ElicitRequestParams, InputRequest,
+        InputRequiredResult, ProtocolVersion,
+    },
+    service::RequestContext,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{Handler, calling::success};
+use crate::mcp::{
+    calls,
+    catalogue::Offer,
+    error,
+    remediation::{
+        ordering::Ordered,
+        waiting::{self, Until},
+    },
+    request::RequestId as Id,
+    tool::{Answer, CallContext},
+};
+
+/// The one question's key.
+const QUESTION: &str = "approval";
+/// What stands before the name of a rule of the policy.
+const POLICY: &str = "policy/";
+/// The longest question, in bytes.
+const LONGEST: usize = 2_000;
+
+/// What is asked about. It goes to the client and comes back, so it is nothing that a client could not have sent by
+/// itself: whether this caller may decide about that plan is judged when it comes back.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Subject {
+    workflow: String,
+    digest: String,
+}
+
+/// What the person said.
+#[derive(Debug, Deserialize)]
+struct Said {
+    approve: bool,
+    reason: Option<String>,
+}
+
+/// How long the call asks to wait.
+pub(super) fn wait(request: &CallToolRequestParams) -> Duration {
+    request.arguments.as_ref().map(calls::wait).unwrap_or_default()
+}
+
+impl Handler {
+    /// The answer of a tool; where it says that a plan waits and the person may be asked, what became of that.
+    pub(super) async fn or_asked(
+        &self,
+        offer: &Offer,
+        answered: CallToolResult,
+        wait: Duration,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResponse {
+        let Some(asking) = self.asking(offer, &answered, context).await else { return answered.into() };
+        let is_stateless =
+            context.protocol_version().is_some_and(|spoken| spoken >= ProtocolVersion::V_2026_07_28);
+        if is_stateless {
+            return match asking.as_answer() {
+                Some(question) => question.into(),
+                None => answered.into(),
+            };
+        }
+        let Some(params) = asking.as_request() else { return answered.into() };
+        let patience = self.patience(context.meta.get_progress_token().is_some());
+        let asked = context.peer.create_elicitation_with_timeout(params, Some(patience)).await;
+        // Whoever does not answer, or turns away, has decided nothing.
+        let said =
+            asked.ok().and_then(|answer| serde_json::to_value(answer).ok()).and_then(|answer| said(&answer));
+        match said {
+            Some(said) => self.decided(offer, &asking.subject, Some(said), wait, context).await.into(),
+            None => answered.into(),
+        }
+    }
+
+    /// The second half of a call whose first half ended with the question.
+    pub(super) async fn resumed(
+        &self,
+        offer: &Offer,
+        request: &CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResponse {
+        let state = request.request_state.as_deref().unwrap_or_default();
+        let Ok(subject) = serde_json::from_str::<Subject>(state) else {
+            let wrong = Error::invalid("requestState", "is none that this server gave out; call without it");
+            return error::failed(&wrong, Id::of(context)).into();
+        };
+        let answer = request.input_responses.as_ref().and_then(|answers| answers.get(QUESTION));
+        self.decided(offer, &subject, answer.and_then(said), wait(request), context).await.into()
+    }
+
+    /// What there is to ask; `None` where nothing waits, the client cannot be asked, or its answer would not count.
+    async fn asking(
+        &self,
+        offer: &Offer,
+        answered: &CallToolResult,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<Asking> {
+        if !offer.tool.is_coordinated() || context.client_capabilities()?.elicitation.is_none() {
+            return None;
+        }
+        let structured = answered.structured_content.as_ref()?.as_object()?;
+        let asking = Asking::of(structured)?;
+        let caller = self.caller(context);
+        // It is named who may not decide in any case; asking them would be a promise.
+        if !caller.is_identified {
+            return None;
+        }
+        let policy = self.core().desk.coordination.as_ref()?.policy(&caller).await.ok()?;
+        // A plan names the rule with where it stands; other guards than the policy take no such answer.
+        let named = asking.rule.strip_prefix(POLICY)?;
+        let counts = policy.rules.iter().any(|rule| rule.elicitation && rule.name == named);
+        counts.then_some(asking)
+    }
+
+    /// Hands the decision on, waits as the call asked to, and answers as the tool would have.
+    async fn decided(
+        &self,
+        offer: &Offer,
+        subject: &Subject,
+        said: Option<Said>,
+        wait: Duration,
+        context: &RequestContext<RoleServer>,
+    ) -> CallToolResult {
+        let name = offer.tool.meta().name;
+        let caller = self.caller(context);
+        let cancelled = context.ct.child_token();
+        let quiet = CallContext {
+            cancelled: cancelled.clone(),
+            progress: None,
+            caller: caller.clone(),
+            patience: self.patience(false),
+        };
+        let wait = wait.min(quiet.patience);
+        let work = async {
+            self.check(offer, &caller)?;
+            let coordination = self.core().desk.coordination(name)?;
+            decide(coordination, &caller, subject, said, wait, &quiet).await
+        };
+        let done = self.core().calls.guard_waiting(name, &cancelled, wait, work).await;
+        match done.and_then(|ordered| Answer::of(name, &ordered)) {
+            Ok(answer) => success(&answer),
+            Err(failure) => {
+                let id = Id::of(context);
+                error::log(name, &failure, id);
+                error::failed(&failure, id)
+            }
+        }
+    }
+}
+
+async fn decide(
+    coordination: &Arc<dyn Coordination>,
+    caller: &Caller,
+    subject: &Subject,
+    said: Option<Said>,
+    wait: Duration,
+    context: &CallContext,
+) -> Result<Ordered, Error> {
+    let id = WorkflowId::parse(&subject.workflow)?;
+    let mut note = None;
+    let has_decided = said.is_some();
+    if let Some(Said { approve, reason }) = said {
+        let decision = Decision { digest: subject.digest.clone(), approve, reason, by_elicitation: true };
+        if let Err(refused) = coordination.decide(caller, &id, decision).await {
+            note = Some(format!("The answer does not count: {refused}"));
+        }
+    }
+    let seconds = u32::try_from(wait.as_secs()).ok().filter(|_| has_decided && note.is_none());
+    let workflow = waiting::wait(coordination, context, &id, seconds, Until::Rest).await?;
+    Ok(Ordered::of(&workflow, note))
+}
+
+/// The person's decision in an answer that was given. A form that was turned away or left is none.
+fn said(answer: &Value) -> Option<Said> {
+    (answer.get("action")?.as_str()? == "accept")
+        .then(|| serde_json::from_value(answer.get("content")?.clone()).ok())
+        .flatten()
+}
+
+/// A question about a plan that waits.
+struct Asking {
+    subject: Subject,
+    rule: String,
+    message: String,
+}
+
+impl Asking {
+    /// What the answer of an ordering tool says of a plan that waits.
+    fn of(ordered: &Map<String, Value>) -> Option<Self> {
+        // Only what is ordered has an estimate; who looks at a workflow asks for no decision.
+        ordered.get("estimated_duration")?;
+        let awaiting = ordered.get("awaiting")?;
+        let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
+        let workflow = ordered.get("workflow_id")?.as_str()?.to_owned();
+        let digest = text(awaiting, "digest")?;
+        let rule = text(awaiting, "rule")?;
+        let mut message = format!("Approve {workflow}? Its plan {digest} waits by rule {rule}.");
+        for step in ordered.get("steps").and_then(Value::as_array).into_iter().flatten() {
+            message.push_str(&format!("\n- {}", text(step, "does").unwrap_or_default()));
+            let diff = step.get("diff").and_then(Value::as_array).into_iter().flatten();
+            for line in diff.filter_map(Value::as_str) {
+                message.push_str(&format!("\n    {line}"));
+            }
+            if step.get("irreversible").and_then(Value::as_bool) == Some(true) {
+                message.push_str("\n    This step cannot be undone.");
+            }
+        }
+        // Line by line, so that it stays readable; the answer it is made of is redacted and cleaned already.
+        let mut most = LONGEST;
+        let lines = message.lines().take_while(|line| {
+            let fits = line.len() < most;
+            most = most.saturating_sub(line.len() + 1);
+            fits
+        });
+        let message = lines.collect::<Vec<_>>().join("\n");
+        Some(Self { subject: Subject { workflow, digest }, rule, message })
+    }
+
+    fn form() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "approve": {"type": "boolean", "title": "Approve", "description": "Whether the plan is executed"},
+                "reason": {"type": "string", "title": "Reason", "description": "Why; kept with the decision"},
+            },
+            "required": ["approve"],
+        })
+    }
+
+    /// The question for a client that is asked while its call runs.
+    fn as_request(&self) -> Option<ElicitRequestParams> {
+        Some(ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: self.message.clone(),
+            requested_schema: serde_json::from_value(Self::form()).ok()?,
+        })
+    }
+
+    /// The question as an answer.
+    fn as_answer(&self) -> Option<InputRequiredResult> {
+        let request = json!({
+            "method": "elicitation/create",
+            "params": {"mode": "form", "message": self.message, "requestedSchema": Self::form()},
+        });
+        let request: InputRequest = serde_json::from_value(request).ok()?;
+        let questions = std::iter::once((QUESTION.to_owned(), request)).collect();
+        Some(InputRequiredResult::new(Some(questions), serde_json::to_string(&self.subject).ok()))
+    }
+}
