@@ -21,6 +21,9 @@ pub struct Acting {
     pub namespaces: Vec<String>,
     /// Who may trigger and approve: names of tokens or OS users, or `group:NAME`. Empty: everybody who proved who they are.
     pub granted_to: Vec<String>,
+    /// Read and write Helm 3 releases, which needs the right to get, list, create and patch Secrets. Off: the `helm` command
+    /// is handed out instead.
+    pub helm: bool,
     /// How much at once, and how often.
     pub limits: ActingLimits,
     /// How long what may take.
@@ -33,6 +36,7 @@ impl Default for Acting {
             enabled: true,
             namespaces: Vec::new(),
             granted_to: Vec::new(),
+            helm: false,
             limits: ActingLimits::default(),
             times: ActingTimes::default(),
         }
