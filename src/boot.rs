@@ -2,9 +2,12 @@
 //!
 //! It decides which parts exist and nothing else. Nothing here waits for a cluster.
 
+mod engine;
+mod late;
+
 use std::sync::Arc;
 
-use aiops_engine::{Engine, SharedInventory, coordination::Coordination, ports};
+use aiops_engine::{Engine, SharedInventory, coordination::Coordination, ports, ports::acting::Acting};
 use anyhow::Context as _;
 
 use crate::{
@@ -41,17 +44,30 @@ pub struct Booted {
     pub coordination: Option<Arc<dyn Coordination>>,
 }
 
-/// Wires the parts and begins to feed the inventory.
+/// Wires what the mode asks for, begins to feed the inventory and to work.
 ///
 /// # Errors
-/// A recording cannot be read. A cluster that cannot be reached is no error: every answer says so until it can.
+/// A recording cannot be read, or what the engine is to act by. A cluster or a store that cannot be reached is no error:
+/// every answer says so until it can.
 pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted> {
+    for missing in loaded.config.missing() {
+        tracing::warn!(adapter = missing.adapter.as_str(), mode = %loaded.config.deployment.mode, "{}", missing.why);
+    }
+    wire(loaded, feed, loaded.config.has_engine(), tasks)
+}
+
+/// Wires what one question needs: no store is opened, and nothing can be changed.
+///
+/// # Errors
+/// A recording cannot be read.
+pub fn boot_for_questions(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted> {
+    wire(loaded, feed, false, tasks)
+}
+
+fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow::Result<Booted> {
     let config = &loaded.config;
     for note in &loaded.notes {
         tracing::warn!("{note}");
-    }
-    for missing in config.missing() {
-        tracing::warn!(adapter = missing.adapter.as_str(), mode = %config.deployment.mode, "{}", missing.why);
     }
     let inventory = SharedInventory::default();
     let metrics = Arc::new(Metrics::new());
@@ -65,19 +81,35 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
         }
         (None, Feed::Configured) => None,
     };
-    let (cluster, clock): (_, Arc<dyn ports::Clock>) = match recorded {
+    let is_recorded = recorded.is_some();
+    let (cluster, acting, clock): (_, Option<Arc<dyn Acting>>, Arc<dyn ports::Clock>) = match recorded {
         Some(opened) => {
             for note in &opened.notes {
                 tracing::warn!("{note}");
             }
-            (opened.cluster, Arc::new(FixedClock(opened.at)))
+            (opened.cluster, None, Arc::new(FixedClock(opened.at)))
+        }
+        // Where nothing may be changed, no client is made that could.
+        None if has_engine && config.acting.enabled && !config.mcp.read_only => {
+            let limits = &config.acting.limits;
+            let rate =
+                cluster::Rate { per_second: limits.mutations_per_second, burst: limits.mutation_burst };
+            let (cluster, acting) =
+                cluster::start_acting(loaded, inventory.clone(), Arc::clone(&metrics), tasks, rate);
+            (cluster, Some(acting), Arc::new(SystemClock))
         }
         None => {
-            (cluster::start(loaded, inventory.clone(), Arc::clone(&metrics), tasks), Arc::new(SystemClock))
+            let cluster = cluster::start(loaded, inventory.clone(), Arc::clone(&metrics), tasks);
+            (cluster, None, Arc::new(SystemClock))
         }
     };
-    let engine = Engine::new(inventory, Some(cluster), clock);
-    let coordination: Option<Arc<dyn Coordination>> = None;
+    let engine = Engine::new(inventory, Some(cluster), Arc::clone(&clock));
+    let coordination: Option<Arc<dyn Coordination>> = if has_engine {
+        let start = engine::Start { engine: engine.clone(), acting, clock, is_recorded };
+        Some(Arc::new(engine::start(loaded, start, tasks)?))
+    } else {
+        None
+    };
     let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
     let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
     Ok(Booted { engine, server, metrics, coordination })

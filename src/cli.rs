@@ -4,9 +4,11 @@
 
 pub mod arguments;
 mod asking;
+pub mod audit;
 mod call;
 pub mod client_config;
 mod config;
+mod db;
 mod doctor;
 mod incident;
 pub mod ordered;
@@ -110,6 +112,10 @@ pub enum Command {
     Control(policy::ControlArgs),
     /// Check that everything is there: one line each, with the fix
     Doctor(doctor::DoctorArgs),
+    /// Keep the store in order: schema, backups, copies
+    Db(db::DbArgs),
+    /// Prove that nobody changed the audit
+    Audit(audit::AuditArgs),
     /// See, check and describe the configuration
     Config(config::ConfigArgs),
     /// Print what a client needs to start or reach aiops, or install it there
@@ -161,6 +167,8 @@ pub fn run(cli: Cli, environment: Environment) -> ExitCode {
             print::out(&String::from_utf8_lossy(&script)).map_err(Failure::from)
         }
         Command::ClientConfig(args) => client_config::run(&args, &cli.global, &environment),
+        Command::Db(args) => db::db(&args, &cli.global, environment),
+        Command::Audit(args) => audit::audit(&args, &cli.global, environment),
         Command::Config(args) => config::run(&args, cli.global.sources(environment)),
     };
     match done {

@@ -18,6 +18,7 @@ mod old;
 pub mod policy;
 mod shape;
 mod show;
+mod store;
 mod telemetry;
 pub mod tokens;
 mod variables;
@@ -40,6 +41,7 @@ pub use notify::{Notify, PLACEHOLDERS};
 pub use old::{OLD, Use};
 pub use policy::Policy;
 pub use show::Entry;
+pub use store::Store;
 pub use telemetry::{LogFormat, LogLevel, Telemetry};
 
 use crate::mode::{MissingAdapter, Wants, missing};
@@ -69,6 +71,8 @@ pub struct Config {
     pub policy: Policy,
     /// The outgoing webhook.
     pub notify: Notify,
+    /// Where incidents and workflows are kept, and for how long.
+    pub store: Store,
     /// Logs, spans and metrics of aiops itself.
     pub telemetry: Telemetry,
 }
@@ -81,7 +85,12 @@ impl Config {
 
     /// Those of them that this build does not have, with a sentence for health, log and `doctor`.
     pub fn missing(&self) -> Vec<MissingAdapter> {
-        missing(self.wants())
+        missing(self.wants(), !self.integrations.coordination_engine.builtin)
+    }
+
+    /// Whether the coordination engine of this process is asked for.
+    pub fn has_engine(&self) -> bool {
+        self.wants().engine && self.integrations.coordination_engine.builtin
     }
 }
 
@@ -134,7 +143,8 @@ pub struct Loaded {
 pub fn load(sources: Sources) -> Result<Loaded, ConfigError> {
     let layers::Merged { mut config, origins, mut notes } = layers::merge(&sources)?;
     check::settle_paths(&mut config, &origins, &sources);
-    check::combinations(&config, &origins, &mut notes)?;
+    let own_namespace = own_namespace(&sources.environment);
+    check::combinations(&config, &origins, own_namespace.as_deref(), &mut notes)?;
     Ok(Loaded { config, notes, environment: sources.environment, origins })
 }
 
@@ -184,16 +194,14 @@ impl Loaded {
         let policy = self.config.policy.read().map_err(|error| {
             ConfigError::one("policy.file", self.origin("policy.file"), error.to_string())
         })?;
-        Ok(self.config.acting.settings(policy, self.own_namespace()))
+        let mut settings = self.config.acting.settings(policy, self.own_namespace());
+        settings.timing.retention = self.config.store.retention();
+        Ok(settings)
     }
 
     /// The namespace of the pod that this process runs in; `None` outside of a cluster.
     pub fn own_namespace(&self) -> Option<String> {
-        const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-        let named = self.environment.text("POD_NAMESPACE").map(str::to_owned);
-        let in_cluster = || self.environment.text("KUBERNETES_SERVICE_HOST").is_some();
-        let mounted = || std::fs::read_to_string(MOUNTED).ok().filter(|_| in_cluster());
-        named.or_else(mounted).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
+        own_namespace(&self.environment)
     }
 
     /// The kubeconfig files in the order in which they are merged, and whether somebody named them.
@@ -204,6 +212,15 @@ impl Loaded {
         }
         (self.environment.home().map(|home| home.join(".kube").join("config")).into_iter().collect(), false)
     }
+}
+
+/// The namespace of the pod, as its manifest or its service account tells it.
+fn own_namespace(environment: &Environment) -> Option<String> {
+    const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+    let named = environment.text("POD_NAMESPACE").map(str::to_owned);
+    let mounted =
+        || environment.text("KUBERNETES_SERVICE_HOST").and_then(|_| std::fs::read_to_string(MOUNTED).ok());
+    named.or_else(mounted).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// Where state lives when no key says it.

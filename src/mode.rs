@@ -95,9 +95,9 @@ pub struct MissingAdapter {
     pub why: &'static str,
 }
 
-/// What `wants` asks for and this build does not have. The process starts with what exists and says the rest in
+/// What `wants` asks for and this build does not have; `is_elsewhere`: the engine that is meant is another process. The process starts with what exists and says the rest in
 /// health, in its log and in `aiops doctor`.
-pub fn missing(wants: Wants) -> Vec<MissingAdapter> {
+pub fn missing(wants: Wants, is_elsewhere: bool) -> Vec<MissingAdapter> {
     [
         (
             wants.prometheus,
@@ -105,9 +105,10 @@ pub fn missing(wants: Wants) -> Vec<MissingAdapter> {
             "this version has no Prometheus adapter: usage, trends and alerts are not answered",
         ),
         (
-            wants.engine,
+            wants.engine && is_elsewhere,
             Adapter::CoordinationEngine,
-            "this version has no coordination engine: there are no incidents, plans or workflows, and nothing acts on the cluster",
+            "this version speaks to no coordination engine elsewhere: there are no incidents, plans or workflows; set \
+             integrations.coordinationEngine.builtin to true for the one in this process",
         ),
         (
             wants.ml,

@@ -16,6 +16,7 @@ mod incidents;
 mod leases;
 mod mark;
 mod migrate;
+mod options;
 mod postgres;
 mod reads;
 mod rows;
@@ -42,7 +43,7 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts,
+            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -51,7 +52,7 @@ use aiops_engine::{
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use self::db::{Db, Dialect};
+use self::db::{Db, Dialect, Standing};
 pub use self::tables::Counts;
 
 /// Where the store is.
@@ -79,6 +80,8 @@ pub struct Options {
     pub location: Location,
     /// How long to wait for a lock that somebody else holds.
     pub busy_timeout: Duration,
+    /// The most bytes that a SQLite file may grow to; `None` leaves it to the disk. PostgreSQL has limits of its own.
+    pub max_bytes: Option<u64>,
 }
 
 /// What this process is to the store.
@@ -137,7 +140,8 @@ pub async fn open(options: &Options, clock: Arc<dyn Clock>) -> Result<Opened, St
     let busy = options.busy_timeout;
     Ok(match &options.location {
         Location::Folder(folder) => {
-            let sqlite::Attached { db, role, lock } = sqlite::open(folder, busy, clock).await;
+            let sqlite::Attached { db, role, lock } =
+                sqlite::open(folder, busy, options.max_bytes, clock).await;
             if let Err(error) = db.writable() {
                 tracing::warn!(folder = %folder.display(), %error, "the store is opened for reading");
             }
@@ -150,6 +154,25 @@ pub async fn open(options: &Options, clock: Arc<dyn Clock>) -> Result<Opened, St
             Opened::Sole(Arc::new(store))
         }
     })
+}
+
+/// Opens a store for reading alone, also while a process executes on it. Nothing is written to it, made or locked.
+///
+/// # Errors
+/// There is none, it cannot be trusted, or the URL is none.
+pub async fn look(options: &Options, clock: Arc<dyn Clock>) -> Result<Arc<SqlStore>, StoreError> {
+    let busy = options.busy_timeout;
+    let (db, role) = match &options.location {
+        Location::Folder(folder) => (files::look(folder, busy, &clock).await?, Role::Reader),
+        Location::Postgres(url) => (postgres::open(url, busy, clock)?, Role::Shared),
+    };
+    *db.standing.lock() = Standing::ReadOnly(StoreError::ReadOnly("it was opened for reading".to_owned()));
+    Ok(Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), _lock: None }))
+}
+
+/// The schema that this binary knows.
+pub fn schema() -> i64 {
+    migrate::known()
 }
 
 /// Makes both databases known to SQLx, once.
@@ -230,6 +253,14 @@ impl Store for SqlStore {
 
     async fn wake(&self, workflow: &WorkflowId) -> Result<(), StoreError> {
         self.write(leases::Wake(workflow)).await
+    }
+
+    async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        self.ready().await?.request(principal, key).await
     }
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {

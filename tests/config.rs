@@ -180,7 +180,7 @@ fn a_mode_says_what_this_build_does_not_have() {
     for (mode, adapters) in [
         ("standalone", vec![]),
         ("monitoring", vec![Adapter::Prometheus]),
-        ("full", vec![Adapter::Prometheus, Adapter::CoordinationEngine, Adapter::MlServices]),
+        ("full", vec![Adapter::Prometheus, Adapter::MlServices]),
     ] {
         let config = load(variables(&[("AIOPS_DEPLOYMENT__MODE", mode)])).unwrap().config;
         let missing: Vec<Adapter> = config.missing().into_iter().map(|missing| missing.adapter).collect();

@@ -21,7 +21,7 @@ use super::{
     table::{Table, clean},
 };
 use crate::{
-    boot::{Booted, Feed, boot},
+    boot::{Booted, Feed, boot_for_questions},
     config::{Environment, Flag, Loaded},
     mcp::tool::CallContext,
     shutdown::Tasks,
@@ -151,7 +151,7 @@ impl Answerer {
         if let Some(remote) = reach.find(global, loaded, environment).await? {
             return Ok(Self::Remote(Box::new(remote)));
         }
-        Ok(Self::Here(boot(loaded, Feed::Configured, tasks)?))
+        Ok(Self::Here(boot_for_questions(loaded, Feed::Configured, tasks)?))
     }
 
     async fn tools(&self) -> anyhow::Result<Vec<Value>> {

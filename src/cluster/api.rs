@@ -106,6 +106,11 @@ impl Api {
         &self.server
     }
 
+    /// Requests to API servers so far, and those of them that were failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        self.metrics.api_totals()
+    }
+
     /// Other kinds are served than before: whoever keeps discovery reads it anew.
     pub(super) fn note_discovery(&self) {
         self.discoveries.fetch_add(1, Ordering::Relaxed);

@@ -172,6 +172,10 @@ fn page(body: &[u8], resource: &ApiResource) -> Result<ObjectPage, String> {
 
 #[async_trait]
 impl Cluster for Live {
+    fn counts(&self) -> Option<(u64, u64)> {
+        self.hub.get().map(|connection| connection.api.counts())
+    }
+
     async fn resources(&self) -> Result<Vec<ApiResource>, PortError> {
         let what = "discover the kinds of the cluster";
         let connection = self.connection(what)?;

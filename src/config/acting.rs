@@ -24,6 +24,8 @@ pub struct Acting {
     /// Read and write Helm 3 releases, which needs the right to get, list, create and patch Secrets. Off: the `helm` command
     /// is handed out instead.
     pub helm: bool,
+    /// A ConfigMap (`NAMESPACE/NAME`, or `NAME` in our own namespace) whose data `mode` (run, pause or stop) is a kill switch too. It is read before each change; unreadable for a minute counts as pause.
+    pub kill_switch_config_map: Option<String>,
     /// How much at once, and how often.
     pub limits: ActingLimits,
     /// How long what may take.
@@ -37,6 +39,7 @@ impl Default for Acting {
             namespaces: Vec::new(),
             granted_to: Vec::new(),
             helm: false,
+            kill_switch_config_map: None,
             limits: ActingLimits::default(),
             times: ActingTimes::default(),
         }
@@ -223,10 +226,6 @@ pub struct ActingTimes {
     #[serde(with = "duration")]
     #[schemars(with = "String")]
     pub sweep_grace: Duration,
-    /// Ended workflows and closed incidents are kept for so long; audit lines always.
-    #[serde(with = "duration")]
-    #[schemars(with = "String")]
-    pub retention: Duration,
 }
 
 impl Default for ActingTimes {
@@ -240,7 +239,6 @@ impl Default for ActingTimes {
             lease: timing.lease,
             sweep: timing.sweep,
             sweep_grace: timing.sweep_grace,
-            retention: timing.retention,
         }
     }
 }
@@ -296,7 +294,6 @@ impl Acting {
             lease_margin: times.lease / 5,
             sweep: times.sweep,
             sweep_grace: times.sweep_grace,
-            retention: times.retention,
             ..Timing::default()
         };
         Settings {
@@ -304,6 +301,7 @@ impl Acting {
             is_enabled: self.enabled,
             namespaces: self.namespaces.clone(),
             granted_to: self.granted_to.clone(),
+            kill_switch: self.kill_switch(own_namespace.as_deref()),
             own_namespace,
             policy,
             limits,
@@ -311,10 +309,34 @@ impl Acting {
         }
     }
 
+    /// Namespace and name of the ConfigMap; `None` for one in a namespace of our own that is not known.
+    fn kill_switch(&self, own_namespace: Option<&str>) -> Option<(String, String)> {
+        let named = self.kill_switch_config_map.as_deref()?;
+        let (namespace, name) = match named.split_once('/') {
+            Some((namespace, name)) => (namespace, name),
+            None => (own_namespace?, named),
+        };
+        Some((namespace.to_owned(), name.to_owned()))
+    }
+
     /// Tells `refuse` of values that cannot be meant, and of limits that are laxer than their defaults without
     /// `raised`.
-    pub(super) fn check(&self, refuse: &mut dyn FnMut(&str, String)) {
+    pub(super) fn check(&self, own_namespace: Option<&str>, refuse: &mut dyn FnMut(&str, String)) {
         let times = &self.times;
+        if let Some(named) = &self.kill_switch_config_map {
+            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '/');
+            let parts: Vec<&str> = named.split('/').collect();
+            let is_name =
+                named.chars().all(fits) && parts.len() <= 2 && parts.iter().all(|part| !part.is_empty());
+            if !is_name {
+                refuse("acting.killSwitchConfigMap", "must be NAMESPACE/NAME or NAME".to_owned());
+            } else if parts.len() == 1 && own_namespace.is_none() {
+                let why = format!(
+                    "{named:?} names no namespace, and outside of a cluster there is none of our own; write NAMESPACE/{named}"
+                );
+                refuse("acting.killSwitchConfigMap", why);
+            }
+        }
         if times.lease < Duration::from_secs(1) {
             refuse("acting.times.lease", "must be at least 1s".to_owned());
         }

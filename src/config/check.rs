@@ -10,6 +10,7 @@ use super::{
     expand_home,
     layers::Origins,
     shape::shown,
+    store::not_a_store,
 };
 
 /// Paths of a file are relative to that file, and `~` is the home folder: a desktop client starts us in `/`.
@@ -34,6 +35,9 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
     if let Some(path) = &mut config.notify.secret_file {
         settle("notify.secretFile", path);
     }
+    if let Some(path) = &mut config.store.url_file {
+        settle("store.urlFile", path);
+    }
     if let Some(path) = &mut config.cluster.recording {
         settle("cluster.recording", path);
     }
@@ -53,6 +57,7 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
 pub(super) fn combinations(
     config: &Config,
     origins: &Origins,
+    own_namespace: Option<&str>,
     notes: &mut Vec<String>,
 ) -> Result<(), ConfigError> {
     let mut faults = Vec::new();
@@ -84,6 +89,9 @@ pub(super) fn combinations(
             refuse(key, problem);
         }
     }
+    if let Some(problem) = config.store.url.as_deref().and_then(not_a_store) {
+        refuse("store.url", problem);
+    }
     let mut names = HashSet::new();
     for (index, service) in integrations.ml_services.custom.iter().enumerate() {
         let key = format!("integrations.mlServices.custom[{index}]");
@@ -100,7 +108,7 @@ pub(super) fn combinations(
         }
     }
     mcp(config, &mut refuse);
-    config.acting.check(&mut refuse);
+    config.acting.check(own_namespace, &mut refuse);
     config.notify.check(&mut refuse);
     for (index, name) in config.cluster.namespaces.iter().enumerate() {
         if let Some(problem) = not_a_namespace(name) {

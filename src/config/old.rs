@@ -39,7 +39,7 @@ pub const OLD: &[(&str, Use)] = &[
     ("FEATURE_ENGINEERING_EXPECTED_COUNT", Use::Later("predictions")),
     ("FEATURE_ENGINEERING_LOOKBACK_HOURS", Use::Later("predictions")),
     ("HTTP_TIMEOUT", Use::Later("Prometheus and model servers")),
-    ("INCIDENT_RETENTION_DAYS", Use::Later("incidents")),
+    ("INCIDENT_RETENTION_DAYS", Use::Key("store.retentionDays")),
     ("KSERVE_NAMESPACE", Use::Key("integrations.mlServices.kserve.namespace")),
     ("KSERVE_PREDICTOR_PORT", Use::Key("integrations.mlServices.kserve.predictorPort")),
     ("KSERVE_TIMEOUT", Use::Key("integrations.mlServices.kserve.timeout")),
@@ -81,6 +81,8 @@ pub(super) fn respelt(key: &str, text: &str) -> String {
     match (key, lower.as_str()) {
         ("telemetry.logLevel", "fatal" | "panic") => "error".to_owned(),
         ("telemetry.logLevel", "warning") => "warn".to_owned(),
+        // The Go engine took 0 and everything below it for "never".
+        ("store.retentionDays", days) if days.starts_with('-') => "0".to_owned(),
         // The chart of the old MCP server writes the REST prefix into the base URL.
         ("integrations.coordinationEngine.url", _) => {
             let base = text.trim().trim_end_matches('/');

@@ -31,7 +31,7 @@ const HOLDER: &str = "SELECT workflow_id FROM target_lock WHERE target_key = $1"
 const EXISTS: &str = "SELECT id FROM workflow WHERE id = $1";
 const LOCK: &str = "INSERT INTO target_lock (target_key, workflow_id, at) VALUES ($1, $2, $3) \
                     ON CONFLICT DO NOTHING RETURNING workflow_id";
-const KNOWN: &str =
+pub(super) const KNOWN: &str =
     "SELECT request_hash, workflow_id, expires_at FROM idempotency WHERE principal = $1 AND idem_key = $2";
 const FORGET: &str = "DELETE FROM idempotency WHERE principal = $1 AND idem_key = $2 AND expires_at <= $3";
 const REMEMBER: &str = "INSERT INTO idempotency (principal, idem_key, request_hash, workflow_id, created_at, expires_at) \

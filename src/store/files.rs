@@ -80,6 +80,12 @@ pub(super) async fn backup(
     counted
 }
 
+/// A store that is only read, whoever executes on it.
+pub(super) async fn look(folder: &Path, busy: Duration, clock: &Arc<dyn Clock>) -> Result<Db, StoreError> {
+    let reader = open_for_reading(folder, busy, clock).await?;
+    Ok(db(clock, busy, None, Some(reader), None, None))
+}
+
 /// Connections that read a store which may be in use, after it was found good.
 pub(super) async fn open_for_reading(
     folder: &Path,

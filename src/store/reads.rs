@@ -1,6 +1,7 @@
 //! Questions to the store. Each is one statement or one consistent view; none writes.
 
 use aiops_engine::{
+    audit::link,
     issue::Severity,
     model::{
         Millis,
@@ -10,14 +11,15 @@ use aiops_engine::{
         workflow::{Record, Workflow},
     },
     ports::store::{
-        AuditLine, Control, Cooldown, DueNotice, IncidentCounts, IncidentFilter, Notice, Rows, StoreError,
-        WorkflowFilter,
+        AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
+        StoreError, WorkflowFilter,
     },
 };
 use async_trait::async_trait;
 
 use super::{
-    db::{Db, Done, Tx, Unit, number},
+    accept::KNOWN,
+    db::{Db, Dialect, Done, Tx, Unit, number},
     failure::Stop,
     rows::{
         incident::{self, SEVERITIES, incident_columns, parse_severity},
@@ -193,6 +195,25 @@ impl Db {
         Ok(self.one(NEXT_DUE, Vec::new(), read).await?.flatten())
     }
 
+    /// What was asked for under a key.
+    pub(super) async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("request", row)?;
+            let request_hash = row.text()?;
+            let workflow = row.word(|text| WorkflowId::parse(text).ok())?;
+            Ok((request_hash, workflow, row.int()?))
+        };
+        let known = self.one(KNOWN, vec![principal.into(), key.into()], read).await?;
+        Ok(known.map(|(request_hash, workflow, expires_at)| {
+            let (principal, key) = (principal.to_owned(), key.to_owned());
+            (Idempotency { principal, key, request_hash, expires_at }, workflow)
+        }))
+    }
+
     pub(super) async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {
         self.one(COOLDOWN, vec![fingerprint.into()], read_cooldown).await
     }
@@ -212,7 +233,16 @@ impl Db {
         after: i64,
         limit: u32,
     ) -> Result<Vec<AuditLine>, StoreError> {
-        self.rows(AUDIT, vec![chain.into(), after.into(), limit.into()], read_audit).await
+        let lines = self.rows(AUDIT, vec![chain.into(), after.into(), limit.into()], read_audit).await?;
+        // Given out as it stands: whoever proves the chain says where it is broken.
+        let is_written =
+            |line: &AuditLine| link(&line.chain, &line.prev_hash, line.seq, &line.entry) == line.hash;
+        if self.dialect == Dialect::Sqlite
+            && let Some(line) = lines.iter().find(|line| !is_written(line))
+        {
+            self.condemn(&format!("line {} of the audit chain {chain} is not what was written", line.seq));
+        }
+        Ok(lines)
     }
 
     pub(super) async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError> {

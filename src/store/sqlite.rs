@@ -79,7 +79,12 @@ pub(super) enum Access {
 
 /// Opens the store of a state directory. It always gives something that answers; why it may not be written to stands
 /// in it.
-pub(super) async fn open(folder: &Path, busy: Duration, clock: Arc<dyn Clock>) -> Attached {
+pub(super) async fn open(
+    folder: &Path,
+    busy: Duration,
+    max_bytes: Option<u64>,
+    clock: Arc<dyn Clock>,
+) -> Attached {
     let place = Place::of(folder);
     let refuse = |why: String| StoreError::ReadOnly(why);
     let closed = |error: StoreError, role: Role, lock: Option<File>| Attached {
@@ -122,7 +127,7 @@ pub(super) async fn open(folder: &Path, busy: Duration, clock: Arc<dyn Clock>) -
     let (reader, examined) = examine(&place, busy, &clock).await;
     let ready = match (examined, why_not) {
         (Err(error), _) | (Ok(_), Some(error)) => Err(error),
-        (Ok(examined), None) => write_to(&place, busy, &clock, examined).await,
+        (Ok(examined), None) => write_to(&place, busy, max_bytes, &clock, examined).await,
     };
     let db = match ready {
         Ok((writer, mark)) => db(&clock, busy, Some(writer), reader, None, Some(mark)),
@@ -292,6 +297,11 @@ pub(super) async fn pool(
         busy.as_millis()
     )
     .into();
+    let options = url(path, access)?;
+    // A pool tries again until its time is over; what is damaged says so at once.
+    let mut first = options.connect().await?;
+    sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(&mut first).await?;
+    sqlx::Connection::close(first).await?;
     let connections = if access == Access::Write { 1 } else { 2 };
     AnyPoolOptions::new()
         .min_connections(1)
@@ -307,7 +317,7 @@ pub(super) async fn pool(
                 sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(conn).await.map(drop)
             })
         })
-        .connect_with(url(path, access)?)
+        .connect_with(options)
         .await
 }
 
@@ -396,12 +406,17 @@ fn compare(place: &Place, examined: &Examined) -> Result<(), StoreError> {
 async fn write_to(
     place: &Place,
     busy: Duration,
+    max_bytes: Option<u64>,
     clock: &Arc<dyn Clock>,
     examined: Examined,
 ) -> Result<(AnyPool, Mark), StoreError> {
     const WRITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                          PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2000;";
-    let writer = pool(&place.database, Access::Write, busy, WRITE).await.map_err(|error| {
+    // Without a page size of our own, SQLite's is 4,096 bytes.
+    let pages =
+        max_bytes.map_or(i64::from(i32::MAX), |bytes| i64::try_from(bytes / 4096).unwrap_or(i64::MAX));
+    let pragmas = format!("{WRITE} PRAGMA max_page_count = {pages};");
+    let writer = pool(&place.database, Access::Write, busy, &pragmas).await.map_err(|error| {
         let why =
             format!("{} cannot be opened for writing: {}", place.database.display(), failure::said(&error));
         match told(&error) {

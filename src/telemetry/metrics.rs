@@ -2,7 +2,10 @@
 //!
 //! Labels take words of closed lists only: never names of clusters' objects, arguments or error texts.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use prometheus_client::{
     encoding::{
@@ -46,6 +49,8 @@ pub struct Metrics {
     answer_bytes: Family<ToolName, Counter>,
     http_requests: Family<RouteLabels, Counter>,
     api_requests: Family<VerbLabels, Counter>,
+    /// The same over all verbs: all, and those that the API server failed.
+    api_totals: (AtomicU64, AtomicU64),
 }
 
 /// From an answer out of memory (0.05 ms) to a call at its deadline.
@@ -81,7 +86,8 @@ impl Metrics {
             "Requests to the API server by verb (get, list, watch, …) and outcome (ok, denied, timeout, …)",
             api_requests.clone(),
         );
-        Self { registry, tool_calls, tool_seconds, answer_bytes, http_requests, api_requests }
+        let api_totals = Default::default();
+        Self { registry, tool_calls, tool_seconds, answer_bytes, http_requests, api_requests, api_totals }
     }
 
     /// A tool call ended. `outcome` is `ok` or the code of an error.
@@ -99,6 +105,16 @@ impl Metrics {
     /// The API server was asked something. `verb` is Kubernetes's word.
     pub fn api_request(&self, verb: &'static str, outcome: &'static str) {
         self.api_requests.get_or_create(&VerbLabels { verb, outcome }).inc();
+        self.api_totals.0.fetch_add(1, Ordering::Relaxed);
+        // A connection that cannot be made is told apart: it says nothing of how the API server does.
+        if matches!(outcome, "failed" | "timeout" | "unknown") {
+            self.api_totals.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Requests to the API server so far, and those of them that it failed or did not answer in time.
+    pub fn api_totals(&self) -> (u64, u64) {
+        (self.api_totals.0.load(Ordering::Relaxed), self.api_totals.1.load(Ordering::Relaxed))
     }
 
     /// Everything in the OpenMetrics text format.

@@ -93,6 +93,29 @@ const RULES: &[Rule] = &[
         why: "a recording is files; adapters do not know each other",
     },
     Rule {
+        of: &["src/store"],
+        never: &[
+            "kube::",
+            "k8s_openapi::",
+            "axum::",
+            "rmcp::",
+            "clap::",
+            "crate::mcp",
+            "crate::rest",
+            "crate::http",
+            "crate::cluster",
+            "crate::recording",
+            "crate::boot",
+            "crate::cli",
+        ],
+        why: "the store keeps what it is given; it knows the engine's port, its own options and nobody else",
+    },
+    Rule {
+        of: &["src/cli", "src/boot", "src/cluster", "src/recording", "src/rest", "src/http", "src/mcp"],
+        never: &["sqlx::"],
+        why: "statements belong into src/store, behind the engine's Store port",
+    },
+    Rule {
         of: &["src/config", "src/mode"],
         never: &[
             "kube::",
@@ -202,6 +225,7 @@ fn a_breach_is_found() {
         ("src/mcp/tools/x.rs", "use kube::Client;"),
         ("src/mcp.rs", "    let x = crate::cluster::start();"),
         ("src/cluster/feed.rs", "use crate::mcp::Server;"),
+        ("src/store/accept.rs", "use crate::rest::Door;"),
         ("crates/aiops-engine/src/x.rs", "use axum::Router;"),
         ("crates/aiops-inventory/src/x.rs", "use aiops_engine::Engine;"),
     ] {

@@ -86,7 +86,7 @@ async fn health_is_a_superset_of_the_contract() {
     assert_eq!(health["mode"], "full");
     // Less than the mode asks for, and it says what.
     assert_eq!(health["status"], "degraded");
-    for missing in ["prometheus", "coordination_engine", "ml_services"] {
+    for missing in ["prometheus", "ml_services"] {
         assert_eq!(health["dependencies"][missing], "missing", "{missing}");
         assert!(health["dependency_details"][missing]["message"].as_str().is_some_and(|why| why.len() > 20));
     }

@@ -53,7 +53,10 @@ fn without_a_word_the_settings_are_the_defaults_of_the_engine() {
 
 #[test]
 fn our_own_namespace_is_that_of_the_pod() {
-    assert_eq!(settings(&[("POD_NAMESPACE", "aiops ")]).own_namespace.as_deref(), Some("aiops"));
+    let settings =
+        settings(&[("POD_NAMESPACE", "aiops "), ("AIOPS_ACTING__KILL_SWITCH_CONFIG_MAP", "control")]);
+    assert_eq!(settings.own_namespace.as_deref(), Some("aiops"));
+    assert_eq!(settings.kill_switch, Some(("aiops".to_owned(), "control".to_owned())));
 }
 
 #[test]
@@ -107,6 +110,8 @@ fn values_that_cannot_be_meant_are_refused() {
         ("AIOPS_ACTING__NAMESPACES", "Shop", "acting.namespaces[0]"),
         ("AIOPS_ACTING__GRANTED_TO", "anonymous", "anonymous callers never approve"),
         ("AIOPS_ACTING__LIMITS__REPLICA_PERCENT", "0", "between 1 and 100"),
+        ("AIOPS_ACTING__KILL_SWITCH_CONFIG_MAP", "a/b/c", "NAMESPACE/NAME"),
+        ("AIOPS_ACTING__KILL_SWITCH_CONFIG_MAP", "control", "write NAMESPACE/control"),
         ("AIOPS_NOTIFY__URL", "ftp://x", "notify.url"),
         ("AIOPS_NOTIFY__TEMPLATE", "{sumary}", "{sumary} is none of summary"),
         ("AIOPS_NOTIFY__TEMPLATE", "{summary", "without its }"),

@@ -9,6 +9,7 @@ mod document;
 mod errors;
 mod incidents;
 mod others;
+mod real;
 mod workflows;
 
 use std::sync::Arc;

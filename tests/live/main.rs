@@ -20,4 +20,9 @@ mod outages;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]
+#[path = "../it/store/sample.rs"]
+mod sample;
+#[cfg(test)]
+mod store;
+#[cfg(test)]
 mod support;

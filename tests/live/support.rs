@@ -9,6 +9,7 @@ mod dice;
 mod door;
 pub(crate) mod evidence;
 mod plane;
+mod postgres;
 mod proxy;
 mod scenario;
 
@@ -17,6 +18,7 @@ pub(crate) use audit::Audited;
 pub(crate) use dice::Dice;
 pub(crate) use door::{Desktop, Open, Served, Told, command};
 pub(crate) use plane::{Options, Plane};
+pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, Weather, document};
 pub(crate) use scenario::Scenario;
 

@@ -81,7 +81,13 @@ pub struct Breaker {
     pub mode: Mode,
     /// Since when everything has been calm.
     pub calm_since: Option<Millis>,
+    /// Nothing but the silence of the API server holds it open.
+    pub is_only_silence: bool,
 }
+
+/// How long an API server must answer again, when its silence alone opened the breaker: nothing in the cluster was seen
+/// to be wrong, and workflows that hold run into their deadlines.
+const SILENCE_CALM: Millis = 10_000;
 
 /// It changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,14 +101,17 @@ pub struct Change {
 impl Breaker {
     /// Looks at the signals; the change, when there is one.
     pub fn step(&mut self, limits: &BreakerLimits, signals: &Signals, now: Millis) -> Option<Change> {
-        let reached = over(limits, signals, 100);
+        let mut reached = over(limits, signals, 100);
+        let is_only_silence = reached.is_empty() && signals.api_down.is_some();
+        reached.extend(signals.api_down.clone().map(|why| (Mode::Open, why)));
         let mode = reached.iter().map(|(mode, _)| *mode).max().unwrap_or_default();
         if mode > self.mode {
             let whys = reached.into_iter().filter(|(of, _)| *of == mode).map(|(_, why)| why);
             let why = whys.collect::<Vec<_>>().join("; ");
-            *self = Self { mode, calm_since: None };
+            *self = Self { mode, calm_since: None, is_only_silence };
             return Some(Change { mode, why });
         }
+        self.is_only_silence &= reached.is_empty() || is_only_silence;
         if self.mode == Mode::Closed {
             return None;
         }
@@ -110,18 +119,23 @@ impl Breaker {
         let calm = over(limits, signals, limits.close_percent);
         let is_known = signals.zones.is_some() && signals.incidents.is_some() && signals.workloads.is_some();
         let worst = calm.iter().map(|(mode, _)| *mode).max().unwrap_or_default();
-        if !is_known || worst >= self.mode {
+        if !is_known || worst >= self.mode || signals.api_down.is_some() {
             self.calm_since = None;
             return None;
         }
         let since = *self.calm_since.get_or_insert(now);
-        if now.saturating_sub(since) < millis(limits.calm) {
+        let (needed, why) = if self.is_only_silence {
+            (SILENCE_CALM, format!("the API server has answered for {} s", SILENCE_CALM / 1_000))
+        } else {
+            let minutes = limits.calm.as_secs() / 60;
+            let why = format!("below {} % of its thresholds for {minutes} min", limits.close_percent);
+            (millis(limits.calm), why)
+        };
+        if now.saturating_sub(since) < needed {
             return None;
         }
         // Open for everybody falls back to open for automation while that has a reason of its own.
-        *self = Self { mode: worst, calm_since: None };
-        let minutes = limits.calm.as_secs() / 60;
-        let why = format!("below {} % of its thresholds for {minutes} min", limits.close_percent);
+        *self = Self { mode: worst, ..Self::default() };
         Some(Change { mode: worst, why })
     }
 }
@@ -143,9 +157,6 @@ fn over(limits: &BreakerLimits, signals: &Signals, percent: u32) -> Vec<(Mode, S
     });
     if all.bad > part(limits.nodes) && all.reaches(part(limits.nodes_percent)) {
         found.push((Mode::Open, format!("{} of {} nodes are not ready", all.bad, all.all)));
-    }
-    if let Some(why) = &signals.api_down {
-        found.push((Mode::Open, why.clone()));
     }
     if let Some(api) = signals.api
         && api.all >= u64::from(limits.api_requests)
@@ -212,8 +223,8 @@ mod tests {
             (Signals { workloads: Some(Share { all: 25, bad: 5 }), ..calm.clone() }, Mode::Automation),
             (Signals { workloads: Some(Share { all: 26, bad: 5 }), ..calm.clone() }, Mode::Closed),
             (Signals { workloads: Some(Share { all: 4, bad: 4 }), ..calm.clone() }, Mode::Closed),
-            (Signals { api: Some(Share { all: 10, bad: 2 }), ..calm.clone() }, Mode::Open),
-            (Signals { api: Some(Share { all: 9, bad: 9 }), ..calm.clone() }, Mode::Closed),
+            (Signals { api: Some(Share { all: 20, bad: 4 }), ..calm.clone() }, Mode::Open),
+            (Signals { api: Some(Share { all: 19, bad: 19 }), ..calm.clone() }, Mode::Closed),
             (Signals { api_down: Some("down".to_owned()), ..calm.clone() }, Mode::Open),
             (Signals::default(), Mode::Closed),
         ] {
@@ -246,6 +257,23 @@ mod tests {
         assert_eq!(breaker.step(&limits, &nodes(0, 10), 55 * MINUTE), None);
         let closed = breaker.step(&limits, &nodes(0, 10), 56 * MINUTE).unwrap();
         assert_eq!(closed.mode, Mode::Closed);
+    }
+
+    #[test]
+    fn the_silence_of_the_api_server_alone_ends_soon_after_it() {
+        let limits = BreakerLimits::default();
+        let silent = |bad| Signals { api_down: Some("it does not answer".to_owned()), ..nodes(bad, 10) };
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.step(&limits, &silent(0), 0).unwrap().mode, Mode::Open);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 1_000), None);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 10_999), None);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 11_000).unwrap().mode, Mode::Closed);
+        // Nodes that are lost meanwhile make a storm of it.
+        assert_eq!(breaker.step(&limits, &silent(0), 20_000).unwrap().mode, Mode::Open);
+        assert_eq!(breaker.step(&limits, &silent(7), 30_000), None);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 40_000), None);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 60_000), None);
+        assert_eq!(breaker.step(&limits, &nodes(0, 10), 40_000 + 10 * MINUTE).unwrap().mode, Mode::Closed);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod plans;
 mod report;
 mod rules;
 mod sweeping;
+mod switch;
 mod workflows;
 #[cfg(test)]
 mod world;
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) changed: watch::Sender<u64>,
     /// Deployment methods that were looked at lately.
     pub(crate) methods: plans::Methods,
+    /// What the ConfigMap of the kill switch said last. Held only to copy it.
+    pub(crate) switch: parking_lot::Mutex<Option<switch::Seen>>,
 }
 
 /// The parts of a coordinator.
@@ -90,6 +93,7 @@ impl Coordinator {
             wake: Notify::new(),
             changed: watch::Sender::new(0),
             methods: plans::Methods::default(),
+            switch: parking_lot::Mutex::default(),
         }))
     }
 }

@@ -33,6 +33,7 @@ use crate::{
     issue_words,
     method::Ownership,
     model::{
+        action::Action,
         plan::{Plan, Problem},
         target::Target,
         workflow::Order,
@@ -119,6 +120,22 @@ async fn look(engine: &Engine, reader: &Reader<'_>, problem: &Problem) -> Result
         });
     }
     Ok(neighbourhood::read(reader, problem, chain, engine.now()).await)
+}
+
+/// Whether a step can only settle once the next one is taken, so that the two are judged together: a StatefulSet whose
+/// template went back keeps the pod that hangs (`OrderedReady`; Kubernetes, "StatefulSets: Forced rollback") until that
+/// pod is evicted.
+pub fn is_judged_with_next(plan: &Plan, order: u32) -> bool {
+    let step = |order: u32| plan.steps.iter().find(|step| step.order == order).map(|step| &step.action);
+    let pair = (step(order), order.checked_add(1).and_then(step));
+    let (Some(Action::RollbackWorkload { target: set, .. }), Some(Action::EvictPod { target: pod })) = pair
+    else {
+        return false;
+    };
+    let ordinal = pod.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
+    set.kind == "StatefulSet"
+        && set.namespace == pod.namespace
+        && ordinal.is_some_and(|ordinal| ordinal.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Asks the API server about each step: rights, dry run, difference. What cannot be asked is noted, and is no refusal.

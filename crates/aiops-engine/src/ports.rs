@@ -70,6 +70,12 @@ pub trait Cluster: Send + Sync {
         sink: &mut (dyn for<'c> FnMut(&'c [u8]) -> ControlFlow<()> + Send),
     ) -> Result<(), PortError>;
 
+    /// How many requests were sent to the API server since the process began, and how many of them it failed (5xx, or no
+    /// answer in time); `None` where nobody counts.
+    fn counts(&self) -> Option<(u64, u64)> {
+        None
+    }
+
     /// Whether we ourselves may do this; `namespace: None` means in all namespaces.
     async fn may(
         &self,

@@ -25,6 +25,8 @@ pub struct Settings {
     pub granted_to: Vec<String>,
     /// The namespace aiops itself runs in, where it is known.
     pub own_namespace: Option<String>,
+    /// Namespace and name of the ConfigMap whose `mode` is a kill switch too.
+    pub kill_switch: Option<(String, String)>,
     /// Who has to agree to what.
     pub policy: Policy,
     /// How much at once, and how often.
@@ -41,6 +43,7 @@ impl Default for Settings {
             namespaces: Vec::new(),
             granted_to: Vec::new(),
             own_namespace: None,
+            kill_switch: None,
             policy: Policy::default(),
             limits: Limits::default(),
             timing: Timing::default(),

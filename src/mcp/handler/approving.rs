@@ -37,6 +37,8 @@ use crate::mcp::{
 
 /// The one question's key.
 const QUESTION: &str = "approval";
+/// What stands before the name of a rule of the policy.
+const POLICY: &str = "policy/";
 /// The longest question, in bytes.
 const LONGEST: usize = 2_000;
 
@@ -125,7 +127,9 @@ impl Handler {
             return None;
         }
         let policy = self.core().desk.coordination.as_ref()?.policy(&caller).await.ok()?;
-        let counts = policy.rules.iter().any(|rule| rule.elicitation && rule.name == asking.rule);
+        // A plan names the rule with where it stands; other guards than the policy take no such answer.
+        let named = asking.rule.strip_prefix(POLICY)?;
+        let counts = policy.rules.iter().any(|rule| rule.elicitation && rule.name == named);
         counts.then_some(asking)
     }
 

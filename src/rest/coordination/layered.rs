@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use aiops_engine::{
     issue::Severity,
+    layers,
     model::{
         action::{Action, UndoClass},
         layer::Layer,
@@ -199,18 +200,11 @@ impl LayeredIssue {
     }
 }
 
-/// The layer of an object: that of the step which acts on it, else that of its kind as the Go engine groups kinds.
+/// The layer of an object: that of the step which acts on it, else that of its kind.
 fn layer_of(problem: &Problem, plan: Option<&Plan>) -> Layer {
     let mut steps = plan.into_iter().flat_map(|plan| &plan.steps);
     let acted = steps.find(|step| step.action.target().key() == problem.target.key());
-    let kind = problem.target.kind.as_str();
-    match (acted, kind) {
-        (Some(step), _) => step.layer,
-        (None, "Node" | "MachineConfig" | "MachineConfigPool") => Layer::Infrastructure,
-        (None, "NetworkPolicy") => Layer::Platform,
-        (None, kind) if kind.contains("Operator") => Layer::Platform,
-        (None, _) => Layer::Application,
-    }
+    acted.map_or_else(|| layers::of_kind(&problem.target.kind), |step| step.layer)
 }
 
 impl RemediationPlan {

@@ -230,7 +230,7 @@ pub(crate) fn plan() -> PlanView {
         expected: "3 of 3 pods of revision 6 ready within 2 minutes".to_owned(),
         estimated_duration: "2m".to_owned(),
         approval: Approval::Approve,
-        rule: "default-triggered".to_owned(),
+        rule: "policy/default-triggered".to_owned(),
         refused: None,
         digest: DIGEST.to_owned(),
         cluster: "5b1a6c1e-0000-4000-8000-000000000001".to_owned(),
@@ -268,7 +268,7 @@ pub(crate) fn workflow(id: &str, phase: Phase) -> WorkflowView {
         awaiting: (phase == Phase::AwaitingApproval).then(|| Awaiting {
             digest: DIGEST.to_owned(),
             approval: Approval::Approve,
-            rule: "default-triggered".to_owned(),
+            rule: "policy/default-triggered".to_owned(),
             expires_at: "2026-11-24T10:30:00Z".to_owned(),
         }),
         steps: if phase == Phase::Planning { Vec::new() } else { vec![step(state)] },

@@ -94,6 +94,7 @@ impl Inner {
         let controls = self.store.controls().await;
         let controls = controls.map_err(|error| Error::from_store("reading the kill switch", error))?;
         figures.set_controls(&controls, self.now());
+        self.external_switch(&mut figures).await;
         figures.cluster = self.cluster_uid();
         figures.plan_cluster = plan.map(|plan| plan.cluster.clone());
         figures.plan_bytes = plan.and_then(|plan| serde_json::to_vec(plan).ok()).map(|json| json.len());
@@ -158,6 +159,7 @@ fn pod(inventory: &Inventory, row: &PodRow) -> Facts {
         replicas: of_top(&|kind, name| replicas(inventory, kind, namespace, name)),
         has_budget: budget.map(|found| found.is_some()),
         budget_allows: budget.flatten().map(|budget| budget.allowed),
+        is_ready: Some(row.ready),
         ..Facts::default()
     }
 }
@@ -219,3 +221,6 @@ pub(crate) fn upgrading(inventory: &Inventory) -> Option<String> {
     let other = minors.iter().find(|minor| *minor != first)?;
     Some(format!("nodes of the control plane run {first} and {other}"))
 }
+
+#[cfg(test)]
+mod tests;

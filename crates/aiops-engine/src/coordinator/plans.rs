@@ -35,12 +35,12 @@ impl Inner {
     pub(super) async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {
         let trigger = request.trigger;
         let (problem, order) = self.problem(&trigger)?;
-        match planner::plan(&self.engine, &problem, &order).await? {
+        match Box::pin(planner::plan(&self.engine, &problem, &order)).await? {
             Planned::NoRemedy { why } => {
                 Ok(view::none(&self.engine, &problem, why, self.settings.is_simulated))
             }
             Planned::Plan(mut plan) => {
-                planner::prove(&self.engine, self.acting.as_deref(), &mut plan).await?;
+                Box::pin(planner::prove(&self.engine, self.acting.as_deref(), &mut plan)).await?;
                 self.methods.put(&plan.problem.target, &plan.deployed, self.now());
                 let digest = fingerprint::digest(&plan)?;
                 let mut ruled = self.ruled(caller, &plan, !order.resources.is_empty()).await;
@@ -119,7 +119,7 @@ impl Inner {
 
     /// Reads the method live; from rows where there is no cluster to read or it does not answer.
     async fn look_at_method(&self, named: &Target) -> Result<Deployed, Error> {
-        match planner::ownership(&self.engine, named).await {
+        match Box::pin(planner::ownership(&self.engine, named)).await {
             Ok(owners) => {
                 self.methods.put(named, &owners.deployed, self.now());
                 Ok(owners.deployed)

@@ -9,7 +9,7 @@ use crate::{
     breaker,
     coordination::{AuditLineView, AuditView, ControlChange, ControlView, PolicyRule, PolicyView},
     error::Error,
-    guard::{self, KILL_SWITCH, KillSwitch},
+    guard::{self, Figures, KILL_SWITCH, KillSwitch},
     model::{caller::Caller, plan::Approval},
     ports::store::{AuditLine, Control, Entry, Notice},
     redact::Redactor,
@@ -24,8 +24,16 @@ const MOST_LINES: u32 = 1_000;
 
 impl Inner {
     pub(super) async fn controls(&self, _: &Caller) -> Result<ControlView, Error> {
-        let controls = self.store.controls().await;
-        controls.map(|rows| view(&rows)).map_err(|error| Error::from_store("reading the controls", error))
+        let rows = self.store.controls().await;
+        let rows = rows.map_err(|error| Error::from_store("reading the controls", error))?;
+        let mut shown = view(&rows);
+        let mut figures = Figures::default();
+        self.external_switch(&mut figures).await;
+        if Some(figures.kill_switch) > KillSwitch::parse(&shown.kill_switch) {
+            shown.kill_switch = figures.kill_switch.as_str().to_owned();
+            shown.kill_switch_reason = Some(figures.kill_switch_why);
+        }
+        Ok(shown)
     }
 
     pub(super) async fn set_control(

@@ -3,7 +3,7 @@
 //!
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use aiops_inventory::{
     Inventory, Kind, Sync,
@@ -39,6 +39,8 @@ const SHORTEST: Millis = 1_000;
 const LONGEST_BLIND: Millis = 60_000;
 /// An API server that does not answer for this long opens the breaker.
 const API_DOWN: Millis = 5_000;
+/// Failures of the API server are judged over this long.
+const API_WINDOW: Millis = 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;
@@ -52,6 +54,8 @@ pub(crate) struct Sweeper {
     breaker: Breaker,
     /// What was found when the store was last read.
     last: Option<Last>,
+    /// Requests to the API server and failed ones, as they were counted within the last minute.
+    counts: VecDeque<(Millis, u64, u64)>,
     anchored_at: Millis,
     retained_at: Millis,
     is_failing: bool,
@@ -266,14 +270,15 @@ impl Inner {
         let row = controls.iter().find(|control| control.name == breaker::CONTROL);
         let stored = row.map_or(breaker::Mode::Closed, |row| breaker::Mode::parse(&row.mode));
         if stored != sweeper.breaker.mode {
-            sweeper.breaker = Breaker { mode: stored, calm_since: None };
+            sweeper.breaker = Breaker { mode: stored, ..Breaker::default() };
         }
         let since = now.saturating_sub(5 * 60_000);
         let incidents = self.store.incidents_since(since).await.map_err(failed)?;
+        let api = self.api_share(&mut sweeper.counts, now);
         let signals = {
             let inventory = self.engine.look();
             let findings = sweeper.last.as_ref().map(|last| last.findings.as_slice());
-            signals(&inventory, findings, incidents, now)
+            Signals { api, ..signals(&inventory, findings, incidents, now) }
         };
         let mut breaker = sweeper.breaker.clone();
         let change = breaker.step(&self.settings.limits.breaker, &signals, now);
@@ -309,6 +314,17 @@ impl Inner {
         sweeper.breaker = breaker;
         self.touch();
         Ok(Some(change.mode))
+    }
+
+    /// Requests of the last minute, and those that failed.
+    fn api_share(&self, counts: &mut VecDeque<(Millis, u64, u64)>, now: Millis) -> Option<Share> {
+        let (all, bad) = self.engine.cluster("counting requests").ok()?.counts()?;
+        counts.push_back((now, all, bad));
+        while counts.get(1).is_some_and(|(at, ..)| now.saturating_sub(*at) >= API_WINDOW) {
+            counts.pop_front();
+        }
+        let (_, all_before, bad_before) = counts.front()?;
+        Some(Share { all: all.saturating_sub(*all_before), bad: bad.saturating_sub(*bad_before) })
     }
 
     async fn keep_house(&self, sweeper: &mut Sweeper) -> Result<(), Error> {

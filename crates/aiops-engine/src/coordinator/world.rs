@@ -1,6 +1,6 @@
 //! A coordinator over rows, the store in memory, and a clock that a test moves.
 //!
-//! Nothing acts: there is no port for it.
+//! Nothing acts: there is no port for it, or one that refuses everything.
 
 use std::sync::{
     Arc,
@@ -8,6 +8,7 @@ use std::sync::{
 };
 
 use aiops_inventory::{Change, Inventory, Kind, Sync};
+use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -18,7 +19,10 @@ use crate::{
         Millis,
         caller::{Caller, Via},
     },
-    ports::{Clock, Ids},
+    ports::{
+        Clock, Cluster, Ids,
+        acting::{Accepted, Acting, Announcement, Mutation, NotDone, NotDoneKind},
+    },
     settings::Settings,
     testing::memory_store::MemoryStore,
 };
@@ -45,6 +49,17 @@ impl Ids for Counter {
     }
 }
 
+struct Refusing;
+
+#[async_trait]
+impl Acting for Refusing {
+    async fn perform(&self, _: &Mutation) -> Result<Accepted, NotDone> {
+        Err(NotDone::new(NotDoneKind::Denied, "nothing acts in this test"))
+    }
+
+    async fn announce(&self, _: &Announcement) {}
+}
+
 pub(super) struct World {
     pub(super) coordinator: Coordinator,
     pub(super) rows: SharedInventory,
@@ -57,6 +72,19 @@ impl World {
     }
 
     pub(super) fn with(settings: Settings) -> Self {
+        Self::over(settings, None)
+    }
+
+    /// One that could act: whatever is sent is refused, so that a test sees what would be tried.
+    pub(super) fn that_acts(settings: Settings) -> Self {
+        Self::made(settings, None, Some(Arc::new(Refusing)))
+    }
+
+    pub(super) fn over(settings: Settings, cluster: Option<Arc<dyn Cluster>>) -> Self {
+        Self::made(settings, cluster, None)
+    }
+
+    fn made(settings: Settings, cluster: Option<Arc<dyn Cluster>>, acting: Option<Arc<dyn Acting>>) -> Self {
         let mut inventory = Inventory::default();
         for kind in Kind::ALL {
             inventory.set_sync(kind, if kind.is_optional() { Sync::Absent } else { Sync::Synced });
@@ -66,9 +94,9 @@ impl World {
         let clock = Arc::new(Hands(AtomicI64::new(BEGIN)));
         let store = Arc::new(MemoryStore::new(Arc::<Hands>::clone(&clock)));
         let coordinator = Coordinator::new(Parts {
-            engine: Engine::new(rows.clone(), None, Arc::<Hands>::clone(&clock)),
+            engine: Engine::new(rows.clone(), cluster, Arc::<Hands>::clone(&clock)),
             store,
-            acting: None,
+            acting,
             ids: Arc::new(Counter::default()),
             settings,
         });

@@ -108,6 +108,8 @@ pub struct Facts {
     pub autoscaler: Option<String>,
     /// The node belongs to the control plane.
     pub is_control_plane: Option<bool>,
+    /// The pod is ready.
+    pub is_ready: Option<bool>,
     /// The pod keeps data on its node.
     pub has_local_storage: Option<bool>,
 }

@@ -112,7 +112,12 @@ pub(super) fn may_go(action: &Action, pod: &Target, facts: &Facts) -> Result<(),
         return Err(format!("{pod} keeps data on its node, which would be lost"));
     }
     let is_workload = matches!(owner, Some("Deployment" | "StatefulSet" | "ReplicaSet"));
-    if is_workload && facts.replicas == Some(1) && facts.has_budget == Some(false) {
+    // One that is not ready serves nobody, and taking it away takes nothing away.
+    if is_workload
+        && facts.replicas == Some(1)
+        && facts.has_budget == Some(false)
+        && facts.is_ready != Some(false)
+    {
         return Err(format!(
             "{pod} is the only one of its workload, and no disruption budget says that it may go"
         ));

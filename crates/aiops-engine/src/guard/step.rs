@@ -116,6 +116,11 @@ fn pod(fresh: &Value, known: Option<&Facts>) -> Facts {
     let mut facts = known.cloned().unwrap_or_default();
     let class = fresh.pointer("/spec/priorityClassName").and_then(Value::as_str);
     facts.priority_class = class.map(str::to_owned);
+    let conditions = fresh.pointer("/status/conditions").and_then(Value::as_array);
+    facts.is_ready = Some(conditions.into_iter().flatten().any(|condition| {
+        condition.get("type").is_some_and(|kind| kind == "Ready")
+            && condition.get("status").is_some_and(|status| status == "True")
+    }));
     let owners = fresh.pointer("/metadata/ownerReferences").and_then(Value::as_array);
     let controller =
         owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&Value::Bool(true)));

@@ -42,6 +42,21 @@ impl World {
         world
     }
 
+    /// The recorded cluster of the demo: objects of a real API server, on the morning of its outage.
+    pub(crate) fn recorded() -> Self {
+        let world = Self::empty();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/clusters/checkout-outage");
+        for kind in &world.0.kinds {
+            let file = format!("{folder}/{}.json", kind.plural);
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            let list: Value = serde_json::from_str(&text).expect(&file);
+            for object in list["items"].as_array().expect(&file) {
+                world.put(&kind.plural, object.clone());
+            }
+        }
+        world
+    }
+
     /// A Deployment `web` of two replicas: revision 1 served for two hours, revision 2 came 5 minutes ago; its pods are
     /// well.
     pub(crate) fn healthy() -> Self {
@@ -98,6 +113,11 @@ impl World {
 
     /// An engine that has rows of everything that has any, too.
     pub(crate) fn engine_with_rows(self) -> Engine {
+        self.engine_at(NOW)
+    }
+
+    /// The same, at another moment.
+    pub(crate) fn engine_at(self, now: &str) -> Engine {
         let objects = self.0.objects.lock().clone();
         let of_kind = |plural: &str| Kind::ALL.into_iter().find(|kind| kind.resource().plural == plural);
         let rows: Vec<(Kind, Value)> = objects
@@ -106,7 +126,7 @@ impl World {
             .collect();
         let rows = testing::inventory(&rows, &[]);
         rows.change(|rows| rows.set_info(|info| info.uid = "2f6c1f6e-3a0b-4c52-9a1c-0d8a5b0d7f11".into()));
-        let now = NOW.parse().expect("a moment");
+        let now = now.parse().expect("a moment");
         Engine::new(rows, Some(Arc::new(self.0)), Arc::new(testing::FixedClock(now)))
     }
 

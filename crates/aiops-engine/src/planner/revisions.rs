@@ -18,6 +18,8 @@ pub struct Revision {
     pub created: i64,
     /// The template, without what controllers put there.
     pub template: Value,
+    /// The template without what a restart puts there: two that differ by a restart are one.
+    pub settled: Value,
     /// It is the template of now.
     pub is_current: bool,
 }
@@ -54,6 +56,7 @@ fn read(holder: &Value) -> Option<Revision> {
         source: name(holder).to_owned(),
         hash: hash.to_owned(),
         created: time(holder, "/metadata/creationTimestamp").unwrap_or(0),
+        settled: settled(template),
         template: plain(template),
         is_current: false,
     })
@@ -69,6 +72,23 @@ pub(super) fn plain(template: &Value) -> Value {
         metadata.retain(|key, value| key != "creationTimestamp" && !value.is_null());
         if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
             labels.retain(|key, _| key != "pod-template-hash" && key != "controller-revision-hash");
+        }
+    }
+    template
+}
+
+/// Annotations of a pod template that only make its pods new: ours, kubectl's, the Go engine's.
+const RESTARTS: [&str; 3] =
+    [crate::deeds::RESTART, "kubectl.kubernetes.io/restartedAt", "remediation.aiops/restarted-at"];
+
+fn settled(template: &Value) -> Value {
+    let mut template = plain(template);
+    if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut)
+        && let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.retain(|key, _| !RESTARTS.contains(&key.as_str()));
+        if annotations.is_empty() {
+            metadata.remove("annotations");
         }
     }
     template

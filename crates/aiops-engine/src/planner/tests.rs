@@ -8,13 +8,14 @@ use crate::{
     error::Error,
     fingerprint,
     model::{
-        action::{Action, Resources, UndoClass},
+        action::{Resources, UndoClass},
         layer::Layer,
         plan::{Approval, Risk},
     },
 };
 
 mod proving;
+mod recorded;
 
 #[tokio::test]
 async fn a_plan_says_what_is_done_and_what_must_hold() {

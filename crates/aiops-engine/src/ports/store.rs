@@ -360,6 +360,14 @@ pub trait Store: Send + Sync {
     /// Takes a trigger, in one commit. When it returns `New`, the workflow survives everything.
     async fn accept(&self, acceptance: &Acceptance) -> Result<Taken, StoreError>;
 
+    /// What a caller asked for under this key, and the workflow that came of it: a repeated request is answered before
+    /// anything is judged anew. It may be past its `expires_at`, and counts for nothing then.
+    async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError>;
+
     /// All writes or none. With a fence they are an executor's; without one (an approval, a cancellation, a resolution)
     /// the version of the workflow guards them.
     async fn commit(

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Draft, Move, Remedy, began};
 use crate::{
+    issue_words::UNSPECIFIED,
     model::{action::Action, plan::Risk, target::Target},
     planner::{Neighbourhood, value},
 };
@@ -15,6 +16,18 @@ use crate::{
 const SOON: i64 = 600;
 /// How long a sync is expected to take, in seconds: the Go engine waited up to 5 minutes.
 const SYNC: u32 = 120;
+
+/// Issues that a sync may end though the Application is Synced, because its hooks and health checks run again. For what
+/// only another template ends, it would apply the same one.
+const AGAIN: [&str; 7] = [
+    "crash_loop",
+    "pod_not_ready",
+    "deployment_unavailable",
+    "high_memory",
+    "network_issue",
+    "out_of_sync",
+    UNSPECIFIED,
+];
 
 pub(super) struct Sync;
 pub(super) struct Rollback;
@@ -27,6 +40,11 @@ impl Remedy for Sync {
     fn fits(&self, near: &Neighbourhood) -> Result<Draft, String> {
         let (app, target) = application(near)?;
         let (sync, health) = standing(app);
+        if sync == "Synced" && !AGAIN.contains(&near.problem.issue.as_str()) {
+            return Err(format!(
+                "{target} is Synced already, so a sync would change nothing: change its source"
+            ));
+        }
         let auto = if is_automated(app) { ", which it also does by itself" } else { "" };
         Ok(Draft {
             why: format!(

@@ -3,7 +3,7 @@
 //! The last resort of what a fresh start may end. It is an order of the caller: it runs though the target looks healthy,
 //! and says so.
 
-use super::{Change, Draft, Move, Remedy, allows};
+use super::{Change, Draft, Move, Remedy, allows, began};
 use crate::{
     model::{action::Action, plan::Risk},
     planner::{Neighbourhood, value},
@@ -25,6 +25,10 @@ impl Remedy for Restart {
             return Err(String::new());
         }
         allows(near, Change::Restart)?;
+        // The release has to go back, and rollback-release says how; a restart would only hide that.
+        if near.owners.release.is_some() && began::good_revision(near).is_ok() {
+            return Err(format!("a restart of {target} would start the same template again"));
+        }
         holds_still(near)?;
         if near.replicas() == 0 {
             return Err(format!("{target} is scaled to 0, so there is nothing to restart"));

@@ -2,10 +2,14 @@
 //!
 //! Only where the last rollout began the trouble and the earlier revision is seen to have been good.
 
-use super::{Change, Draft, Move, Remedy, allows, began, holds_still, rollout_seconds};
+use super::{
+    Change, Draft, Move, Remedy, allows, began,
+    evict::{may_go, one},
+    holds_still, rollout_seconds,
+};
 use crate::{
     model::{action::Action, plan::Risk},
-    planner::{Neighbourhood, Revision},
+    planner::{Neighbourhood, Pod, Revision, value},
 };
 
 pub(super) struct Rollback;
@@ -22,7 +26,7 @@ impl Remedy for Rollback {
         let back = began::good_revision(near)?;
         allows(near, Change::Template)?;
         holds_still(near)?;
-        Ok(draft(near, back.to, back.why))
+        draft(near, back.to, back.why)
     }
 }
 
@@ -45,19 +49,19 @@ pub(crate) fn explicit(near: &Neighbourhood, number: i64) -> Result<Draft, Strin
     if wanted.is_current {
         return Err(format!("{target} is at revision {} already", wanted.number));
     }
-    Ok(draft(near, wanted, "ordered by the caller".to_owned()))
+    draft(near, wanted, "ordered by the caller".to_owned())
 }
 
-fn draft(near: &Neighbourhood, to: &Revision, why: String) -> Draft {
+fn draft(near: &Neighbourhood, to: &Revision, why: String) -> Result<Draft, String> {
     let target = near.target();
     let action =
         Action::RollbackWorkload { target: target.clone(), revision: to.number, source: to.source.clone() };
-    Draft {
+    let what = format!("Roll {target} back to revision {} ({})", to.number, to.images());
+    let mut moves = vec![Move::new(what, action)];
+    moves.extend(unstick(near, to)?);
+    Ok(Draft {
         why,
-        moves: vec![Move::new(
-            format!("Roll {target} back to revision {} ({})", to.number, to.images()),
-            action,
-        )],
+        moves,
         expected: format!(
             "all {} pods of {target} run revision {}'s template and are ready",
             near.replicas(),
@@ -65,5 +69,37 @@ fn draft(near: &Neighbourhood, to: &Revision, why: String) -> Draft {
         ),
         risk: Risk::Low,
         seconds: rollout_seconds(near),
+    })
+}
+
+/// A StatefulSet whose pods come one after another waits for one that hangs before it replaces any, also with the good
+/// template (Kubernetes, "StatefulSets: Forced rollback"): that pod has to go.
+fn unstick(near: &Neighbourhood, to: &Revision) -> Result<Option<Move>, String> {
+    let target = near.target();
+    let is_ordered = value::text(&near.object, "/spec/podManagementPolicy") != "Parallel";
+    if target.kind != "StatefulSet" || !is_ordered {
+        return Ok(None);
+    }
+    let hanging: Vec<&Pod> =
+        near.pods.iter().filter(|pod| pod.is_alive() && !pod.is_ready && !to.is_of(pod)).collect();
+    let names = hanging.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(" ");
+    let by_hand = || {
+        format!(
+            "`kubectl rollout undo statefulset/{} --to-revision={} -n {2}`, then `kubectl delete pod {names} -n {2}`",
+            target.name, to.number, target.namespace
+        )
+    };
+    match hanging.as_slice() {
+        [] => Ok(None),
+        [pod] => {
+            may_go(near, pod)
+                .map_err(|why| format!("{why}, and {target} would keep it: run {}", by_hand()))?;
+            Ok(Some(one(pod)))
+        }
+        many => Err(format!(
+            "{} pods of {target} hang, and it would keep them after a rollback: run {}",
+            many.len(),
+            by_hand()
+        )),
     }
 }

@@ -129,7 +129,7 @@ impl Default for BreakerLimits {
             workloads_percent: 20,
             workloads: 5,
             api_errors_percent: 20,
-            api_requests: 10,
+            api_requests: 20,
             close_percent: 80,
             calm: 10 * MINUTE,
         }

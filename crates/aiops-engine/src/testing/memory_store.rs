@@ -25,7 +25,7 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts,
+            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -151,6 +151,19 @@ impl Store for MemoryStore {
 
     async fn accept(&self, acceptance: &Acceptance) -> Result<Taken, StoreError> {
         self.write(|state, now| state.accept(acceptance, now))
+    }
+
+    async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        let place = (principal.to_owned(), key.to_owned());
+        Ok(self.look().requests.get(&place).map(|known| {
+            let (principal, key) = place.clone();
+            let (request_hash, expires_at) = (known.hash.clone(), known.expires_at);
+            (Idempotency { principal, key, request_hash, expires_at }, known.workflow.clone())
+        }))
     }
 
     async fn commit(

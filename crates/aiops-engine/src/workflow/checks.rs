@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     deeds::{self, Look, Sight},
     model::{
+        action::Action,
         phase::Verdict,
         plan::Plan,
         target::{Target, group_of},
@@ -24,8 +25,18 @@ pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settle
     match name {
         "pods_running" | "deployments_ready" => settled.clone(),
         "nodes_ready" => {
-            let own: Vec<&Target> = plan_targets().filter(|target| target.kind == "Node").collect();
-            let is_asked = |node: &Value| own.is_empty() || own.iter().any(|own| name_of(node) == own.name);
+            // A node is cordoned because something is wrong with it: it need not be ready afterwards.
+            let touched: Vec<&Target> = plan_targets().filter(|target| target.kind == "Node").collect();
+            let is_cordoned = |name: &str| {
+                plan.steps
+                    .iter()
+                    .any(|step| matches!(&step.action, Action::CordonNode { target } if target.name == name))
+            };
+            let is_asked = |node: &Value| {
+                let name = name_of(node);
+                let is_ours = touched.is_empty() || touched.iter().any(|own| own.name == name);
+                is_ours && !is_cordoned(name)
+            };
             all(cluster, "Node", "", "nodes", |node| is_asked(node).then(|| condition(node, "Ready", "True")))
                 .await
         }

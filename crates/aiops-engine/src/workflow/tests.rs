@@ -5,7 +5,9 @@
 
 mod crashes;
 mod dying;
+mod looping;
 mod requests;
 mod stories;
+mod triggers;
 mod undoing;
 mod world;

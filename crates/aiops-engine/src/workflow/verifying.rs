@@ -19,6 +19,7 @@ use crate::{
         plan::{Checkpoint, Plan},
         workflow::{CheckRecord, StepRecord},
     },
+    planner,
     settings::limits::millis,
 };
 
@@ -52,6 +53,10 @@ impl Executor {
     ) -> Result<Turn, Stop> {
         if work.workflow().cancel_requested {
             return self.cancelled(work).await;
+        }
+        if work.workflow().plan.as_ref().is_some_and(|plan| planner::is_judged_with_next(plan, at.order)) {
+            let why = "it settles with the step after it, and is judged with that one".to_owned();
+            return self.after_step(work, at, Some(why)).await;
         }
         let (verdict, evidence) = self.settled(step).await;
         let since = applied_at(work, at, step);

@@ -76,6 +76,21 @@ async fn a_plan_is_shown_with_its_difference_in_few_tokens() {
 }
 
 #[tokio::test]
+async fn a_plan_of_a_real_cluster_is_as_short_and_made_at_once() {
+    let engine = World::recorded().engine_at("2026-11-27T11:04:41Z");
+    let coordinator = coordinator(engine);
+    let mut trigger = trigger("Deployment", "checkout", "crash_loop");
+    trigger.namespace = "shop".to_owned();
+    let view = coordinator.plan(&ann(), PlanRequest { trigger }).await.unwrap();
+    let text = serde_json::to_string(&view).unwrap();
+    assert!(estimate_tokens(&text) <= 500, "{} tokens: {text}", estimate_tokens(&text));
+    assert!(
+        view.steps[0].proof.as_ref().unwrap().diff.iter().any(|line| line.ends_with("checkout:2.13.1")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_plan_that_the_guard_refuses_is_shown_with_the_rule() {
     let world = World::crashing();
     world.put(

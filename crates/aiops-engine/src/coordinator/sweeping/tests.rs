@@ -1,9 +1,23 @@
 //! The sweep and the breaker over rows and the store.
 
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
 use super::*;
 use crate::{
     coordination::Coordination as _,
     coordinator::world::{MINUTE, World, ann, crashing, node},
+    error::{PortError, PortErrorKind},
+    ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage},
+    settings::Settings,
 };
 
 async fn sweep(world: &World, sweeper: &mut Sweeper) -> (usize, usize, usize) {
@@ -122,6 +136,42 @@ async fn a_flood_of_incidents_holds_what_is_automatic() {
 }
 
 #[tokio::test]
+async fn incidents_trigger_by_themselves_only_where_a_rule_says_so() {
+    let with = |autonomy: bool, severities: &[&str]| {
+        let mut settings = Settings::default();
+        for rule in settings.policy.rules.iter_mut().filter(|rule| rule.name == "ordinary") {
+            rule.autonomy = autonomy;
+            rule.severities = severities.iter().map(|s| (*s).to_owned()).collect();
+        }
+        settings
+    };
+    for (settings, want) in [
+        (with(false, &[]), 0),
+        (with(true, &[]), 1),
+        // A crash loop without an available replica is critical.
+        (with(true, &["critical"]), 1),
+        (with(true, &["low"]), 0),
+        // A person stopped everything: incidents are opened all the same.
+        (Settings { is_enabled: false, ..with(true, &[]) }, 0),
+    ] {
+        let shown = format!("{:?}", settings.policy.rules.last());
+        let world = World::that_acts(settings);
+        world.put(&crashing("web", 100, 2));
+        let mut sweeper = Sweeper::default();
+        assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+        assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+        let found = world.coordinator.workflows(&ann(), Default::default()).await.unwrap();
+        assert_eq!(found.total, want, "{shown}");
+        let incidents = world.coordinator.incidents(&ann(), Default::default()).await.unwrap();
+        assert_eq!(incidents.total, 1);
+        if let Some(workflow) = found.workflows.first() {
+            assert_eq!(workflow.requested_by, "aiops");
+            assert_eq!(workflow.incident_id, incidents.incidents[0].id);
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_of_two_processes_sweeps() {
     let world = World::new();
     world.put(&crashing("web", 100, 1));
@@ -134,4 +184,58 @@ async fn one_of_two_processes_sweeps() {
     assert!(two.last.is_some(), "the first fell silent");
     let heads = world.inner().store.audit_heads().await.unwrap();
     assert!(heads.iter().all(|(chain, ..)| chain == "control" || chain == "anchors"), "{heads:?}");
+}
+
+#[tokio::test]
+async fn failures_of_the_api_server_within_a_minute_are_a_storm() {
+    let counts = Arc::new(Counted::default());
+    let world = World::over(Settings::default(), Some(Arc::<Counted>::clone(&counts)));
+    let mut sweeper = Sweeper::default();
+    sweep(&world, &mut sweeper).await;
+    let mut count = async |all: u64, bad: u64| {
+        counts.0.fetch_add(all, Ordering::Relaxed);
+        counts.1.fetch_add(bad, Ordering::Relaxed);
+        world.pass(30_000);
+        world.inner().watch_storms(&mut sweeper).await.unwrap()
+    };
+    // Before the first look nothing is judged.
+    assert_eq!(count(1_000, 1_000).await, None);
+    assert_eq!(count(100, 10).await, None);
+    assert_eq!(count(100, 19).await, None);
+    assert_eq!(count(100, 50).await, Some(breaker::Mode::Open));
+}
+
+/// A cluster that only counts.
+#[derive(Default)]
+struct Counted(AtomicU64, AtomicU64);
+
+#[async_trait]
+impl Cluster for Counted {
+    fn counts(&self) -> Option<(u64, u64)> {
+        Some((self.0.load(Ordering::Relaxed), self.1.load(Ordering::Relaxed)))
+    }
+
+    async fn resources(&self) -> Result<Vec<ApiResource>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn get(&self, _: &ApiResource, _: Option<&str>, _: &str) -> Result<Value, PortError> {
+        Err(PortError::new(PortErrorKind::NotFound, "nothing is here"))
+    }
+
+    async fn list(&self, _: &ApiResource, _: Option<&str>, _: &ListOptions) -> Result<ObjectPage, PortError> {
+        Ok(ObjectPage::default())
+    }
+
+    async fn logs(
+        &self,
+        _: &LogRequest,
+        _: &mut (dyn for<'c> FnMut(&'c [u8]) -> ControlFlow<()> + Send),
+    ) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn may(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<bool, PortError> {
+        Ok(true)
+    }
 }

@@ -103,7 +103,10 @@ impl Inner {
         let parked = count(vec![Phase::NeedsOperator]).await;
         let controls = self.store.controls().await;
         let view = controls.as_ref().ok().map(|rows| crate::coordinator::rules::view(rows));
-        let unread = [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err()].into_iter().flatten().next();
+        let unread = [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err()]
+            .into_iter()
+            .flatten()
+            .next();
         let (status, why) = match (unread, self.store.writable()) {
             (Some(error), _) => ("down", Some(error.to_string())),
             (None, Err(error)) => ("degraded", Some(error.to_string())),

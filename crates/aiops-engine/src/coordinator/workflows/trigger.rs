@@ -50,9 +50,20 @@ impl Inner {
         }
         let idempotency = self.idempotency(caller, &trigger)?;
         let method = self.method_of(&problem);
-        let ruling = self.ruling(caller, &problem, &order, method).await?;
+        if let Some(answer) = self.repeated(&what, idempotency.as_ref(), &order).await? {
+            return Ok(answer);
+        }
+        let (ruling, figures) = self.ruling(caller, &problem, &order, method).await?;
         if ruling.approval == Approval::Deny {
-            return Err(Error::refused(what, ruling.rule, ruling.why));
+            // What acts on it already is told, whatever would be said to a new one.
+            let same = figures
+                .active
+                .iter()
+                .find(|active| active.target.key() == problem.target.key() && active.issue == problem.issue);
+            return match same {
+                Some(same) => self.known(&what, &same.id, &order, false).await,
+                None => Err(Error::refused(what, ruling.rule, ruling.why)),
+            };
         }
         let id = WorkflowId::of(&self.ids.unique());
         let report = self.report(caller, &trigger, &problem).await?;
@@ -81,15 +92,32 @@ impl Inner {
             }
             Taken::Replayed(id) => self.known(&what, &id, &acceptance.workflow.order, true).await,
             Taken::Duplicate(id) => self.known(&what, &id, &acceptance.workflow.order, false).await,
-            Taken::Contradiction(id) => {
-                let why = "the same idempotency key was used for another request; use a new key".to_owned();
-                Err(conflict(&what, why, &id))
-            }
+            Taken::Contradiction(id) => Err(contradiction(&what, &id)),
             Taken::Locked(id) => {
                 let why =
                     format!("{id} acts on {} already; wait until it is over, or cancel it", problem.target);
                 Err(conflict(&what, why, &id))
             }
+        }
+    }
+
+    /// The answer to a request that was made before under the same key.
+    async fn repeated(
+        &self,
+        what: &str,
+        asked: Option<&Idempotency>,
+        order: &Order,
+    ) -> Result<Option<Triggered>, Error> {
+        let Some(asked) = asked else { return Ok(None) };
+        let known = self.store.request(&asked.principal, &asked.key).await;
+        match known.map_err(|error| Error::from_store(what, error))? {
+            Some((known, id)) if known.expires_at > self.now() => {
+                if known.request_hash != asked.request_hash {
+                    return Err(contradiction(what, &id));
+                }
+                self.known(what, &id, order, true).await.map(Some)
+            }
+            Some(_) | None => Ok(None),
         }
     }
 
@@ -137,7 +165,7 @@ impl Inner {
         problem: &Problem,
         order: &Order,
         method: DeployMethod,
-    ) -> Result<guard::Ruling, Error> {
+    ) -> Result<(guard::Ruling, guard::Figures), Error> {
         let actions: Vec<&Action> = order.action.iter().collect();
         let figures = self.figures(problem, &actions, None, None).await?;
         let question = guard::Question {
@@ -150,7 +178,8 @@ impl Inner {
             now: self.now(),
             figures: &figures,
         };
-        Ok(guard::rule(&self.settings, &question))
+        let ruling = guard::rule(&self.settings, &question);
+        Ok((ruling, figures))
     }
 
     /// How the target is deployed, as far as memory tells.
@@ -324,6 +353,11 @@ impl Inner {
             affected_layers: multi.map(|(layers, _)| layers).unwrap_or_default(),
         })
     }
+}
+
+fn contradiction(what: &str, id: &WorkflowId) -> Error {
+    let why = "the same idempotency key was used for another request; use a new key".to_owned();
+    conflict(what, why, id)
 }
 
 fn next(id: &str, is_auto: bool) -> String {

@@ -274,6 +274,18 @@ fn pods_that_have_to_stay_are_not_evicted() {
     with(|f| f.owner_kind = Some(String::new())).refused(names::EVICTION, "no controller");
     with(|f| f.has_local_storage = Some(true)).refused(names::EVICTION, "data on its node");
     with(|f| f.replicas = Some(1)).refused(names::EVICTION, "the only one");
+    with(|f| (f.replicas, f.is_ready) = (Some(1), Some(true))).refused(names::EVICTION, "the only one");
+    // The only pod, when it serves nobody anyway.
+    let hanging = with(|f| (f.replicas, f.is_ready) = (Some(1), Some(false)));
+    hanging.auto();
+    let fresh = |ready: &str| {
+        json!({
+            "metadata": {"ownerReferences": [{"kind": "ReplicaSet", "controller": true}]},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]},
+        })
+    };
+    assert_eq!(hanging.step(&fresh("False")), Ok(()));
+    assert_eq!(hanging.step(&fresh("True")).unwrap_err().rule, names::EVICTION, "it is ready by now");
     // The fresh pod speaks where memory was silent.
     let owned = |kind: &str| json!({"metadata": {"ownerReferences": [{"kind": kind, "controller": true}]}, "spec": {}});
     let unknown = World::doing(evict("web-1"));

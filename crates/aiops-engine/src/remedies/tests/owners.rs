@@ -109,6 +109,17 @@ async fn argo_cd_is_synced_or_rolled_back_through_its_application() {
     misfits(by_argo(World::healthy(), busy), "Deployment", "web", "sync-application", "another operation")
         .await;
     misfits(World::healthy(), "Deployment", "web", "sync-application", "").await;
+
+    // What is Synced has the image that is missing: only another source helps.
+    let synced = |app: &mut Value| {
+        app["status"]["sync"]["status"] = json!("Synced");
+        app["spec"]["syncPolicy"]["automated"] = json!({});
+    };
+    let world = by_argo(World::troubled("ImagePullBackOff"), synced);
+    let why = refused(world.plan("Deployment", "web", "image_pull").await);
+    assert!(why.contains("revert the change in its source"), "{why}");
+    let plan = made(by_argo(World::crashing(), synced).plan("Deployment", "web", "crash_loop").await);
+    assert_eq!(plan.remedy, "sync-application");
     leaves_alone(|reason| by_argo(World::troubled(reason), |_| ()), "Argo CD").await;
     leaves_alone(|reason| by_argo(World::troubled(reason), automated), "Argo CD").await;
 }
@@ -220,6 +231,12 @@ async fn helm_is_answered_with_its_command_and_a_restart_is_no_fight() {
     }
     misfits(world, "Deployment", "web", "rollback-release", "helm rollback web 3 -n shop --wait").await;
     misfits(World::crashing(), "Deployment", "web", "rollback-release", "").await;
+
+    // The upgrade began it: the command is the answer, and no restart hides it.
+    let why = refused(by_helm().plan("Deployment", "web", "crash_loop").await);
+    assert!(why.contains("helm rollback web -n shop --wait"), "{why}");
+    let calm = World::healthy().mark("annotations", "meta.helm.sh/release-name", "web");
+    assert_eq!(made(calm.plan("Deployment", "web", "crash_loop").await).remedy, "restart-rollout");
 
     for (action, is_allowed) in [("scale", false), ("rollback", false), ("restart", true)] {
         let target = fixtures::problem("Deployment", "web", "").target;

@@ -143,6 +143,9 @@ async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
             panic!("{draft:?}")
         };
         assert_eq!((*revision, source.as_str()), (1, "db-1"), "{kind}");
+        // Pods of a StatefulSet come one after another: it would wait for the one that hangs.
+        let evicts = draft.moves.get(1).map(|one| one.action.target().name.as_str());
+        assert_eq!(evicts, (kind == "StatefulSet").then_some("db-0"), "{kind}");
         let by_hand = set(kind, plural);
         by_hand.edit(plural, "db", |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
         misfits(by_hand, kind, "db", ROLLBACK, "OnDelete").await;
@@ -314,4 +317,53 @@ async fn an_estimate_follows_the_strategy() {
     })
     .await;
     assert!((30..=3_600).contains(&absurd), "{absurd}");
+}
+
+#[tokio::test]
+async fn a_stateful_set_is_not_left_waiting_for_a_pod_that_hangs() {
+    let parallel = set("StatefulSet", "statefulsets");
+    parallel.edit("statefulsets", "db", |set| set["spec"]["podManagementPolicy"] = json!("Parallel"));
+    assert_eq!(fits(parallel, "StatefulSet", "db", ROLLBACK).await.moves.len(), 1);
+
+    let many = set("StatefulSet", "statefulsets");
+    let mut second =
+        many.0.objects.lock().values().find(|pod| pod["metadata"]["name"] == "db-0").cloned().unwrap();
+    second["metadata"]["name"] = json!("db-1");
+    second["metadata"]["uid"] = json!("u-db-1");
+    many.put("pods", second);
+    let part = "--to-revision=1 -n shop`, then `kubectl delete pod db-0 db-1 -n shop`";
+    misfits(many, "StatefulSet", "db", ROLLBACK, part).await;
+
+    let plan =
+        fixtures::made(set("StatefulSet", "statefulsets").plan("StatefulSet", "db", "crash_loop").await);
+    let together: Vec<bool> =
+        plan.steps.iter().map(|step| crate::planner::is_judged_with_next(&plan, step.order)).collect();
+    assert_eq!(together, [true, false]);
+    let alone = fixtures::made(World::crashing().plan("Deployment", "web", "crash_loop").await);
+    assert!(
+        !crate::planner::is_judged_with_next(&alone, 0) && !crate::planner::is_judged_with_next(&alone, 7)
+    );
+}
+
+#[tokio::test]
+async fn a_restart_in_between_is_no_rollout_of_its_own() {
+    // Revision 2 crashes, somebody restarts it: revision 3 is the same, and going back to 2 would help nobody.
+    let restarted = || {
+        let world = World::crashing();
+        let mut third = fixtures::replica_set(3, "2026-01-01T11:58:00Z");
+        let at = json!({"kubectl.kubernetes.io/restartedAt": "2026-01-01T11:58:00Z"});
+        third["spec"]["template"]["metadata"]["annotations"] = at.clone();
+        third["spec"]["template"]["spec"]["containers"][0]["image"] = json!("shop/web:2");
+        world.put("replicasets", third);
+        world.edit("deployments", "web", |web| web["spec"]["template"]["metadata"]["annotations"] = at);
+        let mut pod = fixtures::pod("web-3-a", "web-3");
+        fixtures::trouble(&mut pod, "CrashLoopBackOff");
+        world.put("pods", pod);
+        world
+    };
+    let draft = fits(restarted(), "Deployment", "web", ROLLBACK).await;
+    assert!(matches!(&draft.moves[0].action, Action::RollbackWorkload { revision: 1, .. }), "{draft:?}");
+    let alone = restarted();
+    alone.0.objects.lock().retain(|(_, _, name), _| name != "web-1");
+    misfits(alone, "Deployment", "web", ROLLBACK, "no earlier revision").await;
 }

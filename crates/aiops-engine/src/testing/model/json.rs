@@ -31,7 +31,7 @@ pub(crate) fn has(value: &Value, path: &str) -> bool {
 }
 
 fn unescaped(token: &str) -> String {
-    token.replace("~1", "/").replace("~0", "~")
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~") } else { token.to_owned() }
 }
 
 /// A member's name as a part of a pointer.

@@ -93,7 +93,11 @@ fn judge(world: &mut World, actor: &str, key: &Key, mutation: &Mutation) -> Judg
         return Err(Refusal::new(403, "Forbidden", message));
     }
     if world.refused_effects.iter().any(|ending| mutation.effect_key.ends_with(ending)) {
-        return Err(Refusal::new(422, "Invalid", format!("{key} is invalid: the model takes no such change")));
+        return Err(Refusal::new(
+            422,
+            "Invalid",
+            format!("{key} is invalid: the model takes no such change"),
+        ));
     }
     if mutation.verb == Verb::Create {
         return create(world, actor, key, mutation);

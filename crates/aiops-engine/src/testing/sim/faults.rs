@@ -102,6 +102,7 @@ pub(crate) struct Faults {
     judge: Mutex<Judge>,
     count: Mutex<u64>,
     calls: Mutex<Vec<Call>>,
+    requests: Mutex<u64>,
     crashed: Mutex<BTreeSet<String>>,
     met: Mutex<BTreeMap<(Call, Fate), u64>>,
     /// A call gives others a turn before and after it: what interleaves is the harness's to choose.
@@ -114,6 +115,7 @@ impl Faults {
             judge: Mutex::new(judge),
             count: Mutex::new(0),
             calls: Mutex::default(),
+            requests: Mutex::default(),
             crashed: Mutex::default(),
             met: Mutex::default(),
             yields,
@@ -156,10 +158,11 @@ impl Faults {
             *count += 1;
             *count - 1
         };
-        let requests = {
-            let mut calls = self.calls.lock();
-            calls.push(call);
-            calls.iter().filter(|known| **known == Call::Send).count()
+        self.calls.lock().push(call);
+        let request = {
+            let mut requests = self.requests.lock();
+            *requests += u64::from(call == Call::Send);
+            *requests
         };
         let fate = match &mut *self.judge.lock() {
             Judge::Calm => Fate::Go,
@@ -167,8 +170,7 @@ impl Faults {
                 fates.get(&number).copied().filter(|fate| call.fates().contains(fate)).unwrap_or(Fate::Go)
             }
             Judge::Requests(fates) if call == Call::Send => {
-                let place = u64::try_from(requests).unwrap() - 1;
-                fates.get(&place).copied().unwrap_or(Fate::Go)
+                fates.get(&(request - 1)).copied().unwrap_or(Fate::Go)
             }
             Judge::Requests(_) => Fate::Go,
             // Reads and commits are many, requests few: those are worth more trouble.

@@ -76,7 +76,11 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
     let mut dice = Dice::new(seed ^ 0xa1);
     let rate = *dice.pick(&[0, 5, 15, 40]);
     let processes = 1 + dice.place(3);
-    let options = Options { seed, processes, defect, settings: settings() };
+    let mut settings = settings();
+    if dice.is(400) {
+        (settings.limits.budget_per_namespace, settings.limits.budget_per_cluster) = (2, 3);
+    }
+    let options = Options { seed, processes, defect, settings };
     let mut sim = Sim::new(base, Faults::chance(seed ^ 0xb2, rate), options);
     let catalogue = scene::catalogue(&base.model);
     for _ in 0..=dice.place(3) {
@@ -99,7 +103,7 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
 #[test]
 fn random_schedules_lose_nothing_and_repeat_nothing() {
     let base = Base::new();
-    let (first, count) = if is_proof() { (0, 100_000) } else { (0, 150) };
+    let (first, count) = if is_proof() { (0, 100_000) } else { (0, 60) };
     let mut broken = Vec::new();
     let mut ends = std::collections::BTreeMap::new();
     let (mut effects, mut faults) = (0_usize, 0_u64);

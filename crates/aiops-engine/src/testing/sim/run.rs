@@ -347,12 +347,15 @@ impl Sim {
                 return;
             }
             let at = self.hands.millis();
-            let due = now(self.store.next_due()).ok().flatten().unwrap_or(at + 1_000);
+            // Whoever has nothing to do need not look again before something is due.
+            let due = now(self.store.next_due()).unwrap().unwrap_or(at);
+            let is_due = due <= at;
             let held = self.processes.iter().filter_map(|process| match &process.doing {
-                Doing::Holding { until, .. } | Doing::Nothing { until } => Some(*until),
-                Doing::Claiming(_) | Doing::Working { .. } => None,
+                Doing::Holding { until, .. } => Some(*until),
+                Doing::Nothing { until } if is_due => Some(*until),
+                Doing::Nothing { .. } | Doing::Claiming(_) | Doing::Working { .. } => None,
             });
-            let soonest = held.filter(|until| *until > at).chain([due]).filter(|until| *until > at).min();
+            let soonest = held.chain([due]).filter(|until| *until > at).min();
             let by = soonest.map_or(1_000, |until| until - at).clamp(50, 3_600_000);
             self.pass(by);
         }

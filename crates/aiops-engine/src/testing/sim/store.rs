@@ -20,8 +20,9 @@ use crate::{
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts, IncidentFilter,
-        Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter, Write,
+        Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
+        IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
+        Write,
     },
     testing::memory_store::MemoryStore,
 };
@@ -301,6 +302,14 @@ impl Store for Handle {
 
     async fn wake(&self, workflow: &WorkflowId) -> Result<(), StoreError> {
         self.base.wake(workflow).await
+    }
+
+    async fn request(
+        &self,
+        principal: &str,
+        key: &str,
+    ) -> Result<Option<(Idempotency, WorkflowId)>, StoreError> {
+        self.base.request(principal, key).await
     }
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {

@@ -84,6 +84,9 @@ impl Draft<'_> {
             observed_at: Some(now),
             ..attempt
         })));
+        if outcome == Outcome::Applied {
+            self.lay_to_rest(at, number);
+        }
         let (event, word) = match (outcome, fails) {
             (Outcome::Applied | Outcome::Noop, _) => (Some(StepMove::Apply), "effect"),
             (Outcome::Rejected, true) => (Some(StepMove::Fail), "refused"),
@@ -107,6 +110,24 @@ impl Draft<'_> {
         let object = self.object_of(at);
         self.audit(word, object, body);
         Ok(())
+    }
+
+    /// Earlier attempts of which nobody knew: none of them had an effect, or this one would have been refused, because it
+    /// demanded the object as they had found it (see `undecidable` in the sending).
+    fn lay_to_rest(&mut self, at: StepAt, number: u32) {
+        let now = self.at();
+        let earlier = outstanding(self.record, at).into_iter().filter(|attempt| attempt.number != number);
+        let earlier: Vec<Attempt> = earlier.cloned().collect();
+        for attempt in earlier {
+            self.write(Write::Attempt(Box::new(Attempt {
+                outcome: Some(Outcome::Rejected),
+                observed: Some(format!(
+                    "it had no effect: attempt {number} was accepted on what it demanded"
+                )),
+                observed_at: Some(now),
+                ..attempt
+            })));
+        }
     }
 
     fn object_of(&self, at: StepAt) -> String {
@@ -190,7 +211,8 @@ impl Draft<'_> {
         self.go(if is_last { Move::Watch } else { Move::Advance })?;
         if !is_last {
             let timing = &self.context.settings.timing;
-            let whole = self.workflow.started_at.unwrap_or(self.context.at).saturating_add(millis(timing.workflow));
+            let whole =
+                self.workflow.started_at.unwrap_or(self.context.at).saturating_add(millis(timing.workflow));
             self.workflow.deadline = self.at().saturating_add(millis(timing.step)).min(whole);
             self.workflow.cursor = next;
             self.workflow.wake_at = self.at();

@@ -27,7 +27,7 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, IncidentCounts,
+            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -135,6 +135,7 @@ macro_rules! gated {
 
 gated! {
     async fn accept(acceptance: &Acceptance) -> Taken;
+    async fn request(principal: &str, key: &str) -> Option<(Idempotency, WorkflowId)>;
     async fn commit(workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> ();
     async fn claim(owner: &str, ttl: Duration) -> Option<Lease>;
     async fn renew(lease: &Lease, ttl: Duration) -> bool;

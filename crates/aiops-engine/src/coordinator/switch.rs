@@ -1,0 +1,94 @@
+//! The kill switch in a ConfigMap, for whoever can reach the cluster and not us.
+//!
+//! It is read just before it counts and never watched: at rest it costs the API server nothing. One that cannot be read
+//! is what it was for a minute, and then counts as `pause`: a switch that nobody can see must not be on by luck.
+
+use serde_json::Value;
+
+use super::Inner;
+use crate::{
+    error::PortErrorKind,
+    guard::{Figures, KillSwitch},
+    model::Millis,
+    ports::ApiResource,
+    settings::limits::millis,
+    text,
+};
+
+/// What was read is used again for so long: the guard asks more often than anybody throws a switch.
+const FRESH: Millis = 500;
+
+/// What the ConfigMap said when it was last read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    at: Millis,
+    mode: KillSwitch,
+    why: String,
+}
+
+impl Inner {
+    /// Takes over what the ConfigMap says, where one is configured and it is stricter.
+    pub(super) async fn external_switch(&self, figures: &mut Figures) {
+        let Some((namespace, name)) = &self.settings.kill_switch else { return };
+        let now = self.now();
+        let known = self.switch.lock().clone();
+        let seen = match known {
+            Some(seen) if (0..FRESH).contains(&now.saturating_sub(seen.at)) => seen,
+            known => self.read_switch(namespace, name, known, now).await,
+        };
+        if seen.mode > figures.kill_switch {
+            figures.kill_switch = seen.mode;
+            figures.kill_switch_why = seen.why;
+        }
+    }
+
+    async fn read_switch(&self, namespace: &str, name: &str, known: Option<Seen>, now: Millis) -> Seen {
+        let resource = ApiResource {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "ConfigMap".to_owned(),
+            plural: "configmaps".to_owned(),
+            singular: "configmap".to_owned(),
+            short_names: Vec::new(),
+            namespaced: true,
+            verbs: vec!["get".to_owned()],
+        };
+        let what = format!("ConfigMap {namespace}/{name}");
+        let read = match self.engine.cluster(&what) {
+            Ok(cluster) => {
+                cluster.get(&resource, Some(namespace), name).await.map_err(|e| (e.kind, e.message))
+            }
+            Err(error) => Err((PortErrorKind::Unavailable, error.to_string())),
+        };
+        let seen = match read {
+            Ok(map) => said(&map, &what, now),
+            Err((PortErrorKind::NotFound, _)) => {
+                Seen { at: now, mode: KillSwitch::Run, why: format!("there is no {what}") }
+            }
+            Err((_, why)) => {
+                let trust = millis(self.settings.timing.control_trust);
+                if let Some(known) = known.filter(|known| now.saturating_sub(known.at) <= trust) {
+                    return known;
+                }
+                let why = format!("{what} cannot be read, which counts as pause: {}", text::line(&why, 200));
+                return Seen { at: now.saturating_sub(FRESH), mode: KillSwitch::Pause, why };
+            }
+        };
+        *self.switch.lock() = Some(seen.clone());
+        seen
+    }
+}
+
+/// What a ConfigMap says: `mode` is run, pause or stop; a word that is none of them was written to stop something.
+fn said(map: &Value, what: &str, at: Millis) -> Seen {
+    let word = |key: &str| map.pointer(&format!("/data/{key}")).and_then(Value::as_str).map(str::trim);
+    let mode = match word("mode") {
+        None | Some("") => KillSwitch::Run,
+        Some(mode) => KillSwitch::parse(mode).unwrap_or(KillSwitch::Stop),
+    };
+    let reason = word("reason").map(|reason| text::line(reason, 200)).unwrap_or_default();
+    Seen { at, mode, why: format!("set in {what}: {reason}") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The coordination engine of this process: its store, its work line, the sweep of detectors, the messages it sends.
+//!
+//! Everything begins in the background: a store that is slow, locked or of a newer release delays no answer that needs
+//! none. Of several processes on one state directory one executes; the others read, and one of them takes over when it
+//! ends.
+
+use std::{sync::Arc, time::Duration};
+
+use aiops_engine::{
+    Coordinator, Engine,
+    coordinator::Parts,
+    ports::{Clock, Ids as _, acting::Acting, store::Store},
+    settings::Settings,
+    workflow::Executor,
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::late::Late;
+use crate::{
+    clock::SystemTimer,
+    config::Loaded,
+    ids::SystemIds,
+    notify::Notifier,
+    shutdown::Tasks,
+    store::{self, Location, Opened, Options, SqlStore},
+};
+
+/// How often a process that may not execute looks whether it may by now.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// What the engine works with.
+pub(super) struct Start {
+    /// Rows, live reads, and the time.
+    pub(super) engine: Engine,
+    /// What changes the cluster; absent where nothing may.
+    pub(super) acting: Option<Arc<dyn Acting>>,
+    /// The engine's own clock.
+    pub(super) clock: Arc<dyn Clock>,
+    /// What is kept about a recording is not kept beside what is kept about clusters.
+    pub(super) is_recorded: bool,
+}
+
+/// Begins to open the store, and to work once it is open.
+///
+/// # Errors
+/// The policy or the place of the store cannot be used: nobody should believe that it works.
+pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
+    let settings = loaded.settings()?;
+    let mut options = Options::of(loaded)?;
+    let own = if start.is_recorded {
+        let folder = tempfile::Builder::new().prefix("aiops-").tempdir()?;
+        options.location = Location::Folder(folder.path().to_owned());
+        Some(folder)
+    } else {
+        None
+    };
+    let late = Late::new("its store is being opened; ask again in a moment", tasks);
+    let keeper = Keeper {
+        options,
+        start,
+        settings,
+        notify: loaded.config.notify.clone(),
+        late: late.clone(),
+        tasks: tasks.clone(),
+        ending: tasks.ending(),
+        _own: own,
+    };
+    tasks.spawn("keep workflows", keeper.run());
+    Ok(late)
+}
+
+struct Keeper {
+    options: Options,
+    start: Start,
+    settings: Settings,
+    notify: crate::config::Notify,
+    late: Late,
+    tasks: Tasks,
+    ending: CancellationToken,
+    /// A folder of our own is removed with this.
+    _own: Option<TempDir>,
+}
+
+impl Keeper {
+    async fn run(self) {
+        let Some((store, coordinator)) = self.attach().await else { return };
+        self.work(&store, &coordinator).await;
+        store.close().await;
+    }
+
+    /// Opens the store until this process is the one that may execute; `None` when the process ends before.
+    async fn attach(&self) -> Option<(Arc<SqlStore>, Coordinator)> {
+        let mut reading: Option<Arc<SqlStore>> = None;
+        loop {
+            match store::open(&self.options, Arc::clone(&self.start.clock)).await {
+                Ok(Opened::Sole(store)) => {
+                    let coordinator = self.coordinator(&store);
+                    self.late.arrived(Arc::new(coordinator.clone()));
+                    if let Some(before) = reading {
+                        tracing::info!("the process that executed has ended; this one executes now");
+                        before.close().await;
+                    }
+                    return Some((store, coordinator));
+                }
+                Ok(Opened::Second(store)) if reading.is_none() => {
+                    self.late.arrived(Arc::new(self.coordinator(&store)));
+                    reading = Some(store);
+                }
+                Ok(Opened::Second(store)) => store.close().await,
+                Err(error) => {
+                    tracing::error!(%error, "the store cannot be opened");
+                    self.late.waits(format!("its store cannot be opened: {error}"), true);
+                    return None;
+                }
+            }
+            tokio::select! {
+                () = self.ending.cancelled() => {
+                    if let Some(store) = reading {
+                        store.close().await;
+                    }
+                    return None;
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    fn coordinator(&self, store: &Arc<SqlStore>) -> Coordinator {
+        Coordinator::new(Parts {
+            engine: self.start.engine.clone(),
+            store: Arc::clone(store) as Arc<dyn Store>,
+            acting: self.start.acting.clone(),
+            ids: Arc::new(SystemIds),
+            settings: self.settings.clone(),
+        })
+    }
+
+    /// Works until the process ends.
+    async fn work(&self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
+        let mut is_told = false;
+        while let Err(error) = store.writable() {
+            if !std::mem::replace(&mut is_told, true) {
+                tracing::error!(%error, "nothing is executed: the store may not be written to");
+            }
+            tokio::select! {
+                () = self.ending.cancelled() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+        let owner = SystemIds.unique();
+        match Notifier::new(
+            &self.notify,
+            Arc::clone(store) as _,
+            Arc::clone(&self.start.clock),
+            owner.clone(),
+        ) {
+            Ok(notifier) => notifier.start(&self.tasks),
+            Err(error) => {
+                tracing::error!(error = format!("{error:#}"), "nobody is told of approvals that wait")
+            }
+        }
+        let at_once =
+            usize::try_from(self.settings.limits.workflows_per_cluster).unwrap_or(usize::MAX).max(1);
+        let executor = Executor::new(coordinator, owner, Arc::new(SystemTimer));
+        tracing::info!(acts = self.start.acting.is_some(), "workflows are executed by this process");
+        let sweep = async {
+            tokio::select! {
+                () = self.ending.cancelled() => {}
+                () = coordinator.sweep_loop(&SystemTimer) => {}
+            }
+        };
+        tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep);
+    }
+}

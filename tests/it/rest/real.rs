@@ -1,0 +1,166 @@
+//! The door on the coordination engine itself, over the embedded recording: what is kept, listed, planned and refused.
+//!
+//! A recording cannot be acted on; what acts is tested on a real control plane and on the model of one.
+
+use std::time::{Duration, Instant};
+
+use aiops::{
+    boot::{Booted, Feed, Ports, Served, boot},
+    config::{Environment, Sources, load},
+    shutdown::Tasks,
+};
+use serde_json::{Value, json};
+
+use super::{
+    super::{process::DEADLINE, wire::Reply},
+    is_refusal,
+};
+
+struct Real {
+    address: String,
+    tasks: Tasks,
+    served: Served,
+    _booted: Booted,
+}
+
+/// A server in full mode, as soon as its engine says that it is there.
+async fn real() -> Real {
+    let variables = [("AIOPS_HTTP__LISTEN", "127.0.0.1:0"), ("AIOPS_DEPLOYMENT__MODE", "full")];
+    let loaded = load(Sources { environment: Environment::of(variables), ..Sources::default() }).unwrap();
+    let tasks = Tasks::new();
+    let ports = Ports::take(&loaded).await.unwrap();
+    let booted = boot(&loaded, Feed::Demo, &tasks).unwrap();
+    let served = ports.serve(&booted, &loaded, &tasks).unwrap();
+    let address = served.main.address.to_string();
+    let real = Real { address, tasks, served, _booted: booted };
+    let end = Instant::now() + DEADLINE;
+    while real.get("/api/v1/control").await.status != 200 {
+        assert!(Instant::now() < end, "the engine did not come: {:?}", real.get("/api/v1/health").await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    real
+}
+
+impl Real {
+    async fn get(&self, path: &str) -> Reply {
+        super::ask(&self.address, &format!("GET {path}"), "").await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Reply {
+        let body = body.to_string();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+        super::send(&self.address, &format!("{head}connection: close\r\n\r\n{body}")).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_is_opened_found_reported_and_closed() {
+    let real = real().await;
+    let body = json!({
+        "title": "Checkout is down", "description": "customers cannot pay", "severity": "critical", "source": "manual",
+        "target": "shop", "affectedResources": ["Deployment/shop/checkout"], "createdBy": "mcp-server",
+    });
+    let created = real.post("/api/v1/incidents", &body).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let id = created.json()["incident_id"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("inc-") && id.len() >= 20, "{id}");
+    let listed = real.get("/api/v1/incidents?severity=critical&status=active&limit=500").await.json();
+    let row = listed["incidents"].as_array().unwrap().iter().find(|row| row["id"] == *id);
+    let row = row.unwrap_or_else(|| panic!("{id} is not in {listed}"));
+    assert_eq!((&row["title"], &row["severity"]), (&json!("Checkout is down"), &json!("critical")));
+    assert!(listed["total"].as_u64().unwrap() >= 1);
+    assert_eq!(listed["summary"]["total"], listed["total"]);
+    let one = real.get("/api/v1/incidents?severity=critical&limit=1&offset=0").await.json();
+    assert_eq!(one["incidents"].as_array().unwrap().len(), 1, "limited");
+    assert_eq!(one["incidents"][0]["status"], "pending", "in the old server's words");
+    let report = real.get(&format!("/api/v1/incidents/{id}/report")).await;
+    assert_eq!(report.status, 200);
+    assert!(report.body.starts_with('#') && report.body.contains("Checkout is down"), "{}", report.body);
+    let closed = real
+        .post(&format!("/api/v1/incidents/{id}/resolve"), &json!({ "resolution": "rolled back by hand" }))
+        .await;
+    assert_eq!((closed.status, &closed.json()["status"]), (200, &json!("resolved")), "{closed:?}");
+    assert_eq!(real.get(&format!("/api/v1/incidents/{id}")).await.json()["status"], "resolved");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_is_refused_and_nothing_is_kept() {
+    let real = real().await;
+    let trigger = |issue: &str, name: &str| {
+        json!({
+            "incident_id": "inc-1", "namespace": "shop", "resource": { "kind": "Deployment", "name": name },
+            "issue": { "type": issue, "severity": "high" },
+        })
+    };
+    let unknown = real.post("/api/v1/remediation/trigger", &trigger("bad_karma", "checkout")).await;
+    is_refusal(&unknown, 400, "invalid_request");
+    let missing =
+        real.post("/api/v1/remediation/trigger", &trigger("pod_crash_loop", "nothing-of-this-name")).await;
+    is_refusal(&missing, 404, "not_found");
+    for (path, status, code) in [
+        ("/api/v1/workflows/wf-67890", 404, "not_found"),
+        ("/api/v1/coordination/workflows/wf-67890", 404, "not_found"),
+        ("/api/v1/workflows/wf-67890/events", 404, "not_found"),
+        ("/api/v1/incidents/inc-67890", 404, "not_found"),
+        ("/api/v1/workflows?limit=9999", 400, "invalid_request"),
+        ("/api/v1/incidents?severity=terrible", 400, "invalid_request"),
+    ] {
+        is_refusal(&real.get(path).await, status, code);
+    }
+    let listed = real.get("/api/v1/workflows").await.json();
+    assert_eq!((&listed["workflows"], &listed["total"]), (&json!([]), &json!(0)));
+    let decided = real.post("/api/v1/workflows/wf-67890/approve", &json!({ "digest": "d" })).await;
+    is_refusal(&decided, 404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dry_run_tells_a_plan_and_keeps_none() {
+    let real = real().await;
+    let mut body = json!({
+        "namespace": "shop", "resource": { "kind": "Deployment", "name": "checkout" },
+        "issue": { "type": "pod_crash_loop", "description": "CrashLoopBackOff", "severity": "high" },
+    });
+    let planned = real.post("/api/v1/plans", &body).await;
+    assert_eq!(planned.status, 200, "{planned:?}");
+    let plan = planned.json();
+    assert!(plan["why"].as_str().is_some_and(|why| !why.is_empty()), "{plan}");
+    body["incident_id"] = json!("inc-dry");
+    body["dry_run"] = json!(true);
+    let dry = real.post("/api/v1/remediation/trigger", &body).await;
+    assert_eq!(dry.status, 200, "{dry:?}");
+    let told = dry.json();
+    assert_eq!((&told["workflow_id"], &told["dry_run"]), (&Value::Null, &json!(true)));
+    for member in ["status", "deployment_method", "estimated_duration"] {
+        assert!(told[member].is_string(), "{member}: {told}");
+    }
+    assert_eq!(told["plan"]["digest"], plan["digest"], "the same plan");
+    assert_eq!(real.get("/api/v1/workflows").await.json()["total"], 0);
+    is_refusal(&real.get("/api/v1/incidents/inc-dry").await, 404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_engine_says_how_it_is_and_what_it_goes_by() {
+    let real = real().await;
+    let health = real.get("/api/v1/health").await.json();
+    assert_eq!(health["engine"]["acts"], false, "a recording is read-only: {health}");
+    assert!(health["dependencies"]["coordination_engine"].is_string());
+    let policy = real.get("/api/v1/policy").await.json();
+    assert!(!policy["rules"].as_array().unwrap().is_empty(), "{policy}");
+    assert_eq!(real.get("/api/v1/control").await.json()["kill_switch"], "run");
+    let method = real.get("/api/v1/detect/deployment/shop/checkout").await;
+    assert_eq!(method.status, 200, "{method:?}");
+    assert_eq!(
+        (&method.json()["success"], &method.json()["data"]["resource_name"]),
+        (&json!(true), &json!("checkout"))
+    );
+    is_refusal(&real.get("/api/v1/detect/daemonset/shop/checkout").await, 404, "not_found");
+    let payload = json!({ "version": "4", "alerts": [{
+        "status": "firing", "startsAt": "2026-11-27T11:00:00Z",
+        "labels": { "alertname": "KubePodCrashLooping", "namespace": "shop", "deployment": "checkout", "severity": "warning" },
+    }] });
+    let taken = real.post("/api/v1/alerts", &payload).await;
+    assert_eq!((taken.status, &taken.json()["received"]), (200, &json!(1)), "{taken:?}");
+    let began = Instant::now();
+    tokio::time::timeout(DEADLINE, real.served.drain(&real.tasks)).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3), "the engine ends in time: {:?}", began.elapsed());
+}

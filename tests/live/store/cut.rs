@@ -1,0 +1,104 @@
+//! A connection that is cut between a commit and its answer: whether it was made is not known, and the store says so.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use aiops::store::{Options, open};
+use aiops_engine::{
+    model::ids::WorkflowId,
+    ports::store::{Store as _, StoreError, Taken},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixListener, UnixStream},
+};
+
+use super::{Wall, acceptance, opened, options};
+use crate::support::Postgres;
+
+/// When the next commit is cut.
+#[derive(Default)]
+struct Scissors {
+    before: AtomicBool,
+    after: AtomicBool,
+    cuts: AtomicU32,
+}
+
+/// Stands between the store and the server, and lets everything through until it is told to cut.
+async fn stand_between(listener: UnixListener, server: PathBuf, scissors: Arc<Scissors>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let (server, scissors) = (server.clone(), Arc::clone(&scissors));
+        tokio::spawn(async move {
+            let Ok(upstream) = UnixStream::connect(server).await else { return };
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = upstream.into_split();
+            let mut up = vec![0; 65_536];
+            let mut down = vec![0; 65_536];
+            loop {
+                tokio::select! {
+                    read = from_client.read(&mut up) => {
+                        let Ok(n @ 1..) = read else { return };
+                        let is_commit = up[..n].windows(6).any(|window| window == b"COMMIT");
+                        if is_commit && scissors.before.swap(false, Ordering::SeqCst) {
+                            scissors.cuts.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
+                        if to_server.write_all(&up[..n]).await.is_err() {
+                            return;
+                        }
+                        if is_commit && scissors.after.swap(false, Ordering::SeqCst) {
+                            // The server has made it when it begins to answer.
+                            let _ = from_server.read(&mut down).await;
+                            scissors.cuts.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
+                    }
+                    read = from_server.read(&mut down) => {
+                        let Ok(n @ 1..) = read else { return };
+                        if to_client.write_all(&down[..n]).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_whose_answer_is_lost_is_unknown() {
+    let server = Postgres::start().await;
+    let schema = server.schema().await;
+    let between = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(between.path().join(".s.PGSQL.5432")).unwrap();
+    let scissors = Arc::new(Scissors::default());
+    let proxy = tokio::spawn(stand_between(listener, server.socket(), Arc::clone(&scissors)));
+    let url = format!("{}{schema}", Postgres::url_through(between.path()));
+    let short = Options { busy_timeout: Duration::from_secs(3), ..options(&url) };
+    let store = Arc::clone(open(&short, Arc::new(Wall)).await.unwrap().store());
+    assert!(matches!(store.accept(&acceptance("whole", 1)).await.unwrap(), Taken::New { .. }));
+    for (name, is_there) in [("made", true), ("lost", false), ("made-2", true), ("lost-2", false)] {
+        if is_there { &scissors.after } else { &scissors.before }.store(true, Ordering::SeqCst);
+        let cut = store.accept(&acceptance(name, 1)).await;
+        assert!(matches!(cut, Err(StoreError::Unknown(_))), "{name}: {cut:?}");
+        let record = store.workflow(&WorkflowId::of(name)).await.unwrap();
+        assert_eq!(record.is_some(), is_there, "{name}");
+        // Asking again finds out.
+        let again = store.accept(&acceptance(name, 1)).await.unwrap();
+        match is_there {
+            true => assert_eq!(again, Taken::Duplicate(WorkflowId::of(name))),
+            false => assert!(matches!(again, Taken::New { .. }), "{again:?}"),
+        }
+    }
+    assert_eq!(scissors.cuts.load(Ordering::SeqCst), 4);
+    proxy.abort();
+    let direct =
+        opened(&format!("{}{schema}", Postgres::url_through(server.socket().parent().unwrap()))).await;
+    assert!(direct.workflow(&WorkflowId::of("whole")).await.unwrap().is_some());
+}
