@@ -14,6 +14,8 @@ mod credentials;
 #[cfg(test)]
 mod diagnosis;
 #[cfg(test)]
+mod helm;
+#[cfg(test)]
 mod openshift;
 #[cfg(test)]
 mod outages;

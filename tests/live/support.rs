@@ -17,7 +17,7 @@ pub(crate) use aiops::{Aiops, Answer, SOON};
 pub(crate) use audit::Audited;
 pub(crate) use dice::Dice;
 pub(crate) use door::{Desktop, Open, Served, Told, command};
-pub(crate) use plane::{Options, Plane};
+pub(crate) use plane::{Options, Plane, helm};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, Weather, document};
 pub(crate) use scenario::Scenario;
