@@ -20,6 +20,8 @@ mod openshift;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod plane;
 #[cfg(test)]
 #[path = "../it/store/sample.rs"]

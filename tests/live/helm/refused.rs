@@ -5,7 +5,7 @@ use super::*;
 /// Triggers on a broken release, which must be refused with the command; nothing may have been sent.
 async fn is_answered_with_the_command(desk: &Desk, plane: &Plane, namespace: &str, why: &str) {
     let place = plane.audit_end();
-    let id = desk.trigger(namespace, "web").await;
+    let id = desk.trigger(namespace, "web", "ImagePullBackOff").await;
     let view = desk.until(&id, &[Phase::Refused]).await;
     let told = view.reason.unwrap_or_default();
     assert!(told.contains(&format!("helm rollback web 1 -n {namespace} --wait")), "{told}");
@@ -35,8 +35,8 @@ async fn hooks_drift_removed_kinds_and_a_lacking_opt_in_are_answered_with_the_co
         ("would delete ConfigMap extra", good.to_vec(), [broken.as_slice(), &["extra=yes"]].concat()),
         ("acting.helm is off", good.to_vec(), broken.to_vec()),
     ];
-    let desk = Desk::of(&plane, true).await;
-    let without = Desk::of(&plane, false).await;
+    let desk = Desk::of(&plane, "acting.helm = true").await;
+    let without = Desk::of(&plane, "").await;
     for (why, install, upgrade) in cases {
         let namespace = plane.namespace(&mut dice).await;
         let chart = Chart::of(&plane, &namespace).await;
