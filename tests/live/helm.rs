@@ -69,8 +69,12 @@ async fn a_release_that_helm_broke_is_rolled_back_as_helm_does_it() {
     assert_eq!(chart.history().await, other.history().await);
     assert_eq!(
         chart.history().await,
-        [(1, "superseded", "Install complete"), (2, "superseded", "Upgrade complete"), (3, "deployed", "Rollback to 1")]
-            .map(|(revision, status, told)| (revision, status.to_owned(), told.to_owned()))
+        [
+            (1, "superseded", "Install complete"),
+            (2, "superseded", "Upgrade complete"),
+            (3, "deployed", "Rollback to 1")
+        ]
+        .map(|(revision, status, told)| (revision, status.to_owned(), told.to_owned()))
     );
     for of in ["values", "manifest", "notes", "hooks"] {
         let got = chart.helm(&["get", of, "web"]).await;

@@ -10,11 +10,7 @@ use std::time::Duration;
 
 use aiops_engine::{
     coordination::Trigger,
-    model::{
-        action::Action,
-        phase::Phase,
-        target::Target,
-    },
+    model::{action::Action, phase::Phase, target::Target},
 };
 use serde_json::{Value, json};
 
@@ -58,7 +54,9 @@ async fn what_argo_cd_deploys_is_synced_through_its_application() {
             "argocd.argoproj.io/tracking-id": format!("{namespace}-app:apps/Deployment:{namespace}/web")}});
         deployment(&plane, &namespace, "1.29-missing", tracked).await;
         let waits = |pods: &Value| pods.to_string().contains("\"reason\":\"ImagePullBackOff\"");
-        plane.wait(&format!("/api/v1/namespaces/{namespace}/pods"), "waiting for an image", SOON, waits).await;
+        plane
+            .wait(&format!("/api/v1/namespaces/{namespace}/pods"), "waiting for an image", SOON, waits)
+            .await;
         let argo = Argo::start(&plane, &namespace, behaviour).await;
         let place = plane.audit_end();
         let id = desk.trigger(&namespace, "web", "ImagePullBackOff").await;
@@ -105,7 +103,8 @@ async fn what_flux_olm_or_an_autoscaler_owns_is_left_to_them() {
     let desk = Desk::of(&plane, "").await;
     let flux = json!({"labels": {"kustomize.toolkit.fluxcd.io/name": "shop",
         "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}});
-    let olm = json!({"labels": {"olm.owner": "web-operator.v1.2.3", "olm.owner.kind": "ClusterServiceVersion"}});
+    let olm =
+        json!({"labels": {"olm.owner": "web-operator.v1.2.3", "olm.owner.kind": "ClusterServiceVersion"}});
     for (owner, marks) in [("Flux", flux), ("OLM", olm), ("HorizontalPodAutoscaler", json!({}))] {
         let namespace = plane.namespace(&mut Dice::new()).await;
         deployment(&plane, &namespace, "1.29-missing", marks).await;

@@ -134,7 +134,9 @@ fn revision(
     info.insert("deleted".to_owned(), json!(""));
     info.extend(first.map(|first| ("first_deployed".to_owned(), first)));
     let mut labels = Map::new();
-    for (name, value) in to.secret.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in
+        to.secret.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten()
+    {
         if !OWN.contains(&name.as_str()) {
             labels.insert(name.clone(), value.clone());
         }

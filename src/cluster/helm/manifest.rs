@@ -40,7 +40,9 @@ fn withhold(object: &mut Value, salt: &RandomState) {
     let digest = format!("{:016x}", salt.hash_one(object.to_string()));
     let of = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
     let mut metadata = json!({ "name": of("/metadata/name") });
-    if let (Some(metadata), namespace @ Value::String(_)) = (metadata.as_object_mut(), of("/metadata/namespace")) {
+    if let (Some(metadata), namespace @ Value::String(_)) =
+        (metadata.as_object_mut(), of("/metadata/namespace"))
+    {
         metadata.insert("namespace".to_owned(), namespace);
     }
     *object =

@@ -89,7 +89,8 @@ impl Chart {
 
     /// Installs or upgrades.
     pub(super) async fn run(&self, how: &str, values: &[String]) {
-        let args: Vec<&str> = [how, "web", "./web"].into_iter().chain(values.iter().map(String::as_str)).collect();
+        let args: Vec<&str> =
+            [how, "web", "./web"].into_iter().chain(values.iter().map(String::as_str)).collect();
         self.helm(&args).await;
     }
 
@@ -98,7 +99,8 @@ impl Chart {
         let told: Value = serde_json::from_str(&self.helm(&["history", "web", "-o", "json"]).await).unwrap();
         let text = |row: &Value, member: &str| row[member].as_str().unwrap().to_owned();
         let rows = told.as_array().unwrap().iter();
-        rows.map(|row| (row["revision"].as_i64().unwrap(), text(row, "status"), text(row, "description"))).collect()
+        rows.map(|row| (row["revision"].as_i64().unwrap(), text(row, "status"), text(row, "description")))
+            .collect()
     }
 
     pub(super) async fn status(&self) -> Value {
@@ -123,7 +125,9 @@ impl Chart {
         let is_ready = |object: &Value| {
             let status = &object["status"];
             status["observedGeneration"] == object["metadata"]["generation"]
-                && ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"].iter().all(|of| status[of] == 2)
+                && ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"]
+                    .iter()
+                    .all(|of| status[of] == 2)
         };
         plane.wait(&self.deployment(), "rolled out", SOON, is_ready).await;
     }

@@ -33,7 +33,8 @@ pub(super) async fn install(plane: &Plane) {
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/applications.argoproj.io";
     let is_served = |crd: &Value| {
         let conditions = crd["status"]["conditions"].as_array();
-        conditions.is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
+        conditions
+            .is_some_and(|all| all.iter().any(|one| one["type"] == "Established" && one["status"] == "True"))
     };
     plane.wait(path, "established", SOON, is_served).await;
 }
@@ -57,7 +58,8 @@ impl Argo {
             Behaviour::Heals => json!({"automated": {"selfHeal": true}}),
             _ => json!({"syncOptions": ["ApplyOutOfSyncOnly=true"]}),
         };
-        let source = json!({"repoURL": "https://git.example.com/shop.git", "path": "web", "targetRevision": "main"});
+        let source =
+            json!({"repoURL": "https://git.example.com/shop.git", "path": "web", "targetRevision": "main"});
         let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
             "metadata": {"name": name}, "spec": {"project": "default", "source": source, "syncPolicy": policy,
                 "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace}},
@@ -112,7 +114,8 @@ async fn deploy(plane: &Plane, deployment: &str) {
 
 async fn finish(plane: &Plane, path: &str, deployment: &str, fails: bool) {
     if fails {
-        let state = json!({"phase": "Failed", "message": "one or more objects failed to apply", "finishedAt": now()});
+        let state =
+            json!({"phase": "Failed", "message": "one or more objects failed to apply", "finishedAt": now()});
         plane.patch(path, &json!({"status": {"operationState": state}})).await;
         return;
     }

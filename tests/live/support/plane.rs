@@ -108,7 +108,11 @@ pub(crate) fn helm() -> PathBuf {
         .get_or_init(|| {
             let script = folder().join("tests/controlplane/build");
             let made = Command::new(&script).arg("--helm").stderr(Stdio::inherit()).output().unwrap();
-            assert!(made.status.success(), "{} --helm failed; it says above what is missing", script.display());
+            assert!(
+                made.status.success(),
+                "{} --helm failed; it says above what is missing",
+                script.display()
+            );
             PathBuf::from(String::from_utf8(made.stdout).unwrap().trim()).with_file_name("helm")
         })
         .clone()

@@ -131,9 +131,7 @@ fn drift_is_refused_and_what_the_difference_does_not_touch_may_differ() {
 
 #[test]
 fn entries_of_a_list_that_stay_keep_what_the_api_server_gave_them() {
-    let service = |ports: Value| {
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": ports}})
-    };
+    let service = |ports: Value| json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"ports": ports}});
     let from = service(json!([{"port": 80}, {"port": 81}]));
     let to = service(json!([{"port": 80}]));
     let mut object = service(json!([{"port": 80, "nodePort": 30_080}, {"port": 81, "nodePort": 30_081}]));
@@ -148,21 +146,15 @@ fn entries_of_a_list_that_stay_keep_what_the_api_server_gave_them() {
 
 #[test]
 fn what_is_more_than_patching_objects_is_not_done() {
-    let map = |name: &str, text: &str| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": text}})
-    };
-    let secret = |digest: &str| {
-        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web"}, "digest": digest})
-    };
+    let map = |name: &str, text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": text}});
+    let secret = |digest: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "web"}, "digest": digest});
     let definition = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "x"}});
     let between = |from: &[Value], to: &[Value]| {
         differing(&revision("deployed", from), &revision("superseded", to), "shop")
     };
-    let changed = between(
-        &[map("a", "2"), map("b", "1"), secret("1")],
-        &[map("a", "1"), map("b", "1"), secret("1")],
-    );
+    let changed =
+        between(&[map("a", "2"), map("b", "1"), secret("1")], &[map("a", "1"), map("b", "1"), secret("1")]);
     assert_eq!(changed.unwrap(), [Target::new("", "ConfigMap", "shop", "a")]);
     let mut beta = map("a", "1");
     beta["apiVersion"] = json!("v1beta1");
