@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 pub(crate) use self::manifest::differing;
 use super::{
     Back, Deed, EFFECT, Look, Observation, Ready, Sight,
-    object::{
-        Change, Found, find, label, listed, mark, marker, members, present, refused, standing, unseen,
-    },
+    object::{Change, Found, find, label, listed, mark, marker, members, present, refused, standing, unseen},
     revision, rollout,
 };
 use crate::{
@@ -87,7 +85,12 @@ pub(super) fn observe_revert(deed: &Deed<'_>, release: &Release, seen: &[Sight])
     deed.ready(Verb::JsonPatch, object, Value::Array(operations), change)
 }
 
-pub(super) fn undo_revert(deed: &Deed<'_>, release: &Release, back: &Back<'_>, seen: &[Sight]) -> Observation {
+pub(super) fn undo_revert(
+    deed: &Deed<'_>,
+    release: &Release,
+    back: &Back<'_>,
+    seen: &[Sight],
+) -> Observation {
     let target = deed.action.target();
     let object = match standing(target, back, seen) {
         Ok(object) => object,

@@ -75,7 +75,12 @@ impl<'a> Reader<'a> {
     }
 
     /// One revision of a Helm release.
-    pub(crate) async fn release(&self, namespace: &str, name: &str, revision: i64) -> Result<Sight, PortError> {
+    pub(crate) async fn release(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: i64,
+    ) -> Result<Sight, PortError> {
         let read = in_time(self.cluster.release(namespace, name, revision)).await?;
         Ok(Sight::Release { status: read.status, objects: read.objects, has_hooks: read.has_hooks })
     }

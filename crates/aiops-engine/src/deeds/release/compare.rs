@@ -62,13 +62,16 @@ fn compare(place: (String, String), from: &Value, to: &Value, live: &Value, fiel
         (Value::Object(old), Value::Object(new), Value::Object(is)) => {
             let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                let of = |members: &serde_json::Map<String, Value>| members.get(name).cloned().unwrap_or_default();
+                let of =
+                    |members: &serde_json::Map<String, Value>| members.get(name).cloned().unwrap_or_default();
                 let dot = if place.1.is_empty() { "" } else { "." };
                 let inner = (format!("{}/{}", place.0, escaped(name)), format!("{}{dot}{name}", place.1));
                 compare(inner, &of(old), &of(new), &of(is), fields);
             }
         }
-        (Value::Array(old), Value::Array(new), Value::Array(is)) if is_aligned(old, new) && is_aligned(old, is) => {
+        (Value::Array(old), Value::Array(new), Value::Array(is))
+            if is_aligned(old, new) && is_aligned(old, is) =>
+        {
             for (index, ((old, new), is)) in old.iter().zip(new).zip(is).enumerate() {
                 let shown = name(old).map_or_else(|| index.to_string(), str::to_owned);
                 let inner = (format!("{}/{index}", place.0), format!("{}[{shown}]", place.1));

@@ -57,7 +57,10 @@ pub(crate) fn differing(from: &Sight, to: &Sight, namespace: &str) -> Result<Vec
         return Err(format!("the rollback would delete {}, which the current revision added", shown(key)));
     }
     if let Some(key) = earlier_of.keys().find(|key| !current_of.contains_key(*key)) {
-        return Err(format!("the rollback would make {} again, which the current revision removed", shown(key)));
+        return Err(format!(
+            "the rollback would make {} again, which the current revision removed",
+            shown(key)
+        ));
     }
     let mut targets = Vec::new();
     for object in earlier {
