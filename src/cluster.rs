@@ -11,6 +11,7 @@ mod discovery;
 pub mod doctor;
 mod failure;
 mod feed;
+mod helm;
 mod jitter;
 mod kubeconfig;
 mod lines;
@@ -82,7 +83,8 @@ fn begin(loaded: &Loaded, inventory: SharedInventory, shared: connect::Shared, t
             () = feed.run() => {}
         }
     });
-    Arc::new(Live::new(hub, inventory))
+    let releases = loaded.config.acting.helm.then(helm::Releases::default);
+    Arc::new(Live::new(hub, inventory, releases))
 }
 
 fn shared(loaded: &Loaded, metrics: Arc<Metrics>) -> connect::Shared {

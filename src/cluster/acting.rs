@@ -1,10 +1,12 @@
-//! Changes to a cluster: each one request, sent at most once, good for one state of one object, within 5 seconds.
+//! Changes to a cluster: each one request, sent at most once, good for one state of one object, within 5 seconds; the
+//! record of a Helm release alone is more than one.
 //!
 //! It retries nothing and decides nothing: what is to be sent is the engine's, and whether a request that was not answered
 //! had an effect is for the engine to find out. Nothing of a Secret comes back.
 
 mod announce;
 mod answer;
+mod record;
 mod request;
 mod writer;
 
@@ -12,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use aiops_engine::{
     error::PortErrorKind,
-    model::target::Target,
+    model::{action::Action, target::Target},
     ports::{
         ApiResource, Cluster as _,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone, NotDoneKind},
@@ -110,6 +112,9 @@ impl Acting for Changes {
                 format!("{what}: it was not sent: its turn did not come within {} s", PREPARE.as_secs());
             Err(NotDone { after: Some(PREPARE), ..NotDone::new(NotDoneKind::NotSent, why) })
         })?;
+        if let Action::RecordRelease { release, .. } = &mutation.action {
+            return self.record_release(mutation, release, (&writer, &kind), begun).await;
+        }
         let request = request::write(mutation, &kind)
             .map_err(|why| NotDone::new(NotDoneKind::Rejected, format!("{what}: {why}")))?;
         writer.send(request, &what, begun + WITHIN).await

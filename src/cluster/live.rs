@@ -7,7 +7,7 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 use aiops_engine::{
     SharedInventory,
     error::{PortError, PortErrorKind},
-    ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage},
+    ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage, ReleaseRevision},
 };
 use aiops_inventory::inventory::{Connection as Link, Source};
 use async_trait::async_trait;
@@ -23,6 +23,7 @@ use super::{
     connect::{self, Connection},
     discovery,
     failure::{Failure, Trouble},
+    helm::Releases,
     path::{Query, collection, push},
     reach,
 };
@@ -42,6 +43,8 @@ pub struct Live {
     hub: Arc<Hub>,
     inventory: SharedInventory,
     kinds: Mutex<Option<Kinds>>,
+    /// There only where reading Helm releases was opted into.
+    releases: Option<Releases>,
 }
 
 /// Discovery as it was read on one connection.
@@ -54,8 +57,13 @@ struct Kinds {
 }
 
 impl Live {
-    pub(super) fn new(hub: Arc<Hub>, inventory: SharedInventory) -> Self {
-        Self { hub, inventory, kinds: Mutex::default() }
+    pub(super) fn new(hub: Arc<Hub>, inventory: SharedInventory, releases: Option<Releases>) -> Self {
+        Self { hub, inventory, kinds: Mutex::default(), releases }
+    }
+
+    /// Whether Helm releases may be read and written.
+    pub(super) const fn reads_releases(&self) -> bool {
+        self.releases.is_some()
     }
 
     /// The connection, or at once why there is none: nobody waits for a server that is known to be down.
@@ -76,7 +84,7 @@ impl Live {
         })
     }
 
-    async fn json(&self, call: Call, what: &str) -> Result<Value, PortError> {
+    pub(super) async fn json(&self, call: Call, what: &str) -> Result<Value, PortError> {
         let connection = self.connection(what)?;
         let body =
             connection.api.read(&call, LARGEST, WITHIN).await.map_err(|failure| failure.for_port(what))?;
@@ -277,5 +285,19 @@ impl Cluster for Live {
         reach::may(&connection.api, verb, group, resource, namespace)
             .await
             .map_err(|failure| failure.for_port(&what))
+    }
+    async fn release(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: i64,
+    ) -> Result<ReleaseRevision, PortError> {
+        match &self.releases {
+            Some(releases) => releases.read(self, namespace, name, revision).await,
+            None => {
+                let why = "acting.helm is off, so Helm releases are not read";
+                Err(PortError::new(PortErrorKind::Unsupported, why))
+            }
+        }
     }
 }

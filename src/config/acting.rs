@@ -21,6 +21,8 @@ pub struct Acting {
     pub namespaces: Vec<String>,
     /// Who may trigger and approve: names of tokens or OS users, or `group:NAME`. Empty: everybody who proved who they are.
     pub granted_to: Vec<String>,
+    /// Read and write Helm 3 releases: needs get, list, create and patch on Secrets. Off: the `helm` command is handed out.
+    pub helm: bool,
     /// A ConfigMap (`NAMESPACE/NAME`, or `NAME` in our own namespace) whose data `mode` (run, pause or stop) is a kill switch too. It is read before each change; unreadable for a minute counts as pause.
     pub kill_switch_config_map: Option<String>,
     /// How much at once, and how often.
@@ -35,6 +37,7 @@ impl Default for Acting {
             enabled: true,
             namespaces: Vec::new(),
             granted_to: Vec::new(),
+            helm: false,
             kill_switch_config_map: None,
             limits: ActingLimits::default(),
             times: ActingTimes::default(),

@@ -4,6 +4,7 @@
 
 mod nodes;
 mod outages;
+mod planning;
 mod pods;
 mod refusals;
 mod workloads;
@@ -42,9 +43,9 @@ use crate::support::{Audited, Dice, Plane};
 const SOON: Duration = Duration::from_secs(60);
 
 /// aiops' cluster room at work on the control plane, and able to act.
-struct Hand {
-    cluster: Arc<dyn Cluster>,
-    acting: Arc<dyn Acting>,
+pub(crate) struct Hand {
+    pub(crate) cluster: Arc<dyn Cluster>,
+    pub(crate) acting: Arc<dyn Acting>,
     tasks: Tasks,
     /// Its changes are known by it in the audit log.
     workflow: String,
@@ -59,10 +60,19 @@ impl Drop for Hand {
 
 impl Hand {
     async fn of(plane: &Plane, user: &str) -> Self {
+        Self::with(plane, user, "").await
+    }
+
+    /// One that may read and write Helm releases too.
+    pub(crate) async fn releases(plane: &Plane) -> Self {
+        Self::with(plane, "admin", "acting.helm = true").await
+    }
+
+    async fn with(plane: &Plane, user: &str, settings: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("aiops.toml");
         let kubeconfig = plane.kubeconfig(user).to_str().unwrap();
-        std::fs::write(&file, format!("cluster.kubeconfig = {kubeconfig:?}")).unwrap();
+        std::fs::write(&file, format!("cluster.kubeconfig = {kubeconfig:?}\n{settings}\n")).unwrap();
         let environment = Environment::of([("HOME", home.path().as_os_str())]);
         let loaded = config::load(Sources { file: Some(file), environment, flags: Vec::new() }).unwrap();
         let tasks = Tasks::new();

@@ -14,9 +14,13 @@ mod credentials;
 #[cfg(test)]
 mod diagnosis;
 #[cfg(test)]
+mod helm;
+#[cfg(test)]
 mod openshift;
 #[cfg(test)]
 mod outages;
+#[cfg(test)]
+mod owners;
 #[cfg(test)]
 mod plane;
 #[cfg(test)]

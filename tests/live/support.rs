@@ -5,6 +5,7 @@
 
 mod aiops;
 mod audit;
+mod desk;
 mod dice;
 mod door;
 pub(crate) mod evidence;
@@ -15,9 +16,10 @@ mod scenario;
 
 pub(crate) use aiops::{Aiops, Answer, SOON};
 pub(crate) use audit::Audited;
+pub(crate) use desk::{Desk, caller, changes};
 pub(crate) use dice::Dice;
 pub(crate) use door::{Desktop, Open, Served, Told, command};
-pub(crate) use plane::{Options, Plane};
+pub(crate) use plane::{Options, Plane, helm};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, Weather, document};
 pub(crate) use scenario::Scenario;

@@ -101,6 +101,23 @@ fn build() -> PathBuf {
         .clone()
 }
 
+/// The real helm, built like the control plane.
+pub(crate) fn helm() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let script = folder().join("tests/controlplane/build");
+            let made = Command::new(&script).arg("--helm").stderr(Stdio::inherit()).output().unwrap();
+            assert!(
+                made.status.success(),
+                "{} --helm failed; it says above what is missing",
+                script.display()
+            );
+            PathBuf::from(String::from_utf8(made.stdout).unwrap().trim()).with_file_name("helm")
+        })
+        .clone()
+}
+
 fn start(options: &Options) -> Running {
     let mut command = Command::new(build());
     command.args(["up", "--until-stdin-closes", "--nodes", &options.nodes.to_string()]);
