@@ -2,6 +2,7 @@
 //!
 //! It decides which parts exist and nothing else. Nothing here waits for a cluster.
 
+mod demo;
 mod engine;
 mod late;
 
@@ -82,7 +83,16 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
         (None, Feed::Configured) => None,
     };
     let is_recorded = recorded.is_some();
+    let mut stage = None;
     let (cluster, acting, clock): (_, Option<Arc<dyn Acting>>, Arc<dyn ports::Clock>) = match recorded {
+        // The demo acts, on the model of what was recorded.
+        Some(opened) if has_engine && feed == Feed::Demo && config.cluster.recording.is_none() => {
+            let objects = recording::demo_objects()?;
+            let on = demo::Stage::new(objects, opened.cluster, opened.at, inventory.clone(), tasks);
+            stage = Some(Arc::clone(&on.clock));
+            let acting = (config.acting.enabled && !config.mcp.read_only).then(|| on.acting());
+            (on.clone() as Arc<dyn ports::Cluster>, acting, on.clock.clone())
+        }
         Some(opened) => {
             for note in &opened.notes {
                 tracing::warn!("{note}");
@@ -105,7 +115,7 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
     };
     let engine = Engine::new(inventory, Some(cluster), Arc::clone(&clock));
     let coordination: Option<Arc<dyn Coordination>> = if has_engine {
-        let start = engine::Start { engine: engine.clone(), acting, clock, is_recorded };
+        let start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
         Some(Arc::new(engine::start(loaded, start, tasks)?))
     } else {
         None

@@ -25,6 +25,8 @@ use crate::{config::Notify, outbound::Outbound, shutdown::Tasks};
 /// One process at a time delivers.
 const DUTY: &str = "notify";
 const DUTY_TTL: Duration = Duration::from_secs(60);
+/// So often it is held anew: each time is a commit.
+const DUTY_EVERY: Millis = 20_000;
 /// How often is looked for messages that are due.
 const EVERY: Duration = Duration::from_secs(1);
 /// Messages of one look.
@@ -43,6 +45,7 @@ pub struct Notifier {
     clock: Arc<dyn Clock>,
     owner: String,
     receiver: Option<Receiver>,
+    held_at: Option<Millis>,
     is_failing: bool,
 }
 
@@ -68,7 +71,7 @@ impl Notifier {
         owner: String,
     ) -> anyhow::Result<Self> {
         let receiver = config.url.as_deref().map(|url| Receiver::of(config, url)).transpose()?;
-        Ok(Self { store, clock, owner, receiver, is_failing: false })
+        Ok(Self { store, clock, owner, receiver, held_at: None, is_failing: false })
     }
 
     /// Delivers until the process ends.
@@ -88,10 +91,8 @@ impl Notifier {
 
     /// Delivers what is due, once; how many messages were delivered.
     pub async fn deliver_due(&mut self) -> usize {
-        match self.store.hold_duty(DUTY, &self.owner, DUTY_TTL).await {
-            Ok(true) => {}
-            // Another process has the duty, or the store is down: then nobody can be told what is in it.
-            Ok(false) | Err(_) => return 0,
+        if !self.has_duty().await {
+            return 0;
         }
         let Ok(due) = self.store.due_notices(self.now(), BATCH).await else { return 0 };
         let mut delivered = 0;
@@ -114,6 +115,17 @@ impl Notifier {
             }
         }
         delivered
+    }
+
+    /// Another process may have it; with a store that is down nobody can be told what is in it.
+    async fn has_duty(&mut self) -> bool {
+        let now = self.now();
+        if self.held_at.is_some_and(|at| (0..DUTY_EVERY).contains(&now.saturating_sub(at))) {
+            return true;
+        }
+        let held = self.store.hold_duty(DUTY, &self.owner, DUTY_TTL).await.unwrap_or(false);
+        self.held_at = held.then_some(now);
+        held
     }
 
     fn failed(&mut self, notice: &DueNotice, why: &str) -> Option<Millis> {

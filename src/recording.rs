@@ -68,3 +68,15 @@ pub fn demo(inventory: &SharedInventory) -> anyhow::Result<Opened> {
     }
     load.finish("checkout-outage").context("cannot use the embedded recording")
 }
+
+/// The objects of the embedded recording, for the model that the demo acts on: manifests, and lists of them.
+///
+/// # Errors
+/// A file is no JSON, which none is.
+pub fn demo_objects() -> anyhow::Result<Vec<serde_json::Value>> {
+    let manifests = demo::FILES.iter().filter(|(path, _)| path.ends_with(".json"));
+    let read = |(path, text): &(&str, &[u8])| {
+        serde_json::from_slice(text).with_context(|| format!("cannot read {path} of the embedded recording"))
+    };
+    manifests.map(read).collect()
+}

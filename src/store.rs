@@ -255,6 +255,10 @@ impl Store for SqlStore {
         self.write(leases::Wake(workflow)).await
     }
 
+    async fn time(&self) -> Result<Millis, StoreError> {
+        self.ready().await?.now().await
+    }
+
     async fn request(
         &self,
         principal: &str,

@@ -16,7 +16,7 @@ use aiops_engine::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::late::Late;
+use super::{demo::StageClock, late::Late};
 use crate::{
     clock::SystemTimer,
     config::Loaded,
@@ -39,6 +39,8 @@ pub(super) struct Start {
     pub(super) clock: Arc<dyn Clock>,
     /// What is kept about a recording is not kept beside what is kept about clusters.
     pub(super) is_recorded: bool,
+    /// The time of the demo's model, which begins to pass with the first order; absent for everything else.
+    pub(super) stage: Option<Arc<StageClock>>,
 }
 
 /// Begins to open the store, and to work once it is open.
@@ -46,16 +48,19 @@ pub(super) struct Start {
 /// # Errors
 /// The policy or the place of the store cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
-    let settings = loaded.settings()?;
-    let mut options = Options::of(loaded)?;
-    let own = if start.is_recorded {
-        let folder = tempfile::Builder::new().prefix("aiops-").tempdir()?;
-        options.location = Location::Folder(folder.path().to_owned());
-        Some(folder)
-    } else {
-        None
+    let settings = Settings { is_simulated: start.stage.is_some(), ..loaded.settings()? };
+    let own = start.is_recorded.then(|| tempfile::Builder::new().prefix("aiops-").tempdir()).transpose()?;
+    let options = match &own {
+        // It needs no home folder, and touches no store that was configured for clusters.
+        Some(folder) => {
+            let location = Location::Folder(folder.path().to_owned());
+            let store = &loaded.config.store;
+            Options { location, busy_timeout: store.busy_timeout, max_bytes: store.max_bytes }
+        }
+        None => Options::of(loaded)?,
     };
-    let late = Late::new("its store is being opened; ask again in a moment", tasks);
+    let on_order = start.stage.clone().map(|stage| Box::new(move || stage.run()) as Box<dyn Fn() + Send + Sync>);
+    let late = Late::new("its store is being opened; ask again in a moment", on_order, tasks);
     let keeper = Keeper {
         options,
         start,

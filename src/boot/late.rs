@@ -33,8 +33,13 @@ const SOON: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(super) struct Late(Arc<Inner>);
 
+/// Called when something was accepted that will act.
+type Hook = Box<dyn Fn() + Send + Sync>;
+
 struct Inner {
     state: RwLock<State>,
+    /// The demo's time begins to pass with the first order.
+    on_order: Option<Hook>,
     changed: watch::Sender<u64>,
     tasks: Tasks,
 }
@@ -48,9 +53,9 @@ enum State {
 
 impl Late {
     /// Not there yet.
-    pub(super) fn new(why: &str, tasks: &Tasks) -> Self {
+    pub(super) fn new(why: &str, on_order: Option<Hook>, tasks: &Tasks) -> Self {
         let state = RwLock::new(State::Waiting { why: why.to_owned(), is_hopeless: false });
-        Self(Arc::new(Inner { state, changed: watch::Sender::new(0), tasks: tasks.clone() }))
+        Self(Arc::new(Inner { state, on_order, changed: watch::Sender::new(0), tasks: tasks.clone() }))
     }
 
     /// Still not there, because of this; `is_hopeless` when only a person can help.
@@ -91,7 +96,12 @@ impl Late {
 #[async_trait]
 impl Coordination for Late {
     async fn trigger(&self, caller: &Caller, trigger: Trigger) -> Result<Triggered, Error> {
-        self.engine()?.trigger(caller, trigger).await
+        let is_order = !trigger.dry_run;
+        let triggered = self.engine()?.trigger(caller, trigger).await?;
+        if let Some(hook) = self.0.on_order.as_ref().filter(|_| is_order) {
+            hook();
+        }
+        Ok(triggered)
     }
 
     async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {

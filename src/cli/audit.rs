@@ -125,10 +125,13 @@ pub async fn verify(store: &dyn Store, only: Option<&str>) -> anyhow::Result<Pro
         }
         let mut missing = wanted.get(chain).cloned().unwrap_or_default();
         let before = missing.len();
-        one(store, chain, &heads, &mut proof, |line| {
+        let is_whole = one(store, chain, &heads, &mut proof, |line| {
             missing.remove(&(line.seq, line.hash.clone()));
         })
         .await?;
+        if !is_whole {
+            continue;
+        }
         proof.anchored += before - missing.len();
         for (seq, _) in missing {
             proof.broken.push(format!(
@@ -140,13 +143,14 @@ pub async fn verify(store: &dyn Store, only: Option<&str>) -> anyhow::Result<Pro
     Ok(proof)
 }
 
+/// Proves one chain; whether it is whole.
 async fn one(
     store: &dyn Store,
     chain: &str,
     heads: &BTreeMap<String, Head>,
     proof: &mut Proof,
     mut each: impl FnMut(&aiops_engine::ports::store::AuditLine),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let mut at = Head::empty();
     loop {
         let page = store.audit(chain, at.seq, PAGE).await?;
@@ -156,7 +160,7 @@ async fn one(
         for line in &page {
             if let Err(broken) = at.follow(chain, line) {
                 proof.note(&broken);
-                return Ok(());
+                return Ok(false);
             }
             each(line);
         }
@@ -169,9 +173,9 @@ async fn one(
             seq: at.seq + 1,
             why: format!("it is missing; the chain had {} lines", head.seq),
         });
-    } else {
-        proof.chains += 1;
-        proof.lines += at.seq;
+        return Ok(false);
     }
-    Ok(())
+    proof.chains += 1;
+    proof.lines += at.seq;
+    Ok(true)
 }

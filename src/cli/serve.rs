@@ -38,7 +38,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global, environment: Environment)
 
 pub(super) fn demo(args: &ServeArgs, global: &Global, environment: Environment) -> Result<(), Failure> {
     let own = |key, value: &str| Flag { flag: "demo", key, value: value.to_owned() };
-    let mut flags = vec![own("deployment.mode", "full"), own("mcp.readOnly", "true")];
+    let mut flags = vec![own("deployment.mode", "full")];
     flags.extend(args.flags());
     begin(args, Feed::Demo, global.load(environment, flags)?)
 }
@@ -137,9 +137,10 @@ fn welcome(booted: &Booted, url: &str) -> String {
     };
     format!(
         "
-aiops demo: the recorded cluster {name:?}, as it was at {at}. Nothing here changes anything.
+aiops demo: the recorded cluster {name:?}, as it was at {at}. What you order acts on a model of it, and on nothing else.
 
   MCP      {url}/mcp
+  REST     {url}/api/v1     described by {url}/openapi.json
   health   {url}/health
 
 Ask it from another shell (with --server {url} when that is not the default port):

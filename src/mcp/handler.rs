@@ -3,12 +3,15 @@
 //! It keeps nothing but its session. Methods that the revision at hand does not have are refused by rmcp.
 
 mod approving;
+mod bounds;
 mod calling;
+mod tasks;
 mod way;
 
 use std::sync::Arc;
 
 use aiops_engine::Error;
+use bounds::{longest, whole};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::*,
@@ -70,6 +73,9 @@ impl Handler {
             .enable_resources_subscribe()
             .enable_completions()
             .build();
+        if self.core().desk.coordination.is_some() {
+            capabilities.extensions = ServerCapabilities::builder().enable_tasks().build().extensions;
+        }
         self.core().fixtures.declare(&mut capabilities);
         capabilities
     }
@@ -92,25 +98,6 @@ impl Handler {
     ) -> Result<T, Error> {
         self.core().calls.guard(what, &context.ct, work).await
     }
-}
-
-/// Our lists are one page, so no cursor can be ours.
-fn whole(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor) {
-        Some(_) => Err(ErrorData::invalid_params(
-            "cursor is not one that this server gave out; list without it",
-            None,
-        )),
-        None => Ok(()),
-    }
-}
-
-fn longest(uri: &str) -> Result<(), ErrorData> {
-    if uri.len() > resources::LONGEST {
-        let why = format!("uri must be at most {} bytes long, not {}", resources::LONGEST, uri.len());
-        return Err(ErrorData::invalid_params(why, None));
-    }
-    Ok(())
 }
 
 impl ServerHandler for Handler {
@@ -189,6 +176,9 @@ impl ServerHandler for Handler {
         };
         if request.request_state.is_some() {
             return Ok(self.resumed(offer, &request, &context).await);
+        }
+        if self.is_task(offer, &context) {
+            return Ok(self.begun(offer, request, &context).await);
         }
         let wait = approving::wait(&request);
         let answered = self.answer(offer, request, &context).await;
@@ -383,24 +373,33 @@ impl ServerHandler for Handler {
     async fn get_task(
         &self,
         request: GetTaskParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.core().fixtures.task(&request.task_id).map(GetTaskResult::new)
+        match tasks::workflow(&request.task_id) {
+            Some(id) => self.task(&id, &context).await.map(GetTaskResult::new),
+            None => self.core().fixtures.task(&request.task_id).map(GetTaskResult::new),
+        }
     }
 
     async fn update_task(
         &self,
         request: UpdateTaskParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.core().fixtures.update_task(&request.task_id, request.input_responses)
+        match tasks::workflow(&request.task_id) {
+            Some(id) => self.answered(&id, &request.input_responses, &context).await,
+            None => self.core().fixtures.update_task(&request.task_id, request.input_responses),
+        }
     }
 
     async fn cancel_task(
         &self,
         request: CancelTaskParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.core().fixtures.cancel_task(&request.task_id)
+        match tasks::workflow(&request.task_id) {
+            Some(id) => self.stopped(&id, &context).await,
+            None => self.core().fixtures.cancel_task(&request.task_id),
+        }
     }
 }

@@ -6,9 +6,8 @@ use futures::future::BoxFuture;
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CancelTaskMethod, DetailedTask, GetPromptRequestParams,
-        GetPromptResponse, GetTaskMethod, InputResponses, Prompt, ReadResourceResult, Resource,
-        ResourceTemplate, ServerCapabilities, Tool, UpdateTaskMethod,
+        CallToolRequestParams, CallToolResponse, DetailedTask, GetPromptRequestParams, GetPromptResponse,
+        InputResponses, Prompt, ReadResourceResult, Resource, ResourceTemplate, ServerCapabilities, Tool,
     },
     service::{RequestContext, SubscriptionSink},
 };
@@ -67,15 +66,20 @@ impl Fixtures {
         None
     }
 
-    pub(super) fn task(&self, _id: &str) -> Result<DetailedTask, ErrorData> {
-        Err(ErrorData::method_not_found::<GetTaskMethod>())
+    pub(super) fn task(&self, id: &str) -> Result<DetailedTask, ErrorData> {
+        Err(unknown(id))
     }
 
-    pub(super) fn update_task(&self, _id: &str, _answers: InputResponses) -> Result<(), ErrorData> {
-        Err(ErrorData::method_not_found::<UpdateTaskMethod>())
+    pub(super) fn update_task(&self, id: &str, _answers: InputResponses) -> Result<(), ErrorData> {
+        Err(unknown(id))
     }
 
-    pub(super) fn cancel_task(&self, _id: &str) -> Result<(), ErrorData> {
-        Err(ErrorData::method_not_found::<CancelTaskMethod>())
+    pub(super) fn cancel_task(&self, id: &str) -> Result<(), ErrorData> {
+        Err(unknown(id))
     }
+}
+
+fn unknown(id: &str) -> ErrorData {
+    let shown = aiops_engine::text::clean(id, 64).text;
+    ErrorData::invalid_params(format!("there is no task {shown:?}; a task is a workflow, by its id"), None)
 }

@@ -222,6 +222,9 @@ struct StepLine {
     /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<String>,
+    /// Whether the API server accepted a dry run; told until the step is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accepted: Option<bool>,
     /// What would change; told until the step is taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     diff: Vec<String>,
@@ -266,11 +269,13 @@ impl StepLine {
     fn of(step: &StepView) -> Self {
         let is_ahead = step.state == StepState::Pending;
         let proof = step.proof.clone().filter(|_| is_ahead).unwrap_or_default();
-        let back = if step.direction == Direction::Undo { "undo: " } else { "" };
+        let is_said = step.direction == Direction::Do || step.description.starts_with("undo: ");
+        let back = if is_said { "" } else { "undo: " };
         Self {
             does: format!("{back}{}", step.description),
             state: step.state,
             result: step.result.clone(),
+            accepted: proof.accepted,
             diff: proof.diff,
             notes: proof.notes,
             irreversible: is_ahead && step.undo == UndoClass::Irreversible,

@@ -40,6 +40,13 @@ pub(super) struct Core {
     settings: config::Mcp,
 }
 
+impl Core {
+    /// Whether only what changes nothing is offered.
+    pub(super) const fn is_read_only(&self) -> bool {
+        self.settings.read_only
+    }
+}
+
 /// A wheel of seven spokes with a pulse through it.
 const ICON: &str = concat!(
     "data:image/svg+xml;base64,",

@@ -50,6 +50,9 @@ pub(super) enum Done<T> {
     Nothing(T),
 }
 
+/// PostgreSQL's own time.
+pub(super) const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
+
 /// A transaction that is open.
 pub(super) struct Tx {
     conn: Transaction<'static, Any>,
@@ -213,9 +216,16 @@ impl Db {
         Ok(tx)
     }
 
+    /// The clock that tells this store's time, where no database does.
+    pub(super) fn own_clock(&self) -> Option<&dyn Clock> {
+        match self.dialect {
+            Dialect::Sqlite => Some(&*self.clock),
+            Dialect::Postgres => None,
+        }
+    }
+
     /// Now: the database's own time where several processes share it.
     async fn time(&self, tx: &mut Tx) -> Result<Millis, sqlx::Error> {
-        const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
         match self.dialect {
             Dialect::Sqlite => Ok(self.clock.now().as_millisecond()),
             Dialect::Postgres => sqlx::query_scalar(NOW).fetch_one(&mut *tx.conn).await,

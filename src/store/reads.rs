@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 use super::{
     accept::KNOWN,
-    db::{Db, Dialect, Done, Tx, Unit, number},
+    db::{Db, Dialect, Done, NOW, Tx, Unit, number},
     failure::Stop,
     rows::{
         incident::{self, SEVERITIES, incident_columns, parse_severity},
@@ -193,6 +193,16 @@ impl Db {
     pub(super) async fn next_due(&self) -> Result<Option<Millis>, StoreError> {
         let read = |row: &sqlx::any::AnyRow| Reader::plain("moment", row)?.int_opt();
         Ok(self.one(NEXT_DUE, Vec::new(), read).await?.flatten())
+    }
+
+    /// The store's time, outside of a transaction.
+    pub(super) async fn now(&self) -> Result<Millis, StoreError> {
+        if let Some(clock) = self.own_clock() {
+            return Ok(clock.now().as_millisecond());
+        }
+        let read = |row: &sqlx::any::AnyRow| Reader::plain("time", row)?.int();
+        let now = self.one(NOW, Vec::new(), read).await?;
+        now.ok_or_else(|| StoreError::Internal("the database told no time".to_owned()))
     }
 
     /// What was asked for under a key.

@@ -20,5 +20,6 @@ mod remediation;
 mod resources;
 mod spans;
 mod subscriptions;
+mod tasks;
 mod tools;
 mod world;

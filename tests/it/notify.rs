@@ -60,9 +60,9 @@ fn read(stream: &TcpStream) -> Came {
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(reader.read_line(&mut head).unwrap(), 0, "{head}");
     }
-    let head = head
-        .lines()
-        .map(|l| l.split_once(':').map_or(l.to_owned(), |(n, v)| format!("{}:{v}", n.to_lowercase())));
+    let head = head.lines().map(|l| {
+        l.split_once(':').map_or_else(|| l.to_owned(), |(n, v)| format!("{}:{v}", n.to_lowercase()))
+    });
     let head = head.collect::<Vec<_>>().join("\n");
     let length = header(&head, "content-length").parse().unwrap();
     let mut body = vec![0; length];
@@ -128,7 +128,7 @@ fn config(url: &str) -> Notify {
 }
 
 fn next(came: &mpsc::Receiver<Came>) -> Came {
-    came.recv_timeout(Duration::from_secs(10)).expect("the receiver is asked")
+    came.recv_timeout(Duration::from_secs(10)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ mod document;
 mod errors;
 mod incidents;
 mod others;
+mod processes;
 mod real;
 mod workflows;
 

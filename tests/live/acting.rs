@@ -4,6 +4,7 @@
 
 mod nodes;
 mod outages;
+mod planning;
 mod pods;
 mod refusals;
 mod workloads;

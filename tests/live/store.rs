@@ -209,7 +209,7 @@ async fn a_store_moves_from_sqlite_to_postgres_and_back() {
     let restored = backup::restore(&options(&url), &file, true, Arc::new(Wall)).await.unwrap();
     assert_eq!(restored.active, 25);
     let postgres = opened(&url).await;
-    let opened_second = open(&in_folder(&second), clock).await.unwrap();
+    let opened_second = open(&in_folder(&second), Arc::new(Wall)).await.unwrap();
     for store in [&postgres, opened_second.store()] {
         let all = store.workflows(&WorkflowFilter { limit: 99, ..WorkflowFilter::default() }).await.unwrap();
         assert_eq!(all.total, 25);

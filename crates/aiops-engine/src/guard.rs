@@ -118,4 +118,29 @@ pub mod names {
     pub const CONCURRENCY: &str = "concurrency";
     /// An approval that does not count.
     pub const APPROVAL: &str = "approval";
+
+    /// All of them, as `docs/errors.md` explains them.
+    pub const ALL: [&str; 21] = [
+        ACTING,
+        GRANTED_TO,
+        KILL_SWITCH,
+        BREAKER,
+        CLUSTER,
+        SCOPE,
+        OPT_OUT,
+        POLICY,
+        AUTONOMY,
+        UPGRADE,
+        COOLDOWN,
+        ERROR_BUDGET,
+        CONTROL_PLANE,
+        AUTOSCALER,
+        BLAST_RADIUS,
+        EVICTION,
+        PLAN_SIZE,
+        DEDUP,
+        TARGET_LOCK,
+        CONCURRENCY,
+        APPROVAL,
+    ];
 }

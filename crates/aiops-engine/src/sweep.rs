@@ -25,11 +25,19 @@ use crate::{
 pub const MOST_REPORTS: usize = 100;
 /// With so many open incidents no more are opened: nobody reads them, and the breaker has long been open.
 pub const MOST_OPEN: usize = 2_000;
-/// Detectors remember what happened for up to an hour (a kill, a failed job). A finding that began before its incident
-/// was closed is that memory, and opens none before this has passed.
-const MEMORY: Millis = 65 * 60_000;
-/// A finding that tells no beginning opens no new incident so soon after one was closed.
-const REST: Millis = 5 * 60_000;
+/// What detectors remember for a while after it happened, and for how long (see `docs/issues.md`). A finding of these
+/// that began before its incident was closed is that memory.
+const REMEMBERED: [(&str, Millis); 5] = [
+    ("oom_kill", 65 * MINUTE),
+    ("crash_loop", 65 * MINUTE),
+    ("job_failed", 24 * 60 * MINUTE),
+    ("pod_failed", 24 * 60 * MINUTE),
+    ("pod_evicted", 24 * 60 * MINUTE),
+];
+/// Other trouble lasts while it is found. It opens no new incident so soon after one was closed: what repaired it may
+/// not be seen everywhere yet.
+const REST: Millis = 5 * MINUTE;
+const MINUTE: Millis = 60_000;
 
 /// What a sweep remembers for the next: since when the trouble of an open incident is not seen any more. Losing it only
 /// begins the grace anew.
@@ -161,12 +169,13 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
 /// Whether a finding is what is left to be seen of trouble whose incident was closed.
 fn is_remembered(finding: &Finding, closed_at: Option<Millis>, now: Millis) -> bool {
     let Some(closed_at) = closed_at else { return false };
-    let age = now.saturating_sub(closed_at);
-    match finding.issue.since {
-        Some(since) if since.saturating_mul(1_000) > closed_at => false,
-        Some(_) => age < MEMORY,
-        None => age < REST,
+    let began_later = finding.issue.since.is_some_and(|since| since.saturating_mul(1_000) > closed_at);
+    if began_later {
+        return false;
     }
+    let remembered =
+        REMEMBERED.iter().find(|(code, _)| *code == finding.issue.code && finding.issue.since.is_some());
+    now.saturating_sub(closed_at) < remembered.map_or(REST, |(_, long)| *long)
 }
 
 fn target(finding: &Finding) -> Target {

@@ -101,7 +101,8 @@ pub(super) fn headline(workflow: &Value) -> String {
 
 /// What a step does and what came of it.
 pub(super) fn step_line(step: &Value) -> String {
-    let back = if text(step, "direction") == "undo" { "undo: " } else { "" };
+    let is_said = text(step, "direction") != "undo" || text(step, "description").starts_with("undo: ");
+    let back = if is_said { "" } else { "undo: " };
     let mut said = format!("{back}{}", clean(text(step, "description")));
     let result = text(step, "result");
     if !result.is_empty() {

@@ -36,7 +36,7 @@ use crate::mcp::{
 };
 
 /// The one question's key.
-const QUESTION: &str = "approval";
+pub(super) const QUESTION: &str = "approval";
 /// What stands before the name of a rule of the policy.
 const POLICY: &str = "policy/";
 /// The longest question, in bytes.
@@ -53,9 +53,9 @@ struct Subject {
 
 /// What the person said.
 #[derive(Debug, Deserialize)]
-struct Said {
-    approve: bool,
-    reason: Option<String>,
+pub(super) struct Said {
+    pub(super) approve: bool,
+    pub(super) reason: Option<String>,
 }
 
 /// How long the call asks to wait.
@@ -116,13 +116,23 @@ impl Handler {
         answered: &CallToolResult,
         context: &RequestContext<RoleServer>,
     ) -> Option<Asking> {
-        if !offer.tool.is_coordinated() || context.client_capabilities()?.elicitation.is_none() {
+        if !offer.tool.is_coordinated() {
             return None;
         }
         let structured = answered.structured_content.as_ref()?.as_object()?;
-        let asking = Asking::of(structured)?;
+        self.counting(Asking::of(structured), context).await
+    }
+
+    /// The question, where the client can be asked and the policy lets its answer count.
+    pub(super) async fn counting(
+        &self,
+        asking: Option<Asking>,
+        context: &RequestContext<RoleServer>,
+    ) -> Option<Asking> {
+        let asking = asking?;
+        context.client_capabilities()?.elicitation?;
         let caller = self.caller(context);
-        // It is named who may not decide in any case; asking them would be a promise.
+        // Who is nobody in particular may not decide in any case; asking them would be a promise.
         if !caller.is_identified {
             return None;
         }
@@ -192,14 +202,14 @@ async fn decide(
 }
 
 /// The person's decision in an answer that was given. A form that was turned away or left is none.
-fn said(answer: &Value) -> Option<Said> {
+pub(super) fn said(answer: &Value) -> Option<Said> {
     (answer.get("action")?.as_str()? == "accept")
         .then(|| serde_json::from_value(answer.get("content")?.clone()).ok())
         .flatten()
 }
 
 /// A question about a plan that waits.
-struct Asking {
+pub(super) struct Asking {
     subject: Subject,
     rule: String,
     message: String,
@@ -207,7 +217,7 @@ struct Asking {
 
 impl Asking {
     /// What the answer of an ordering tool says of a plan that waits.
-    fn of(ordered: &Map<String, Value>) -> Option<Self> {
+    pub(super) fn of(ordered: &Map<String, Value>) -> Option<Self> {
         // Only what is ordered has an estimate; who looks at a workflow asks for no decision.
         ordered.get("estimated_duration")?;
         let awaiting = ordered.get("awaiting")?;
@@ -257,14 +267,18 @@ impl Asking {
         })
     }
 
-    /// The question as an answer.
-    fn as_answer(&self) -> Option<InputRequiredResult> {
+    /// The question for a client that is answered with it.
+    pub(super) fn as_input(&self) -> Option<InputRequest> {
         let request = json!({
             "method": "elicitation/create",
             "params": {"mode": "form", "message": self.message, "requestedSchema": Self::form()},
         });
-        let request: InputRequest = serde_json::from_value(request).ok()?;
-        let questions = std::iter::once((QUESTION.to_owned(), request)).collect();
+        serde_json::from_value(request).ok()
+    }
+
+    /// The question as an answer.
+    fn as_answer(&self) -> Option<InputRequiredResult> {
+        let questions = std::iter::once((QUESTION.to_owned(), self.as_input()?)).collect();
         Some(InputRequiredResult::new(Some(questions), serde_json::to_string(&self.subject).ok()))
     }
 }

@@ -51,14 +51,22 @@ impl Handler {
         }
     }
 
-    /// Refuses what writes to who comes from other machines and shows no token.
+    /// Refuses a tool that writes to who may not act.
     pub(super) fn check(&self, offer: &Offer, caller: &Caller) -> Result<(), Error> {
+        if offer.tool.meta().hints.read_only { Ok(()) } else { self.may_act(offer.tool.meta().name, caller) }
+    }
+
+    /// Refuses who comes from other machines and shows no token, and everybody where only reading is offered.
+    pub(super) fn may_act(&self, what: &str, caller: &Caller) -> Result<(), Error> {
+        if self.core().is_read_only() {
+            return Err(Error::refused(what, "mcp.readOnly", "this server is started to change nothing"));
+        }
         let is_open = matches!(self.way, Way::Http { is_open: true, .. });
-        if offer.tool.meta().hints.read_only || caller.is_identified || !is_open {
+        if caller.is_identified || !is_open {
             return Ok(());
         }
         Err(Error::refused(
-            offer.tool.meta().name,
+            what,
             "http.insecureAnonymous",
             "without tokens nobody may act over a port that other machines reach; set http.tokenFile",
         ))

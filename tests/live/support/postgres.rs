@@ -4,6 +4,7 @@
 //! port.
 
 use std::{
+    fs::OpenOptions,
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -54,7 +55,8 @@ impl Postgres {
             "-c",
             "log_min_messages=fatal",
         ]);
-        self.server = Some(postgres.spawn().unwrap());
+        let log = OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        self.server = Some(postgres.stderr(log).spawn().unwrap());
         let until = Instant::now() + SOON;
         while let Err(error) = PgConnection::connect(&self.url()).await {
             assert!(Instant::now() < until, "the server does not answer: {error}");

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Inner, report};
 use crate::{
     answer::near,
+    audit,
     coordination::{IncidentList, IncidentQuery, IncidentSummary, IncidentView, NewIncident},
     error::Error,
     fingerprint::{fingerprint, sha256},
@@ -19,7 +20,7 @@ use crate::{
         target::Target,
         wire_time,
     },
-    ports::store::{Entry, IncidentFilter, Report, StoreError, WorkflowFilter},
+    ports::store::{AuditLine, Entry, IncidentFilter, Report, StoreError, WorkflowFilter},
     redact::Redactor,
     settings::policy::severity_word,
 };
@@ -178,8 +179,23 @@ impl Inner {
             let lines = self.store.audit(workflow.as_str(), 0, report::MOST_LINES).await.map_err(failed)?;
             told.extend(record.map(|record| report::Told { record, lines }));
         }
-        let document = report::render(&incident, &told, self.now());
+        let beside = self.circumstances(&incident).await.map_err(failed)?;
+        let document = report::render(&incident, &told, &beside, self.now());
         Ok(Redactor.redact(&document).into_owned())
+    }
+
+    /// What was recorded about the incident itself, and of the kill switch and the breaker while it was open.
+    async fn circumstances(&self, incident: &Incident) -> Result<Vec<AuditLine>, StoreError> {
+        let heads = self.store.audit_heads().await?;
+        let last = heads.iter().find(|(chain, ..)| chain == audit::CONTROL).map_or(0, |(_, seq, _)| *seq);
+        let after = last.saturating_sub(i64::from(report::MOST_LINES)).max(0);
+        let mut lines = self.store.audit(audit::CONTROL, after, report::MOST_LINES).await?;
+        let until = incident.closed_at.unwrap_or_else(|| self.now());
+        lines.retain(|line| {
+            let is_then = (incident.first_seen..=until).contains(&line.entry.at);
+            line.entry.object == incident.id.as_str() || (line.entry.action == "control" && is_then)
+        });
+        Ok(lines)
     }
 
     async fn read_incident(&self, id: &IncidentId) -> Result<Incident, Error> {

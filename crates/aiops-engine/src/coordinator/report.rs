@@ -34,14 +34,15 @@ pub(super) struct Told {
     pub(super) lines: Vec<AuditLine>,
 }
 
-/// Writes the document. Writing into a text cannot fail.
-pub(super) fn render(incident: &Incident, told: &[Told], now: Millis) -> String {
+/// Writes the document; `beside` are lines of the chain `control` that belong to the story. Writing into a text cannot
+/// fail.
+pub(super) fn render(incident: &Incident, told: &[Told], beside: &[AuditLine], now: Millis) -> String {
     let mut out = String::new();
     let title = if incident.body.title.is_empty() { &incident.issue } else { &incident.body.title };
     line(&mut out, format!("# {}: {}", incident.id, plain(title)));
     line(&mut out, "");
     head(&mut out, incident, now);
-    timeline(&mut out, incident, told);
+    timeline(&mut out, incident, told, beside);
     for told in told.iter().rev() {
         workflow(&mut out, told);
     }
@@ -81,29 +82,11 @@ fn head(out: &mut String, incident: &Incident, now: Millis) {
     }
 }
 
-fn timeline(out: &mut String, incident: &Incident, told: &[Told]) {
+fn timeline(out: &mut String, incident: &Incident, told: &[Told], beside: &[AuditLine]) {
     let mut moments: Vec<(Millis, String)> =
         vec![(incident.first_seen, format!("first reported by {}", incident.source.as_str()))];
-    for told in told {
-        let id = &told.record.workflow.id;
-        for audit in &told.lines {
-            let entry = &audit.entry;
-            let detail = match &entry.body {
-                serde_json::Value::Null => String::new(),
-                body if body.as_object().is_some_and(serde_json::Map::is_empty) => String::new(),
-                body => format!(" {}", code(&body.to_string())),
-            };
-            let said = format!(
-                "{id} #{}: {} by {} ({}) on {}{detail}",
-                audit.seq,
-                code(&entry.action),
-                code(&entry.actor),
-                entry.via.as_str(),
-                code(&entry.object)
-            );
-            moments.push((entry.at, said));
-        }
-    }
+    let lines = told.iter().flat_map(|told| &told.lines).chain(beside);
+    moments.extend(lines.map(|line| (line.entry.at, recorded(line))));
     if let Some(at) = incident.closed_at {
         moments.push((at, format!("closed as {}", incident.status.as_str())));
     }
@@ -114,6 +97,25 @@ fn timeline(out: &mut String, incident: &Incident, told: &[Told]) {
         line(out, format!("- {} {said}", when(at)));
     }
     line(out, "");
+}
+
+/// A line of an audit chain, with its place there.
+fn recorded(line: &AuditLine) -> String {
+    let entry = &line.entry;
+    let detail = match &entry.body {
+        serde_json::Value::Null => String::new(),
+        body if body.as_object().is_some_and(serde_json::Map::is_empty) => String::new(),
+        body => format!(" {}", code(&body.to_string())),
+    };
+    format!(
+        "{} #{}: {} by {} ({}) on {}{detail}",
+        line.chain,
+        line.seq,
+        code(&entry.action),
+        code(&entry.actor),
+        entry.via.as_str(),
+        code(&entry.object)
+    )
 }
 
 fn workflow(out: &mut String, told: &Told) {

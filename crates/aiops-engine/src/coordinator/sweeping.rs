@@ -3,14 +3,14 @@
 //!
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
-use std::collections::{BTreeMap, VecDeque};
+mod signals;
 
-use aiops_inventory::{
-    Inventory, Kind, Sync,
-    inventory::{Connection, Source},
-};
+use std::collections::VecDeque;
+
+use aiops_inventory::inventory::Source;
 use serde_json::json;
 
+use self::signals::{is_complete, signals};
 use super::{Coordinator, Inner};
 use crate::{
     breaker::{self, Breaker, Share, Signals},
@@ -33,17 +33,18 @@ use crate::{
 /// The duty that whoever sweeps holds, and for how long after its last sign of life.
 const DUTY: &str = "sweep";
 const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
+/// So often it is held anew: each time is a commit.
+const DUTY_EVERY: Millis = 5_000;
 /// Changes of the rows are swept at most so often.
 const SHORTEST: Millis = 1_000;
 /// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
 const LONGEST_BLIND: Millis = 60_000;
-/// An API server that does not answer for this long opens the breaker.
-const API_DOWN: Millis = 5_000;
 /// Failures of the API server are judged over this long.
 const API_WINDOW: Millis = 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;
+const RETENTION_BATCHES: u32 = 20;
 /// Most incidents that may trigger by themselves in one sweep; where policy lets them at all.
 const MOST_AUTOMATIC: usize = 10;
 
@@ -56,6 +57,7 @@ pub(crate) struct Sweeper {
     last: Option<Last>,
     /// Requests to the API server and failed ones, as they were counted within the last minute.
     counts: VecDeque<(Millis, u64, u64)>,
+    held_at: Millis,
     anchored_at: Millis,
     retained_at: Millis,
     is_failing: bool,
@@ -109,13 +111,17 @@ impl Coordinator {
 impl Inner {
     async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
         let failed = |error| Error::from_store("holding the duty of the sweep", error);
-        if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
-            // Whoever has it keeps its own memory.
-            *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
-            return Ok(());
-        }
         if self.store.writable().is_err() {
             return Ok(());
+        }
+        let now = self.now();
+        if !(0..DUTY_EVERY).contains(&now.saturating_sub(sweeper.held_at)) {
+            if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
+                // Whoever has it keeps its own memory.
+                *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
+                return Ok(());
+            }
+            sweeper.held_at = now;
         }
         self.sweep_once(sweeper).await?;
         self.watch_storms(sweeper).await?;
@@ -249,7 +255,8 @@ impl Inner {
                 severity: Some(incident.severity),
                 ..Trigger::default()
             };
-            match self.trigger(&Caller::system(via), trigger).await {
+            // The trigger's future is large, and rare here.
+            match Box::pin(self.trigger(&Caller::system(via), trigger)).await {
                 Ok(triggered) => tracing::info!(
                     incident.id = %incident.id,
                     workflow.id = triggered.workflow_id.as_deref().unwrap_or_default(),
@@ -342,59 +349,22 @@ impl Inner {
         if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {
             sweeper.retained_at = now;
             let before = now.saturating_sub(millis(timing.retention));
-            let gone = self.store.retain(before, RETENTION_BATCH).await;
-            let (workflows, incidents) =
-                gone.map_err(|error| Error::from_store("deleting what is old", error))?;
+            let (mut workflows, mut incidents) = (0, 0);
+            for _ in 0..RETENTION_BATCHES {
+                let gone = self.store.retain(before, RETENTION_BATCH).await;
+                let gone = gone.map_err(|error| Error::from_store("deleting what is old", error))?;
+                workflows += gone.0;
+                incidents += gone.1;
+                if gone.0.max(gone.1) < u64::from(RETENTION_BATCH) {
+                    break;
+                }
+            }
             if workflows > 0 || incidents > 0 {
                 tracing::info!(workflows, incidents, "what ended long ago was deleted; its audit lines stay");
             }
         }
         Ok(())
     }
-}
-
-/// Whether every kind that detectors look at is known and fresh.
-fn is_complete(inventory: &Inventory) -> bool {
-    Kind::ALL.into_iter().all(|kind| match inventory.status(kind).sync {
-        Sync::Synced => true,
-        Sync::Absent => kind.is_optional(),
-        _ => false,
-    })
-}
-
-/// What the breaker looks at, from the rows and what the detectors found.
-fn signals(inventory: &Inventory, findings: Option<&[Finding]>, incidents: u64, now: Millis) -> Signals {
-    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced);
-    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-    let zones = is_fresh(Kind::Node).then(|| {
-        let mut zones: BTreeMap<String, Share> = BTreeMap::new();
-        for node in inventory.nodes().iter() {
-            let zone = node.meta.labels.get("topology.kubernetes.io/zone");
-            let share = zones.entry(zone.map(ToString::to_string).unwrap_or_default()).or_default();
-            share.all += 1;
-            // A node that never reported is joining, and the detector says when it takes too long.
-            share.bad += u64::from(node.ready() == Some(false));
-        }
-        zones.into_iter().collect()
-    });
-    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
-    let workloads = findings.filter(|_| kinds.into_iter().all(is_fresh)).map(|findings| {
-        let all =
-            inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
-        let is_workload = |finding: &&Finding| {
-            matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
-        };
-        let bad: std::collections::BTreeSet<_> =
-            findings.iter().filter(is_workload).map(|finding| &finding.issue.object).collect();
-        Share { all: count(all), bad: count(bad.len()) }
-    });
-    let api_down = match &inventory.info().connection {
-        Connection::Down { since, reason } if now.saturating_sub(since.saturating_mul(1_000)) >= API_DOWN => {
-            Some(format!("the API server does not answer: {reason}"))
-        }
-        _ => None,
-    };
-    Signals { zones, incidents: Some(incidents), workloads, api: None, api_down }
 }
 
 #[cfg(test)]

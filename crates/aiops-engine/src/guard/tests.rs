@@ -281,3 +281,16 @@ fn every_action_and_trait_has_its_word() {
         .collect();
     assert_eq!(unknown, Vec::<String>::new());
 }
+
+#[test]
+fn every_rule_is_explained() {
+    let page = include_str!("../../../../docs/errors.md");
+    for name in names::ALL {
+        let is_there = page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}/NAME`"));
+        assert!(is_there, "docs/errors.md does not explain the rule {name}");
+    }
+    for verdict in World::new().rule().rules {
+        let name = verdict.rule.split('/').next().unwrap();
+        assert!(names::ALL.contains(&name), "{name} is not in names::ALL");
+    }
+}

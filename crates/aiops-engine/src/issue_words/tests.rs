@@ -1,3 +1,5 @@
+//! The table of words: complete, without a word for two things, and the same in the documentation.
+
 use std::collections::BTreeSet;
 
 use super::*;

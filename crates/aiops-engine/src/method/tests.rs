@@ -1,3 +1,5 @@
+//! Marks of tools on workloads and their owners, and what follows from them.
+
 use aiops_inventory::Kind;
 use serde_json::json;
 

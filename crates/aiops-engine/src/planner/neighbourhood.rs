@@ -327,6 +327,9 @@ impl Neighbourhood {
                 let namespace = value::text(object, "/namespace");
                 Some(Target::new(&*kind.group, &*kind.kind, namespace, value::text(object, "/name")))
             })
+        } else if super::known_kind(&self.problem.target.kind).is_none() {
+            // The target is an operator's resource itself.
+            Some(self.problem.target.clone())
         } else {
             self.owners.resource.clone()
         };

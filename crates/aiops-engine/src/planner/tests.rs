@@ -1,3 +1,5 @@
+//! Plans: what is chosen, in which order, under which name, and what is refused.
+
 use serde_json::json;
 
 use super::{

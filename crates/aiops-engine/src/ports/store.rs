@@ -360,6 +360,10 @@ pub trait Store: Send + Sync {
     /// Takes a trigger, in one commit. When it returns `New`, the workflow survives everything.
     async fn accept(&self, acceptance: &Acceptance) -> Result<Taken, StoreError>;
 
+    /// The store's own time, by which leases run: what is counted in windows over all that share the store is counted by
+    /// it, whatever this process's clock says.
+    async fn time(&self) -> Result<Millis, StoreError>;
+
     /// What a caller asked for under this key, and the workflow that came of it: a repeated request is answered before
     /// anything is judged anew. It may be past its `expires_at`, and counts for nothing then.
     async fn request(

@@ -4,7 +4,7 @@
 
 use super::{Draft, Move, Remedy};
 use crate::{
-    model::{action::Action, plan::Risk},
+    model::{action::Action, plan::Risk, target::Target},
     planner::Neighbourhood,
 };
 
@@ -38,16 +38,24 @@ impl Remedy for Nudge {
         if near.owners.application.is_some() || near.owners.release.is_some() {
             return Err(String::new());
         }
+        if resource.key() == target.key() {
+            return Ok(draft(
+                resource,
+                format!("{target} is an operator's resource, which the operator is made to look at again"),
+            ));
+        }
         let what = if target.kind == "ClusterOperator" { "is configured by" } else { "is controlled by" };
-        Ok(Draft {
-            why: format!("{target} {what} {resource}, whose operator is made to look at it again"),
-            moves: vec![Move::new(
-                format!("Nudge the operator of {resource}"),
-                Action::NudgeOperator { target: resource.clone() },
-            )],
-            expected: format!("the operator of {resource} reconciles {target}"),
-            risk: Risk::Medium,
-            seconds: SECONDS,
-        })
+        Ok(draft(resource, format!("{target} {what} {resource}, whose operator is made to look at it again")))
+    }
+}
+
+fn draft(resource: &Target, why: String) -> Draft {
+    let action = Action::NudgeOperator { target: resource.clone() };
+    Draft {
+        why,
+        moves: vec![Move::new(format!("Nudge the operator of {resource}"), action)],
+        expected: format!("the operator of {resource} reconciles it and what it made"),
+        risk: Risk::Medium,
+        seconds: SECONDS,
     }
 }

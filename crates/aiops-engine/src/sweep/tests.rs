@@ -14,8 +14,6 @@ impl Ids for Counter {
     }
 }
 
-const MINUTE: Millis = 60_000;
-
 fn finding(code: &'static str, name: &str, severity: Severity, also: &[&'static str]) -> Finding {
     let object = Object::new("Deployment", "shop".into(), name.into());
     let issue = Issue::new(code, severity, object, Some(100), "it keeps ending; token=abc123secretvalue");
@@ -147,6 +145,23 @@ fn what_detectors_still_remember_opens_nothing_again() {
     assert_eq!(new_at(Some(201), 210_000), 1);
     assert_eq!(new_at(None, 210_000), 0);
     assert_eq!(new_at(None, 200_000 + 5 * MINUTE), 1);
+}
+
+#[test]
+fn what_lasts_is_trouble_again_soon_after_its_incident_was_closed() {
+    for (code, quiet) in [("image_pull", 5), ("node_not_ready", 5), ("job_failed", 24 * 60)] {
+        let lasting = finding(code, "web", Severity::High, &[]);
+        let mut closed = opened(&lasting);
+        closed.status = IncidentStatus::Resolved;
+        closed.closed_at = Some(200_000);
+        let closed = [closed];
+        let new_at = |now| {
+            let sight = Sight { closed: &closed, ..sight(std::slice::from_ref(&lasting), &[], now) };
+            decide(sight, &Counter::default(), &mut Memory::default()).reports.len()
+        };
+        assert_eq!(new_at(200_000 + quiet * MINUTE - 1), 0, "{code}");
+        assert_eq!(new_at(200_000 + quiet * MINUTE), 1, "{code}");
+    }
 }
 
 #[test]

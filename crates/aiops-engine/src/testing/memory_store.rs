@@ -153,6 +153,10 @@ impl Store for MemoryStore {
         self.write(|state, now| state.accept(acceptance, now))
     }
 
+    async fn time(&self) -> Result<Millis, StoreError> {
+        Ok(self.now())
+    }
+
     async fn request(
         &self,
         principal: &str,

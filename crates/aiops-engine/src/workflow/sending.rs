@@ -71,18 +71,19 @@ impl Executor {
         if !self.may_send(work.held).await {
             return Ok(Turn::Lost);
         }
-        let spends = self.spends(work, at, step);
+        let time = self.inner.store.time().await?;
+        let spends = self.spends(work, at, step, time);
         let event = Event::Intended {
             step: at,
             pre_image: ready.pre_image,
             post_image: ready.post_image,
-            intent: intent(&ready.mutation, &object),
+            intent: intent(&ready.mutation, &object, time),
             spends,
         };
         match self.commit(work, event).await {
             Err(Stop::Store(StoreError::Taken { what, .. })) => {
                 let window = millis(self.inner.settings.limits.budget_window).max(1);
-                let rest = window.saturating_sub(self.now().rem_euclid(window));
+                let rest = window.saturating_sub(time.rem_euclid(window));
                 return self.pause(work, at, rest, format!("{what} is used up")).await;
             }
             other => other?,
@@ -146,17 +147,17 @@ impl Executor {
     }
 
     /// What a step uses up of the budgets: once, however often it is tried, for it has one effect at most; but once more in
-    /// a new bucket, because the effect may come to lie in it.
-    fn spends(&self, work: &Work<'_>, at: StepAt, step: &StepRecord) -> Vec<Write> {
+    /// a new bucket, because the effect may come to lie in it. `time` is the store's.
+    fn spends(&self, work: &Work<'_>, at: StepAt, step: &StepRecord, time: Millis) -> Vec<Write> {
         let limits = &self.inner.settings.limits;
         let window = millis(limits.budget_window).max(1);
         let bucket = |at: Millis| at.div_euclid(window);
-        let now = self.now();
-        let last = record::attempts(&work.record, at).last().map(|attempt| bucket(attempt.intent_at));
-        if last == Some(bucket(now)) {
+        let attempts = record::attempts(&work.record, at);
+        let last = attempts.last().and_then(|attempt| attempt.intent.get("storeTime")?.as_i64());
+        if last.map(bucket) == Some(bucket(time)) {
             return Vec::new();
         }
-        guard::spends(limits, step.action.target(), now)
+        guard::spends(limits, step.action.target(), time)
     }
 
     /// Commits what became of a request.
@@ -230,13 +231,14 @@ fn applied(at: StepAt, accepted: &Accepted) -> Event {
 }
 
 /// What is recorded of a request before it is sent: no body, which may hold what is not ours to keep.
-fn intent(mutation: &Mutation, object: &Value) -> Value {
+fn intent(mutation: &Mutation, object: &Value, time: Millis) -> Value {
     json!({
         "verb": mutation.verb,
         "target": mutation.target,
         "uid": mutation.uid,
         "resourceVersion": mutation.resource_version,
         "generation": object.pointer("/metadata/generation"),
+        "storeTime": time,
     })
 }
 

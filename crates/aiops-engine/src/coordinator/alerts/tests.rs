@@ -12,7 +12,7 @@ use crate::{
 fn alert(is_resolved: bool, labels: &[(&str, &str)]) -> Alert {
     let labels: BTreeMap<String, String> =
         labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let fingerprint = crate::fingerprint::sha256(&format!("{labels:?}"))[..16].to_owned();
+    let fingerprint = crate::fingerprint::sha256(&format!("{labels:?}")).chars().take(16).collect();
     let annotations = [("summary".to_owned(), "it is down".to_owned())].into();
     Alert { is_resolved, labels, annotations, fingerprint, ..Alert::default() }
 }

@@ -236,3 +236,31 @@ async fn the_story_of_an_incident_without_a_workflow_says_so() {
         assert!(story.contains(part), "{part:?} is missing in:\n{story}");
     }
 }
+
+#[tokio::test]
+async fn the_story_tells_who_closed_it_and_what_was_switched_meanwhile() {
+    let world = World::new();
+    let switch = async |mode: &str| {
+        let change =
+            crate::coordination::ControlChange { mode: mode.to_owned(), reason: Some("freeze".to_owned()) };
+        world.coordinator.set_control(&ann(), change).await.unwrap();
+        world.pass(MINUTE);
+    };
+    switch("pause").await;
+    let made = create(&world, new("x")).await;
+    let other = create(&world, new("y")).await;
+    switch("stop").await;
+    for id in [&made.id, &other.id] {
+        let id = IncidentId::parse(id).unwrap();
+        world.coordinator.resolve_incident(&ann(), &id, Some("rebooted".to_owned())).await.unwrap();
+    }
+    world.pass(MINUTE);
+    switch("run").await;
+    let id = IncidentId::parse(&made.id).unwrap();
+    let story = world.coordinator.incident_report(&ann(), &id).await.unwrap();
+    let told: Vec<&str> = story.lines().filter(|line| line.contains("control #")).collect();
+    assert_eq!(told.len(), 2, "{story}");
+    assert!(told[0].contains("\"mode\":\"stop\"") && told[0].contains("`ann`"), "{story}");
+    assert!(told[1].contains("incident_closed") && told[1].contains(&made.id), "{story}");
+    assert!(story.contains("Closed with: `rebooted`."), "{story}");
+}

@@ -3,7 +3,7 @@
 //!
 //! It refuses what cannot be: unknown kinds and issues, names that are none, objects that the rows know not to exist.
 
-use aiops_inventory::{Inventory, Kind};
+use aiops_inventory::{Inventory, Kind, Row, Table, rows::Owner};
 
 use super::super::Inner;
 use crate::{
@@ -78,8 +78,12 @@ impl Inner {
 
     /// The object that a caller names.
     pub(super) fn named(&self, kind: &str, namespace: &str, name: &str) -> Result<Target, Error> {
-        let Some((group, kind)) = planner::known_kind(kind) else { return Err(unknown_kind(kind)) };
         discovery::check_name("name", name)?;
+        let Some((group, kind)) = planner::known_kind(kind) else {
+            // Incidents of what an operator made stand under its resource, whose kind only owner references tell.
+            let owner = owner_in_rows(&self.engine.look(), kind, namespace, name);
+            return owner.ok_or_else(|| unknown_kind(kind));
+        };
         // The contract asks for a namespace even of objects that have none.
         let namespace = if planner::is_of_cluster(kind) { "" } else { namespace };
         if !planner::is_of_cluster(kind) {
@@ -89,6 +93,26 @@ impl Inner {
         exists(&self.engine.look(), &target)?;
         Ok(target)
     }
+}
+
+/// The custom resource of this kind and name that controls a workload of the namespace, as the workload's row tells.
+fn owner_in_rows(inventory: &Inventory, kind: &str, namespace: &str, name: &str) -> Option<Target> {
+    fn owners<'a, R: Row>(
+        table: &'a Table<R>,
+        namespace: &str,
+    ) -> impl Iterator<Item = &'a Owner> + use<'a, R> {
+        table.in_namespace(namespace).filter_map(|row| row.meta().owner.as_deref())
+    }
+    let wanted = kind.trim();
+    let mut known = owners(inventory.deployments(), namespace)
+        .chain(owners(inventory.stateful_sets(), namespace))
+        .chain(owners(inventory.daemon_sets(), namespace))
+        .chain(owners(inventory.replica_sets(), namespace))
+        .chain(owners(inventory.jobs(), namespace))
+        .chain(owners(inventory.pods(), namespace));
+    let owner = known.find(|owner| owner.name == name && owner.kind.eq_ignore_ascii_case(wanted))?;
+    let group = owner.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+    Some(Target::new(group, owner.kind.as_str(), namespace, name))
 }
 
 fn unknown_kind(kind: &str) -> Error {

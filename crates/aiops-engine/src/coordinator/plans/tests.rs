@@ -1,3 +1,5 @@
+//! Requests about plans and methods: from what a caller names to what it is shown.
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -174,6 +176,30 @@ async fn what_a_trigger_names_is_read_from_memory() {
     ] {
         let error = problem(trigger).unwrap_err().to_string();
         assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_operator_made_may_be_named_by_its_resource() {
+    let world = World::crashing();
+    world.edit("deployments", "web", |web| {
+        web["metadata"]["ownerReferences"] = json!([
+            {"apiVersion": "kafka.strimzi.io/v1", "kind": "Kafka", "name": "events", "uid": "u-k", "controller": true},
+        ]);
+    });
+    world.put("kafkas", json!({"metadata": {"name": "events", "namespace": "shop", "uid": "u-k"}}));
+    let coordinator = coordinator(world.engine_with_rows());
+    let (problem, _) = coordinator.0.problem(&trigger("kafka", "events", "crash_loop")).unwrap();
+    assert_eq!((problem.target.group.as_str(), problem.target.kind.as_str()), ("kafka.strimzi.io", "Kafka"));
+    let request = PlanRequest { trigger: trigger("Kafka", "events", "crash_loop") };
+    let view = coordinator.plan(&ann(), request).await.unwrap();
+    assert_eq!(
+        (view.remedy.as_str(), view.steps[0].target.as_str()),
+        ("nudge-operator", "Kafka shop/events")
+    );
+    for (kind, name) in [("Kafka", "other"), ("Rabbit", "events")] {
+        let error = coordinator.0.problem(&trigger(kind, name, "crash_loop")).unwrap_err().to_string();
+        assert!(error.contains("no kind that can be repaired"), "{error}");
     }
 }
 

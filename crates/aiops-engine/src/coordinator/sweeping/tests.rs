@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use aiops_inventory::{Kind, Sync};
 use async_trait::async_trait;
 use serde_json::Value;
 

@@ -127,7 +127,8 @@ fn budgets(history: &History, replay: &Replay, findings: &mut Findings) {
     // However often a step is tried, it has one effect at most.
     let mut buckets: BTreeMap<(i64, &str), BTreeSet<&str>> = BTreeMap::new();
     for intent in &replay.intents {
-        let bucket = intent.at / history.limits.window;
+        // The bucket is of the clock that the intent was dated by, which may be wrong: budgets rest on it.
+        let bucket = intent.attempt.intent_at.div_euclid(history.limits.window);
         buckets.entry((bucket, "")).or_default().insert(&intent.key);
         if !intent.namespace.is_empty() {
             buckets.entry((bucket, &intent.namespace)).or_default().insert(&intent.key);

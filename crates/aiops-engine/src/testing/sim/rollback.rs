@@ -65,7 +65,7 @@ fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
         .into_iter()
         .filter(|(_, action)| scene::is_reversible(action))
         .collect();
-    let plans_run = if is_proof() { 3_000 } else { 300 };
+    let plans_run = if is_proof() { 3_000 } else { 100 };
     let mut undone: BTreeMap<&str, u32> = BTreeMap::new();
     let mut ends: BTreeMap<Phase, u32> = BTreeMap::new();
     for seed in 0..plans_run {
@@ -77,7 +77,7 @@ fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
         // Whole plans in one bucket: budgets are proven elsewhere.
         settings.limits.budget_per_namespace = 100;
         settings.limits.budget_per_cluster = 100;
-        let options = Options { seed, processes: 1, defect: None, settings };
+        let options = Options { seed, processes: 1, defect: None, settings, jumps: false };
         let mut sim = Sim::new(&base, Faults::script([]), options);
         sim.model.refuse_effect(&format!("/{fails_at}/do"));
         let before = image(&sim, &actions);
@@ -125,6 +125,7 @@ fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
     println!("rollback: {plans_run} plans, undone: {undone:?}, ends: {ends:?}");
     for name in ["scale-workload", "rollback-workload", "set-resources", "cordon-node", "uncordon-node"] {
         let count = undone.get(name).copied().unwrap_or_default();
-        assert!(count >= 20, "{name} was undone {count} times only");
+        let least = if is_proof() { 20 } else { 5 };
+        assert!(count >= least, "{name} was undone {count} times only");
     }
 }

@@ -304,6 +304,10 @@ impl Store for Handle {
         self.base.wake(workflow).await
     }
 
+    async fn time(&self) -> Result<Millis, StoreError> {
+        self.base.time().await
+    }
+
     async fn request(
         &self,
         principal: &str,

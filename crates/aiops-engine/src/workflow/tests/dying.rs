@@ -135,6 +135,7 @@ macro_rules! gated {
 
 gated! {
     async fn accept(acceptance: &Acceptance) -> Taken;
+    async fn time() -> Millis;
     async fn request(principal: &str, key: &str) -> Option<(Idempotency, WorkflowId)>;
     async fn commit(workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> ();
     async fn claim(owner: &str, ttl: Duration) -> Option<Lease>;

@@ -1,0 +1,63 @@
+//! What the sweep and the breaker read out of the rows. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aiops_inventory::{Inventory, Kind, Sync, inventory::Connection};
+
+use crate::{
+    breaker::{Share, Signals},
+    detectors::Finding,
+    model::Millis,
+};
+
+/// An API server that does not answer for this long opens the breaker.
+const API_DOWN: Millis = 5_000;
+
+/// Whether every kind that detectors look at is known and fresh.
+pub(super) fn is_complete(inventory: &Inventory) -> bool {
+    Kind::ALL.into_iter().all(|kind| match inventory.status(kind).sync {
+        Sync::Synced => true,
+        Sync::Absent => kind.is_optional(),
+        _ => false,
+    })
+}
+
+/// What the breaker looks at, from the rows and what the detectors found.
+pub(super) fn signals(
+    inventory: &Inventory,
+    findings: Option<&[Finding]>,
+    incidents: u64,
+    now: Millis,
+) -> Signals {
+    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced);
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    let zones = is_fresh(Kind::Node).then(|| {
+        let mut zones: BTreeMap<String, Share> = BTreeMap::new();
+        for node in inventory.nodes().iter() {
+            let zone = node.meta.labels.get("topology.kubernetes.io/zone");
+            let share = zones.entry(zone.map(ToString::to_string).unwrap_or_default()).or_default();
+            share.all += 1;
+            // A node that never reported is joining, and the detector says when it takes too long.
+            share.bad += u64::from(node.ready() == Some(false));
+        }
+        zones.into_iter().collect()
+    });
+    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
+    let workloads = findings.filter(|_| kinds.into_iter().all(is_fresh)).map(|findings| {
+        let all =
+            inventory.deployments().len() + inventory.stateful_sets().len() + inventory.daemon_sets().len();
+        let is_workload = |finding: &&Finding| {
+            matches!(finding.issue.object.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+        };
+        let bad: BTreeSet<_> =
+            findings.iter().filter(is_workload).map(|finding| &finding.issue.object).collect();
+        Share { all: count(all), bad: count(bad.len()) }
+    });
+    let api_down = match &inventory.info().connection {
+        Connection::Down { since, reason } if now.saturating_sub(since.saturating_mul(1_000)) >= API_DOWN => {
+            Some(format!("the API server does not answer: {reason}"))
+        }
+        _ => None,
+    };
+    Signals { zones, incidents: Some(incidents), workloads, api: None, api_down }
+}
