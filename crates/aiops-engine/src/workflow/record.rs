@@ -6,6 +6,8 @@
 mod draft;
 mod endings;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 

@@ -20,9 +20,8 @@ fn every_seeded_defect_is_seen() {
     for (defect, known) in Defect::ALL {
         // The schedule in which it was seen before; all of them from the first when the engine has changed since.
         let short = if is_proof() { None } else { seen(&base, defect, known).map(|what| (known + 1, what)) };
-        let found = short.or_else(|| {
-            (0..WITHIN).find_map(|seed| seen(&base, defect, seed).map(|what| (seed + 1, what)))
-        });
+        let found = short
+            .or_else(|| (0..WITHIN).find_map(|seed| seen(&base, defect, seed).map(|what| (seed + 1, what))));
         match found {
             Some((schedules, what)) => println!("| {defect:?} | {schedules} | {what} |"),
             None => missed.push(defect),
