@@ -83,8 +83,15 @@ test-rust: ## What needs Rust only (the inner loop)
 test-live: ## On a real control plane (needs Go)
 	tests/live/run --locked
 
+.PHONY: proof
+proof: proof-engine proof-live ## All long counts, printed: 100,000 simulated schedules, the crash matrix, the control plane's
+
+.PHONY: proof-engine
+proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
+	AIOPS_PROOF=1 $(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --test-threads 1 testing::sim
+
 .PHONY: proof-live
-proof-live: ## Its long counts: 20 runs of each fault, 5 minutes of updates, 10,000 pods
+proof-live: ## The control plane's long counts: 20 runs of each fault, 5 minutes of updates, 10,000 pods
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: answers:: outages::
 
 .PHONY: test-clients

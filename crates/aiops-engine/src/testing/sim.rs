@@ -26,10 +26,24 @@ use crate::{
     testing::checker::{self, Violation},
 };
 
-/// Whether all of it is to be run.
+/// What is asked for from outside: nothing, `1` for all of it, or a number of random schedules.
 #[expect(clippy::disallowed_methods, reason = "a test, whose length is asked for from outside")]
+fn asked() -> Option<u64> {
+    std::env::var("AIOPS_PROOF").ok().and_then(|value| value.parse().ok())
+}
+
+/// Whether all of it is to be run.
 pub(crate) fn is_proof() -> bool {
-    std::env::var("AIOPS_PROOF").is_ok_and(|value| value == "1")
+    asked() == Some(1)
+}
+
+/// How many random schedules are run.
+pub(crate) fn schedules() -> u64 {
+    match asked() {
+        None => 40,
+        Some(1) => 100_000,
+        Some(count) => count,
+    }
 }
 
 /// Settings in which every action may be taken without asking: who may is proven elsewhere.

@@ -103,7 +103,7 @@ fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
             crashes.map(move |fate| (at, *fate))
         })
         .collect();
-    let stride = if is_proof() { 1 } else { 499 };
+    let stride = if is_proof() { 1 } else { 4_001 };
     let (mut runs, mut broken) = (0_u64, Vec::new());
     let pairs = points.iter().flat_map(|first| points.iter().map(move |second| (*first, *second)));
     // The second is counted on from the first: it strikes the recovery, whose calls are other ones than before.

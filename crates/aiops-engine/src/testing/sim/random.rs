@@ -7,9 +7,9 @@ use super::{
     defects::Defect,
     dice::Dice,
     faults::{Fate, Faults},
-    is_proof, plans,
+    plans,
     run::{Base, Options, Sim, now, tried},
-    scene, settings, verdict,
+    scene, schedules, settings, verdict,
 };
 use crate::{
     coordination::{Coordination as _, Decision, PolicyRule, Trigger},
@@ -119,8 +119,8 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
     let options = Options { seed, processes, defect, settings, jumps: dice.is(200) };
     let mut sim = Sim::new(base, Faults::chance(seed ^ 0xb2, rate), options);
     let catalogue = scene::catalogue(&base.model);
-    if dice.is(250) {
-        sim.model.refuse_effect(&format!("/{}/do", dice.below(4)));
+    if dice.is(400) {
+        sim.model.refuse_effect(&format!("/{}/do", 1 + dice.below(3)));
     }
     if dice.is(250) {
         let web = Key::new("Deployment", "shop", "web");
@@ -188,8 +188,8 @@ fn runs(seeds: impl Iterator<Item = u64>) -> Sum {
 
 #[test]
 fn random_schedules_lose_nothing_and_repeat_nothing() {
-    let count: u64 = if is_proof() { 100_000 } else { 40 };
-    let threads = if is_proof() { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
+    let count = schedules();
+    let threads = if count > 1_000 { std::thread::available_parallelism().map_or(1, usize::from) } else { 1 };
     let sums: Vec<Sum> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads)
             .map(|first| scope.spawn(move || runs((0..count).skip(first).step_by(threads))))

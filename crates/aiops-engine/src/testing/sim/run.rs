@@ -3,6 +3,10 @@
 //! A process is polled by hand, a call of a port at a time, so the order in which processes interleave is the dice's, and
 //! the same seed gives the same run. A process that dies loses everything in memory; its successor has another name.
 
+mod ask;
+mod process;
+mod tell;
+
 use std::{
     future::Future,
     pin::Pin,
@@ -16,23 +20,21 @@ use super::{
     dice::Dice,
     faults::Faults,
     hands::{Counted, Hands, Wall},
-    notes::{Notes, What},
-    plans, scene,
+    notes::Notes,
+    scene,
     store::Handle,
 };
 use crate::{
     Coordinator, Engine, SharedInventory,
-    coordination::{Coordination as _, Trigger},
     coordinator::Parts,
-    model::{Millis, action::Action, caller::Caller, ids::WorkflowId, plan::Approval},
+    model::Millis,
     ports::{
         Clock, Cluster, Ids,
         acting::Acting,
-        store::{Control, Entry, Store, StoreError},
+        store::{Store, StoreError},
     },
-    settings::{Settings, limits::millis},
+    settings::Settings,
     testing::{
-        checker::{Bounds, History},
         memory_store::MemoryStore,
         model::{Key, Model, OURSELVES},
     },
@@ -218,36 +220,6 @@ impl Sim {
         }
     }
 
-    /// Keeps a workflow of these actions, as a trigger and its planning would.
-    pub(crate) fn order(&mut self, actions: &[Action], asks: Approval) -> Option<WorkflowId> {
-        self.orders += 1;
-        let at = self.hands.millis();
-        let made = plans::workflow(self.orders, actions, asks, at);
-        let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
-        let id = made.acceptance.workflow.id.clone();
-        let taken = tried(door.accept(&made.acceptance));
-        if let Some(Ok(crate::ports::store::Taken::New { .. })) = taken {
-            self.notes.write("door", What::Acknowledged { workflow: id.clone(), key: None });
-        }
-        // Whatever the caller was told: what is kept is planned, in one commit.
-        now(self.store.commit(&id, None, &made.steps)).ok()?;
-        self.notes.commit("door", &id, None, &made.steps);
-        Some(id)
-    }
-
-    /// Asks a door for a remediation.
-    pub(crate) fn trigger(&mut self, caller: &Caller, trigger: Trigger) {
-        // How long a key is kept is dated by the wall clock.
-        let key = trigger.idempotency_key.clone().filter(|_| self.hands.is_true());
-        let key = key.map(|key| format!("{}/{key}", caller.name));
-        let door = self.coordinator("door");
-        let Some(Ok(triggered)) = tried(door.trigger(caller, trigger)) else { return };
-        if let Some(id) = triggered.workflow_id {
-            let workflow = WorkflowId::parse(&id).unwrap();
-            self.notes.write("door", What::Acknowledged { workflow, key });
-        }
-    }
-
     pub(crate) fn over(&self) -> bool {
         let all = crate::ports::store::WorkflowFilter { limit: 1_000, ..Default::default() };
         let all = now(self.store.workflows(&all)).unwrap().rows;
@@ -282,90 +254,6 @@ impl Sim {
             // Nobody reads the answer any more.
             let _ = self.model.request(OURSELVES, &mutation);
         }
-    }
-
-    /// One move of one process. Returns whether it had anything to do.
-    fn step(&mut self, place: usize) -> bool {
-        let at = self.hands.millis();
-        let renew_every = millis(self.settings.timing.renew);
-        let process = &mut self.processes[place];
-        if process.paused_until > at {
-            return false;
-        }
-        if let Some(renewing) = &mut process.renewing
-            && let Poll::Ready(done) = poll(renewing)
-        {
-            process.renewing = None;
-            if done.is_ok() {
-                process.renewed_at = at;
-            }
-        }
-        let mut did = true;
-        let doing = std::mem::replace(&mut process.doing, Doing::Nothing { until: 0 });
-        process.doing = match doing {
-            Doing::Nothing { until } if until > at => {
-                did = false;
-                Doing::Nothing { until }
-            }
-            Doing::Nothing { .. } => {
-                let executor = process.executor.clone();
-                Doing::Claiming(Box::pin(async move { executor.claim().await }))
-            }
-            Doing::Claiming(mut work) => match poll(&mut work) {
-                Poll::Pending => Doing::Claiming(work),
-                Poll::Ready(Ok(Some(held))) => {
-                    process.renewed_at = at;
-                    Doing::Holding { held: Arc::new(held), until: 0 }
-                }
-                Poll::Ready(Ok(None)) => {
-                    did = false;
-                    Doing::Nothing { until: at + 500 }
-                }
-                Poll::Ready(Err(_)) => Doing::Nothing { until: at + 500 },
-            },
-            Doing::Holding { held, until } if until > at => {
-                did = false;
-                Doing::Holding { held, until }
-            }
-            Doing::Holding { held, .. } => {
-                let executor = process.executor.clone();
-                let taken = Arc::clone(&held);
-                Doing::Working { held, work: Box::pin(async move { executor.turn(&taken).await }) }
-            }
-            Doing::Working { held, mut work } => match poll(&mut work) {
-                Poll::Pending => Doing::Working { held, work },
-                Poll::Ready(Turn::Again) => Doing::Holding { held, until: 0 },
-                Poll::Ready(Turn::Hold(until)) => Doing::Holding { held, until },
-                Poll::Ready(Turn::WakeAt(_) | Turn::Done | Turn::Lost) => {
-                    process.renewing = None;
-                    Doing::Nothing { until: 0 }
-                }
-            },
-        };
-        if let Doing::Holding { held, .. } | Doing::Working { held, .. } = &process.doing
-            && process.renewing.is_none()
-            && at >= process.renewed_at + renew_every
-        {
-            let (executor, held) = (process.executor.clone(), Arc::clone(held));
-            process.renewed_at = at;
-            process.renewing = Some(Box::pin(async move { executor.renew(&held).await }));
-        }
-        let owner = format!("{}#{}", process.name, process.incarnation);
-        if self.faults.take_crash(&owner) {
-            self.die(place, 200);
-        }
-        did
-    }
-
-    /// A process dies; its successor begins a little later.
-    fn die(&mut self, place: usize, after: Millis) {
-        let (name, incarnation) = {
-            let process = &self.processes[place];
-            (process.name.clone(), process.incarnation + 1)
-        };
-        let mut next = self.process(&name, incarnation);
-        next.doing = Doing::Nothing { until: self.hands.millis() + after };
-        self.processes[place] = next;
     }
 
     /// Runs without dice until everything is over: each process in turn, time only when nobody has anything to do.
@@ -457,74 +345,5 @@ impl Sim {
         }
         self.calm_since = self.hands.millis();
         self.rush(60_000);
-    }
-
-    fn mode(&self) -> String {
-        let controls = now(self.store.controls()).unwrap();
-        controls.iter().find(|c| c.name == "kill_switch").map_or_else(|| "run".to_owned(), |c| c.mode.clone())
-    }
-
-    /// Throws the kill switch.
-    pub(crate) fn switch(&mut self, mode: &str) {
-        let at = self.hands.millis();
-        let control = Control {
-            name: "kill_switch".to_owned(),
-            mode: mode.to_owned(),
-            reason: Some("a test".to_owned()),
-            set_by: "ann".to_owned(),
-            at,
-        };
-        let entry = Entry {
-            at,
-            actor: "ann".to_owned(),
-            via: crate::model::caller::Via::Cli,
-            action: "control".to_owned(),
-            object: "kill_switch".to_owned(),
-            body: serde_json::json!({ "mode": mode }),
-        };
-        now(self.store.set_control(&control, &entry, None)).unwrap();
-        self.notes.write("door", What::Controlled { control });
-    }
-
-    /// Everything that is known of this run.
-    pub(crate) fn history(&self) -> History {
-        let all = crate::ports::store::WorkflowFilter { limit: 1_000, ..Default::default() };
-        let rows = now(self.store.workflows(&all)).unwrap().rows;
-        let records = rows.iter().map(|w| now(self.store.workflow(&w.id)).unwrap().unwrap()).collect();
-        let heads = now(self.store.audit_heads()).unwrap();
-        let lines = |chain: &String| (chain.clone(), now(self.store.audit(chain, 0, 10_000)).unwrap());
-        let limits = &self.settings.limits;
-        let size = |n: u32| usize::try_from(n).unwrap();
-        History {
-            notes: self.notes.list(),
-            journal: self.model.journal(),
-            records,
-            chains: heads.iter().map(|(chain, ..)| lines(chain)).collect(),
-            locks: self.store.locks(),
-            slots: self.store.slots(),
-            limits: Bounds {
-                window: millis(limits.budget_window),
-                mutations_per_cluster: size(limits.budget_per_cluster),
-                mutations_per_namespace: size(limits.budget_per_namespace),
-                workflows_per_cluster: size(limits.workflows_per_cluster),
-                workflows_per_namespace: size(limits.workflows_per_namespace),
-                attempts: 1_000,
-            },
-            calm_since: self.calm_since,
-            ended_at: self.hands.millis(),
-        }
-    }
-
-    /// What the journal says, as a hash: the same seed has to give the same.
-    pub(crate) fn journal_hash(&self) -> String {
-        let mut text = String::new();
-        for entry in self.model.journal() {
-            let at = entry.at.as_millisecond();
-            text += &format!(
-                "{} {at} {} {} {} {}\n",
-                entry.order, entry.actor, entry.key, entry.effect_key, entry.status
-            );
-        }
-        crate::fingerprint::sha256(&text)
     }
 }

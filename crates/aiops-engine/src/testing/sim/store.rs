@@ -32,6 +32,9 @@ pub(crate) const CANARY: &str = "canary-7f3a";
 /// The digest of a plan that nobody made.
 pub(crate) const FORGED: &str = "forged";
 
+/// A commit that is made too late.
+type HeldBack = (WorkflowId, Option<Fence>, Vec<Write>);
+
 /// The store of one process.
 pub(crate) struct Handle {
     pub(crate) who: String,
@@ -39,7 +42,7 @@ pub(crate) struct Handle {
     pub(crate) notes: Arc<Notes>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) defect: Option<Defect>,
-    held_back: Mutex<Option<(WorkflowId, Option<Fence>, Vec<Write>)>>,
+    held_back: Mutex<Option<HeldBack>>,
 }
 
 impl Handle {
@@ -111,7 +114,8 @@ impl Handle {
             .cloned()
             .map(|write| match (defect, write) {
                 (Defect::WrongPreImage, Write::Step(mut step))
-                    if step.direction == Direction::Do && step.state == StepState::Intent =>
+                    if step.direction == Direction::Do
+                        && matches!(step.state, StepState::Intent | StepState::Applied) =>
                 {
                     for member in ["replicas", "unschedulable"] {
                         if let Some(value) = step.pre_image.as_mut().and_then(|image| image.get_mut(member)) {

@@ -1,0 +1,73 @@
+//! What doors ask in a run: orders, triggers, the kill switch.
+
+use super::{Sim, now, tried};
+use crate::{
+    coordination::{Coordination as _, Trigger},
+    model::{
+        action::Action,
+        caller::{Caller, Via},
+        ids::WorkflowId,
+        plan::Approval,
+    },
+    ports::store::{Control, Entry, Store as _, Taken},
+    testing::sim::{notes::What, plans, store::Handle},
+};
+
+impl Sim {
+    /// Keeps a workflow of these actions, as a trigger and its planning would.
+    pub(crate) fn order(&mut self, actions: &[Action], asks: Approval) -> Option<WorkflowId> {
+        self.orders += 1;
+        let at = self.hands.millis();
+        let made = plans::workflow(self.orders, actions, asks, at);
+        let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
+        let id = made.acceptance.workflow.id.clone();
+        let taken = tried(door.accept(&made.acceptance));
+        if let Some(Ok(Taken::New { .. })) = taken {
+            self.notes.write("door", What::Acknowledged { workflow: id.clone(), key: None });
+        }
+        // Whatever the caller was told: what is kept is planned, in one commit.
+        now(self.store.commit(&id, None, &made.steps)).ok()?;
+        self.notes.commit("door", &id, None, &made.steps);
+        Some(id)
+    }
+
+    /// Asks a door for a remediation.
+    pub(crate) fn trigger(&mut self, caller: &Caller, trigger: Trigger) {
+        // How long a key is kept is dated by the wall clock.
+        let key = trigger.idempotency_key.clone().filter(|_| self.hands.is_true());
+        let key = key.map(|key| format!("{}/{key}", caller.name));
+        let door = self.coordinator("door");
+        let Some(Ok(triggered)) = tried(door.trigger(caller, trigger)) else { return };
+        if let Some(id) = triggered.workflow_id {
+            let workflow = WorkflowId::parse(&id).unwrap();
+            self.notes.write("door", What::Acknowledged { workflow, key });
+        }
+    }
+
+    pub(super) fn mode(&self) -> String {
+        let controls = now(self.store.controls()).unwrap();
+        controls.iter().find(|c| c.name == "kill_switch").map_or_else(|| "run".to_owned(), |c| c.mode.clone())
+    }
+
+    /// Throws the kill switch.
+    pub(crate) fn switch(&mut self, mode: &str) {
+        let at = self.hands.millis();
+        let control = Control {
+            name: "kill_switch".to_owned(),
+            mode: mode.to_owned(),
+            reason: Some("a test".to_owned()),
+            set_by: "ann".to_owned(),
+            at,
+        };
+        let entry = Entry {
+            at,
+            actor: "ann".to_owned(),
+            via: Via::Cli,
+            action: "control".to_owned(),
+            object: "kill_switch".to_owned(),
+            body: serde_json::json!({ "mode": mode }),
+        };
+        now(self.store.set_control(&control, &entry, None)).unwrap();
+        self.notes.write("door", What::Controlled { control });
+    }
+}
