@@ -14,6 +14,7 @@ mod catalogue;
 mod completion;
 pub(crate) mod fake;
 mod http;
+mod incidents;
 mod lifecycle;
 mod records;
 mod remediation;
