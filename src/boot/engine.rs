@@ -59,7 +59,8 @@ pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Res
         }
         None => Options::of(loaded)?,
     };
-    let on_order = start.stage.clone().map(|stage| Box::new(move || stage.run()) as Box<dyn Fn() + Send + Sync>);
+    let on_order =
+        start.stage.clone().map(|stage| Box::new(move || stage.run()) as Box<dyn Fn() + Send + Sync>);
     let late = Late::new("its store is being opened; ask again in a moment", on_order, tasks);
     let keeper = Keeper {
         options,

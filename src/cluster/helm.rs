@@ -116,7 +116,7 @@ impl Releases {
         let status = secret.pointer("/metadata/labels/status").and_then(Value::as_str);
         let hooks = release.get("hooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         Ok(ReleaseRevision {
-            status: status.unwrap_or(text("/info/status")).to_owned(),
+            status: status.unwrap_or_else(|| text("/info/status")).to_owned(),
             objects: manifest::objects(text("/manifest"), &self.salt)?,
             has_hooks: !hooks.iter().all(is_test),
         })

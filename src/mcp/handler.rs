@@ -29,7 +29,6 @@ use super::{
     session::Session,
     subscriptions::{Listener, MOST_URIS, MOST_WATCHED},
 };
-use crate::config;
 
 /// How long clients may keep a list: changes are announced where they can be.
 const LIST_TTL_MS: u64 = 30_000;
@@ -44,21 +43,6 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    /// For a request over HTTP that stands alone.
-    pub(super) fn alone(server: &Server, http: &config::Http) -> Self {
-        Self { server: server.clone(), session: None, way: Way::of(http) }
-    }
-
-    /// For a session over HTTP.
-    pub(super) fn of_session(server: &Server, http: &config::Http) -> Self {
-        Self { server: server.clone(), session: Some(Arc::default()), way: Way::of(http) }
-    }
-
-    /// For standard streams.
-    pub(super) fn of_streams(server: &Server) -> Self {
-        Self { server: server.clone(), session: Some(Arc::default()), way: Way::Streams }
-    }
-
     fn core(&self) -> &Core {
         self.server.core()
     }

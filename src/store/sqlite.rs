@@ -413,7 +413,7 @@ async fn write_to(
     const WRITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                          PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2000;";
     // Without a page size of our own, SQLite's is 4,096 bytes.
-    let pages = max_bytes.map_or(u64::from(u32::MAX) - 1, |bytes| bytes / 4096);
+    let pages = max_bytes.map_or_else(|| u64::from(u32::MAX) - 1, |bytes| bytes / 4096);
     let pragmas = format!("{WRITE} PRAGMA max_page_count = {pages};");
     let writer = pool(&place.database, Access::Write, busy, &pragmas).await.map_err(|error| {
         let why =

@@ -236,10 +236,6 @@ fn careful() -> Settings {
 
 fn cost(answers: &[Value]) {
     let counts: Vec<usize> = answers.iter().map(|answer| tokens(&answer.to_string())).collect();
-    println!("{counts:?} tokens");
-    for answer in answers {
-        println!("{answer}");
-    }
     assert!(answers.len() <= 3 && counts.iter().sum::<usize>() <= 1_500, "{counts:?}");
 }
 

@@ -103,6 +103,43 @@ async fn a_release_that_helm_broke_is_rolled_back_as_helm_does_it() {
 }
 
 #[tokio::test]
+async fn a_release_whose_upgrade_failed_goes_back_to_the_revision_that_is_deployed() {
+    let plane = Plane::shared().await;
+    let mut dice = Dice::new();
+    let (ours, theirs) = (plane.namespace(&mut dice).await, plane.namespace(&mut dice).await);
+    let canary = dice.canary();
+    let charts = [Chart::of(&plane, &ours).await, Chart::of(&plane, &theirs).await];
+    let broken = values(&canary, &["tag=1.29-missing", "greeting=other"]);
+    for chart in &charts {
+        chart.run("install", &values(&canary, &["tag=1.28", "greeting=hello"])).await;
+        chart.is_ready(&plane).await;
+        let wait = ["upgrade", "web", "./web", "--wait", "--timeout", "3s"];
+        let args: Vec<&str> = wait.into_iter().chain(broken.iter().map(String::as_str)).collect();
+        chart.attempt(&args).await.unwrap_err();
+        chart.is_broken(&plane).await;
+    }
+    let [chart, other] = &charts;
+    let states = async |chart: &Chart| -> Vec<String> {
+        chart.history().await.into_iter().map(|(_, status, _)| status).collect()
+    };
+    assert_eq!(states(chart).await, ["deployed", "failed"]);
+    let desk = Desk::of(&plane, "acting.helm = true").await;
+    let place = plane.audit_end();
+    let id = desk.trigger(&ours, "web", "ImagePullBackOff").await;
+    desk.approve(&id).await;
+    desk.until(&id, &[Phase::Completed]).await;
+    let of_secrets = changes(&plane, place, &ours).into_iter().filter(|sent| sent.resource == "secrets");
+    let mut of_secrets: Vec<String> = of_secrets.map(|sent| format!("{} {}", sent.verb, sent.name)).collect();
+    of_secrets.sort();
+    assert_eq!(of_secrets, ["create sh.helm.release.v1.web.v3", "patch sh.helm.release.v1.web.v1"]);
+    other.helm(&["rollback", "web", "1"]).await;
+    assert_eq!(states(chart).await, ["superseded", "failed", "deployed"]);
+    assert_eq!(states(chart).await, states(other).await);
+    chart.run("upgrade", &values(&canary, &["tag=1.30", "greeting=again"])).await;
+    assert_eq!(states(chart).await, ["superseded", "failed", "superseded", "deployed"]);
+}
+
+#[tokio::test]
 async fn a_record_that_was_cut_off_is_finished_by_the_same_step() {
     use aiops_engine::{
         deeds::{self, Observation},

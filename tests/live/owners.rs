@@ -92,7 +92,10 @@ async fn ordered(desk: &Desk, namespace: &str, action: Action) -> (Phase, String
         action: Some(action),
         ..Trigger::default()
     };
-    let id = desk.order(trigger).await;
+    let id = match desk.order(trigger).await {
+        Ok(id) => id,
+        Err(why) => return (Phase::Refused, why),
+    };
     let view = desk.until(&id, &ENDS).await;
     (view.phase, view.reason.unwrap_or_default())
 }

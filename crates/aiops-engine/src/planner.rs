@@ -122,16 +122,20 @@ async fn look(engine: &Engine, reader: &Reader<'_>, problem: &Problem) -> Result
     Ok(neighbourhood::read(reader, problem, chain, engine.now()).await)
 }
 
-/// Whether a step can only settle once the next one is taken, so that the two are judged together: a StatefulSet whose
-/// template went back keeps the pod that hangs (`OrderedReady`; Kubernetes, "StatefulSets: Forced rollback") until that
-/// pod is evicted.
+/// Whether a step can only settle once the next one is taken, so that the two are judged together: a StatefulSet keeps
+/// the pod that hangs, whatever its template says by now, until that pod is evicted (`OrderedReady`; Kubernetes,
+/// "StatefulSets: Forced rollback").
 pub fn is_judged_with_next(plan: &Plan, order: u32) -> bool {
     let step = |order: u32| plan.steps.iter().find(|step| step.order == order).map(|step| &step.action);
-    let pair = (step(order), order.checked_add(1).and_then(step));
-    let (Some(Action::RollbackWorkload { target: set, .. }), Some(Action::EvictPod { target: pod })) = pair
+    let Some(
+        Action::RollbackWorkload { target: set, .. }
+        | Action::RestartWorkload { target: set }
+        | Action::SetResources { target: set, .. },
+    ) = step(order)
     else {
         return false;
     };
+    let Some(Action::EvictPod { target: pod }) = order.checked_add(1).and_then(step) else { return false };
     let ordinal = pod.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
     set.kind == "StatefulSet"
         && set.namespace == pod.namespace

@@ -7,6 +7,7 @@
 mod argocd;
 mod began;
 mod evict;
+mod hanging;
 mod helm;
 mod jobs;
 mod limits;
@@ -23,6 +24,7 @@ mod tests;
 pub use self::helm::HelmRelease;
 pub(crate) use self::{
     evict::may_go,
+    hanging::{named, unstick},
     nodes::pool_of,
     owner::{Change, allows},
     restart::{draft as restart, holds_still, rollout_seconds},

@@ -2,7 +2,7 @@
 //!
 //! It proves nobody's name; the listener's gate did, or the operating system.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aiops_engine::{
     Error,
@@ -13,7 +13,7 @@ use rmcp::{RoleServer, service::RequestContext};
 use super::Handler;
 use crate::{
     config,
-    mcp::{catalogue::Offer, request::principal, tool::LONGEST_WAIT},
+    mcp::{catalogue::Offer, request::principal, server::Server, tool::LONGEST_WAIT},
 };
 
 /// How requests come in.
@@ -34,12 +34,27 @@ pub(super) enum Way {
 const TO_WRITE: Duration = Duration::from_secs(5);
 
 impl Way {
-    pub(super) fn of(http: &config::Http) -> Self {
+    fn of(http: &config::Http) -> Self {
         Self::Http { within: http.request_timeout, is_open: !http.listen.ip().is_loopback() }
     }
 }
 
 impl Handler {
+    /// For a request over HTTP that stands alone.
+    pub(in crate::mcp) fn alone(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: None, way: Way::of(http) }
+    }
+
+    /// For a session over HTTP.
+    pub(in crate::mcp) fn of_session(server: &Server, http: &config::Http) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::of(http) }
+    }
+
+    /// For standard streams.
+    pub(in crate::mcp) fn of_streams(server: &Server) -> Self {
+        Self { server: server.clone(), session: Some(Arc::default()), way: Way::Streams }
+    }
+
     /// Who asks: over HTTP whoever the gate let in, on standard streams the user whose process this is.
     pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         match self.way {

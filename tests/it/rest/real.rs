@@ -21,19 +21,26 @@ struct Real {
     address: String,
     tasks: Tasks,
     served: Served,
+    /// Sent with every request; each ends with CRLF.
+    headers: &'static str,
     _booted: Booted,
 }
 
 /// A server in full mode, as soon as its engine says that it is there.
 async fn real() -> Real {
-    let variables = [("AIOPS_HTTP__LISTEN", "127.0.0.1:0"), ("AIOPS_DEPLOYMENT__MODE", "full")];
+    with(&[], "").await
+}
+
+async fn with(more: &[(&str, &str)], headers: &'static str) -> Real {
+    let mut variables = vec![("AIOPS_HTTP__LISTEN", "127.0.0.1:0"), ("AIOPS_DEPLOYMENT__MODE", "full")];
+    variables.extend(more);
     let loaded = load(Sources { environment: Environment::of(variables), ..Sources::default() }).unwrap();
     let tasks = Tasks::new();
     let ports = Ports::take(&loaded).await.unwrap();
     let booted = boot(&loaded, Feed::Demo, &tasks).unwrap();
     let served = ports.serve(&booted, &loaded, &tasks).unwrap();
     let address = served.main.address.to_string();
-    let real = Real { address, tasks, served, _booted: booted };
+    let real = Real { address, tasks, served, headers, _booted: booted };
     let end = Instant::now() + DEADLINE;
     while real.get("/api/v1/control").await.status != 200 {
         assert!(Instant::now() < end, "the engine did not come: {:?}", real.get("/api/v1/health").await);
@@ -44,13 +51,33 @@ async fn real() -> Real {
 
 impl Real {
     async fn get(&self, path: &str) -> Reply {
-        super::ask(&self.address, &format!("GET {path}"), "").await
+        super::ask(&self.address, &format!("GET {path}"), self.headers).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send(path, self.headers, body).await
+    }
+
+    async fn send(&self, path: &str, headers: &str, body: &Value) -> Reply {
         let body = body.to_string();
-        let head = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", body.len());
+        let length = body.len();
+        let head =
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n");
         super::send(&self.address, &format!("{head}connection: close\r\n\r\n{body}")).await
+    }
+
+    /// The workflow as soon as it is as wanted.
+    async fn until(&self, id: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + Duration::from_secs(90);
+        loop {
+            let workflow = self.get(&format!("/api/v1/workflows/{id}")).await.json();
+            if wanted(&workflow) {
+                return workflow;
+            }
+            let is_over = workflow["completed_at"].is_string() || workflow["needs_operator"] == true;
+            assert!(!is_over && Instant::now() < end, "it does not come to that: {workflow:#}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
@@ -185,17 +212,7 @@ async fn the_demo_acts_on_its_model_until_the_repair_is_verified() {
     let triggered = triggered.json();
     assert_eq!(triggered["simulated"], true, "{triggered}");
     let id = triggered["workflow_id"].as_str().unwrap().to_owned();
-    let end = Instant::now() + Duration::from_secs(90);
-    let workflow = loop {
-        let workflow = real.get(&format!("/api/v1/workflows/{id}")).await.json();
-        match workflow["phase"].as_str().unwrap() {
-            "completed" => break workflow,
-            "planning" | "queued" | "running" | "verifying" => {}
-            _ => panic!("it was to be repaired: {workflow:#}"),
-        }
-        assert!(Instant::now() < end, "it does not end: {workflow:#}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    };
+    let workflow = real.until(&id, |workflow| workflow["phase"] == "completed").await;
     assert_eq!((&workflow["status"], &workflow["simulated"]), (&json!("completed"), &json!(true)));
     let steps = workflow["steps"].as_array().unwrap();
     assert!(!steps.is_empty() && steps.iter().all(|step| step["status"] == "completed"), "{workflow:#}");
@@ -209,4 +226,67 @@ async fn the_demo_acts_on_its_model_until_the_repair_is_verified() {
     assert_eq!(layered["execution_result"]["status"], "success", "{layered}");
     let audit = real.get(&format!("/api/v1/audit/{id}")).await.json();
     assert!(audit["lines"].as_array().unwrap().len() >= 3, "{audit}");
+}
+
+fn crash_loop() -> Value {
+    json!({
+        "incident_id": "inc-1", "namespace": "shop", "resource": { "kind": "Deployment", "name": "checkout" },
+        "issue": { "type": "pod_crash_loop", "severity": "high" },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trigger_that_is_repeated_is_one_workflow() {
+    let real = real().await;
+    let key = "idempotency-key: 7f3a\r\n";
+    let first = real.send("/api/v1/remediation/trigger", key, &crash_loop()).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let id = first.json()["workflow_id"].as_str().unwrap().to_owned();
+    let again = real.send("/api/v1/remediation/trigger", key, &crash_loop()).await;
+    assert_eq!((again.status, &again.json()["workflow_id"]), (202, &json!(id)), "{again:?}");
+    let mut other = crash_loop();
+    other["resource"]["name"] = json!("frontend");
+    let contradicting = real.send("/api/v1/remediation/trigger", key, &other).await;
+    is_refusal(&contradicting, 409, "conflict");
+    // Without a key the same trouble is still one workflow, however many ask at once.
+    let body = crash_loop();
+    let all = (0..100).map(|_| real.post("/api/v1/remediation/trigger", &body));
+    for reply in futures::future::join_all(all).await {
+        assert_eq!((reply.status, &reply.json()["workflow_id"]), (202, &json!(id)), "{reply:?}");
+    }
+    assert_eq!(real.get("/api/v1/workflows").await.json()["total"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_needs_an_approval_waits_for_the_one_who_saw_the_plan() {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(b"the-token");
+    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens.toml");
+    std::fs::write(&path, format!("[[token]]\nname = \"ana\"\nsha256 = \"{hash}\"\ngroups = [\"sre\"]\n"))
+        .unwrap();
+    let token = "authorization: Bearer the-token\r\n";
+    let real = with(&[("AIOPS_HTTP__TOKEN_FILE", path.to_str().unwrap())], token).await;
+    let body = json!({
+        "incident_id": "inc-2", "namespace": "payments", "resource": { "kind": "Deployment", "name": "payments-worker" },
+        "issue": { "type": "oom_kill", "severity": "high" },
+    });
+    is_refusal(&real.send("/api/v1/remediation/trigger", "", &body).await, 401, "unauthorized");
+    let triggered = real.post("/api/v1/remediation/trigger", &body).await;
+    assert_eq!(triggered.status, 202, "{triggered:?}");
+    let id = triggered.json()["workflow_id"].as_str().unwrap().to_owned();
+    let waiting = real.until(&id, |workflow| workflow["awaiting"].is_object()).await;
+    assert_eq!((&waiting["status"], &waiting["phase"]), (&json!("pending"), &json!("awaiting_approval")));
+    assert_eq!(waiting["requested_by"], "ana");
+    let digest = waiting["awaiting"]["digest"].as_str().unwrap().to_owned();
+    let approve = format!("/api/v1/workflows/{id}/approve");
+    let forged = real.post(&approve, &json!({ "digest": "0".repeat(64) })).await;
+    assert!([403, 409].contains(&forged.status), "for another plan: {forged:?}");
+    assert_eq!(real.get(&format!("/api/v1/workflows/{id}")).await.json()["phase"], "awaiting_approval");
+    let approved = real.post(&approve, &json!({ "digest": digest, "reason": "looked at it" })).await;
+    assert_eq!(approved.status, 200, "{approved:?}");
+    let replayed = real.post(&approve, &json!({ "digest": digest })).await;
+    is_refusal(&replayed, 409, "conflict");
+    let done = real.until(&id, |workflow| workflow["started_at"].is_string()).await;
+    assert_eq!(done["id"], *id);
 }

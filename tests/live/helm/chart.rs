@@ -74,6 +74,11 @@ impl Chart {
 
     /// Runs the real helm, which must succeed, and answers what it prints.
     pub(super) async fn helm(&self, args: &[&str]) -> String {
+        self.attempt(args).await.unwrap_or_else(|told| panic!("helm {args:?}: {told}"))
+    }
+
+    /// Runs the real helm, and answers what it prints, or says of its failure.
+    pub(super) async fn attempt(&self, args: &[&str]) -> Result<String, String> {
         let mut command = Command::new(tokio::task::spawn_blocking(helm).await.unwrap());
         command
             .args(args)
@@ -83,8 +88,10 @@ impl Chart {
             .env("KUBECONFIG", &self.kubeconfig)
             .current_dir(self.folder.path());
         let done = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        assert!(done.status.success(), "helm {args:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
+        if !done.status.success() {
+            return Err(String::from_utf8_lossy(&done.stderr).into_owned());
+        }
+        Ok(String::from_utf8(done.stdout).unwrap())
     }
 
     /// Installs or upgrades.

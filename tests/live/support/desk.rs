@@ -15,7 +15,7 @@ use aiops::{
     telemetry::Metrics,
 };
 use aiops_engine::{
-    Coordinator, Engine, SharedInventory,
+    Coordinator, Engine, Error, SharedInventory,
     coordination::{Coordination, Decision, Trigger, WorkflowView},
     coordinator::Parts,
     model::{
@@ -117,15 +117,16 @@ impl Desk {
             issue: issue.to_owned(),
             ..Trigger::default()
         };
-        self.order(trigger).await
+        self.order(trigger).await.unwrap_or_else(|refused| panic!("{refused}"))
     }
 
-    /// The same with any trigger.
-    pub(crate) async fn order(&self, trigger: Trigger) -> WorkflowId {
+    /// The same with any trigger; or why it is refused at once.
+    pub(crate) async fn order(&self, trigger: Trigger) -> Result<WorkflowId, String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.coordinator.trigger(&caller(), trigger.clone()).await {
-                Ok(triggered) => return WorkflowId::parse(&triggered.workflow_id.unwrap()).unwrap(),
+                Ok(triggered) => return Ok(WorkflowId::parse(&triggered.workflow_id.unwrap()).unwrap()),
+                Err(refused @ Error::Refused { .. }) => return Err(refused.to_string()),
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

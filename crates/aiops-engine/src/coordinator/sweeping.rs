@@ -41,6 +41,8 @@ const SHORTEST: Millis = 1_000;
 const LONGEST_BLIND: Millis = 60_000;
 /// Failures of the API server are judged over this long.
 const API_WINDOW: Millis = 60_000;
+/// An anchor is put into the log so often: a log elsewhere tells whether the end of a chain was cut off.
+const PRINT_EVERY: Millis = 10 * 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;
@@ -59,6 +61,7 @@ pub(crate) struct Sweeper {
     counts: VecDeque<(Millis, u64, u64)>,
     held_at: Millis,
     anchored_at: Millis,
+    printed_at: Millis,
     retained_at: Millis,
     is_failing: bool,
 }
@@ -343,7 +346,12 @@ impl Inner {
             let anchored =
                 anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
             if let Some((number, hash)) = anchored {
-                tracing::info!(anchor = number, hash, "the audit chains are anchored");
+                if now.saturating_sub(sweeper.printed_at) >= PRINT_EVERY {
+                    sweeper.printed_at = now;
+                    tracing::info!(anchor = number, hash, "the audit chains are anchored");
+                } else {
+                    tracing::debug!(anchor = number, hash, "the audit chains are anchored");
+                }
             }
         }
         if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {

@@ -199,8 +199,10 @@ impl Inner {
                 cooldown: self.store.cooldown(&print).await.map_err(failed)?,
                 incident_is_closed: incident.is_none_or(|incident| incident.status.is_closed()),
             };
-            let writes = record::commit(&record, event, &context)
+            let mut writes = record::commit(&record, event, &context)
                 .map_err(|illegal| conflict(what, illegal.to_string(), id))?;
+            let time = self.store.time().await.map_err(failed)?;
+            record::shift_wake(&mut writes, time.saturating_sub(context.at));
             match self.store.commit(id, None, &writes).await {
                 Ok(()) => {
                     self.touch();

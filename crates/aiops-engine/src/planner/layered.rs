@@ -156,7 +156,7 @@ fn by_kind(near: &Neighbourhood) -> Result<Vec<Move>, String> {
             allows(near, Change::Restart)?;
             remedies::holds_still(near)?;
             let optional = |one: Move| Move { required: false, ..one };
-            let draft = remedies::restart(near, String::new());
+            let draft = remedies::restart(near, String::new())?;
             Ok(draft.moves.into_iter().map(optional).collect())
         }
         kind => Err(format!("nothing is known that would help {target} (a {kind})")),

@@ -110,7 +110,7 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
     let seconds = remedies::rollout_seconds(near);
     let why = "ordered by the caller".to_owned();
     Ok(match action {
-        Action::RestartWorkload { .. } => Ok(remedies::restart(near, why)),
+        Action::RestartWorkload { .. } => remedies::restart(near, why),
         Action::RollbackWorkload { revision, .. } => remedies::rollback_to(near, *revision),
         Action::ScaleWorkload { replicas, .. } => {
             let now = near.replicas();
@@ -125,9 +125,14 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             check_resources(near, container, resources)?;
             let what = format!("Set {} of container {container} of {target}", shown(resources));
             let expected = format!("the pods of {target} run with {}", shown(resources));
+            let command = format!("kubectl set resources {} -c {container}", remedies::named(&target));
             let action =
                 Action::SetResources { target, container: container.clone(), resources: resources.clone() };
-            Ok(one(why, what, action, expected, Risk::Medium, seconds))
+            remedies::unstick(near, |pod| pod.trouble.is_some(), &command).map(|evict| {
+                let mut draft = one(why, what, action, expected, Risk::Medium, seconds);
+                draft.moves.extend(evict);
+                draft
+            })
         }
         other => {
             let what = sentence(other, &target);

@@ -8,7 +8,7 @@ mod bounds;
 use aiops_inventory::quantity;
 use serde_json::Value;
 
-use super::{Change, Draft, Move, Remedy, allows, holds_still, rollout_seconds};
+use super::{Change, Draft, Move, Remedy, allows, hanging, holds_still, rollout_seconds};
 use crate::{
     model::{
         action::{Action, Resources},
@@ -154,17 +154,25 @@ fn raise(near: &Neighbourhood, measure: &Measure, name: &str, why: String) -> Re
     };
     let both = if with_request.is_some() { "limit and request" } else { "limit" };
     let capped = if new < wanted { format!(", as much as {} leaves", bounds.by) } else { String::new() };
+    let mut moves = vec![Move::new(
+        format!(
+            "Raise the {} {both} of container {name} of {target} from {} to {}",
+            measure.name,
+            show(measure, now),
+            show(measure, new)
+        ),
+        Action::SetResources { target: target.clone(), container: name.to_owned(), resources },
+    )];
+    let command = format!(
+        "kubectl set resources {} -c {name} --limits={}={}",
+        hanging::named(target),
+        measure.name,
+        show(measure, new)
+    );
+    moves.extend(hanging::unstick(near, |pod| pod.trouble.is_some(), &command)?);
     Ok(Draft {
         why: format!("{why}{capped}"),
-        moves: vec![Move::new(
-            format!(
-                "Raise the {} {both} of container {name} of {target} from {} to {}",
-                measure.name,
-                show(measure, now),
-                show(measure, new)
-            ),
-            Action::SetResources { target: target.clone(), container: name.to_owned(), resources },
-        )],
+        moves,
         expected: format!("the pods of {target} run with {} of {}", show(measure, new), measure.name),
         risk: Risk::Medium,
         seconds: rollout_seconds(near),

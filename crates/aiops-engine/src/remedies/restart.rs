@@ -3,7 +3,7 @@
 //! The last resort of what a fresh start may end. It is an order of the caller: it runs though the target looks healthy,
 //! and says so.
 
-use super::{Change, Draft, Move, Remedy, allows, began};
+use super::{Change, Draft, Move, Remedy, allows, began, hanging};
 use crate::{
     model::{action::Action, plan::Risk},
     planner::{Neighbourhood, value},
@@ -33,7 +33,7 @@ impl Remedy for Restart {
         if near.replicas() == 0 {
             return Err(format!("{target} is scaled to 0, so there is nothing to restart"));
         }
-        Ok(draft(near, why(near)))
+        draft(near, why(near))
     }
 }
 
@@ -51,18 +51,24 @@ fn why(near: &Neighbourhood) -> String {
 }
 
 /// The draft of a restart.
-pub(crate) fn draft(near: &Neighbourhood, why: String) -> Draft {
+///
+/// # Errors
+/// A pod hangs that would hold it up.
+pub(crate) fn draft(near: &Neighbourhood, why: String) -> Result<Draft, String> {
     let target = near.target();
-    Draft {
+    let mut moves = vec![Move::new(
+        format!("Restart {target}: all {} pods are made anew", near.replicas()),
+        Action::RestartWorkload { target: target.clone() },
+    )];
+    let command = format!("kubectl rollout restart {}", hanging::named(target));
+    moves.extend(hanging::unstick(near, |pod| pod.trouble.is_some(), &command)?);
+    Ok(Draft {
         why,
-        moves: vec![Move::new(
-            format!("Restart {target}: all {} pods are made anew", near.replicas()),
-            Action::RestartWorkload { target: target.clone() },
-        )],
+        moves,
         expected: format!("all {} pods of {target} are new and ready", near.replicas()),
         risk: Risk::Medium,
         seconds: rollout_seconds(near),
-    }
+    })
 }
 
 /// A change of the template replaces no pod while a workload is paused or waits for somebody to delete its pods.

@@ -2,14 +2,10 @@
 //!
 //! Only where the last rollout began the trouble and the earlier revision is seen to have been good.
 
-use super::{
-    Change, Draft, Move, Remedy, allows, began,
-    evict::{may_go, one},
-    holds_still, rollout_seconds,
-};
+use super::{Change, Draft, Move, Remedy, allows, began, hanging, holds_still, rollout_seconds};
 use crate::{
     model::{action::Action, plan::Risk},
-    planner::{Neighbourhood, Pod, Revision, value},
+    planner::{Neighbourhood, Pod, Revision},
 };
 
 pub(super) struct Rollback;
@@ -58,7 +54,9 @@ fn draft(near: &Neighbourhood, to: &Revision, why: String) -> Result<Draft, Stri
         Action::RollbackWorkload { target: target.clone(), revision: to.number, source: to.source.clone() };
     let what = format!("Roll {target} back to revision {} ({})", to.number, to.images());
     let mut moves = vec![Move::new(what, action)];
-    moves.extend(unstick(near, to)?);
+    let of_others = |pod: &Pod| !to.is_of(pod) && (pod.trouble.is_some() || !pod.is_ready);
+    let command = format!("kubectl rollout undo {} --to-revision={}", hanging::named(target), to.number);
+    moves.extend(hanging::unstick(near, of_others, &command)?);
     Ok(Draft {
         why,
         moves,
@@ -70,36 +68,4 @@ fn draft(near: &Neighbourhood, to: &Revision, why: String) -> Result<Draft, Stri
         risk: Risk::Low,
         seconds: rollout_seconds(near),
     })
-}
-
-/// A StatefulSet whose pods come one after another waits for one that hangs before it replaces any, also with the good
-/// template (Kubernetes, "StatefulSets: Forced rollback"): that pod has to go.
-fn unstick(near: &Neighbourhood, to: &Revision) -> Result<Option<Move>, String> {
-    let target = near.target();
-    let is_ordered = value::text(&near.object, "/spec/podManagementPolicy") != "Parallel";
-    if target.kind != "StatefulSet" || !is_ordered {
-        return Ok(None);
-    }
-    let hanging: Vec<&Pod> =
-        near.pods.iter().filter(|pod| pod.is_alive() && !pod.is_ready && !to.is_of(pod)).collect();
-    let names = hanging.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(" ");
-    let by_hand = || {
-        format!(
-            "`kubectl rollout undo statefulset/{} --to-revision={} -n {2}`, then `kubectl delete pod {names} -n {2}`",
-            target.name, to.number, target.namespace
-        )
-    };
-    match hanging.as_slice() {
-        [] => Ok(None),
-        [pod] => {
-            may_go(near, pod)
-                .map_err(|why| format!("{why}, and {target} would keep it: run {}", by_hand()))?;
-            Ok(Some(one(pod)))
-        }
-        many => Err(format!(
-            "{} pods of {target} hang, and it would keep them after a rollback: run {}",
-            many.len(),
-            by_hand()
-        )),
-    }
 }

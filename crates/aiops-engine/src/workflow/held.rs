@@ -17,6 +17,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Held {
     lease: Lease,
+    /// How far the store's time is ahead of our ticks, measured at the claim.
+    ahead: Option<Millis>,
     /// Ticks until which the lease may be trusted.
     trusted_until: AtomicI64,
     is_lost: AtomicBool,
@@ -31,9 +33,10 @@ pub struct Held {
 }
 
 impl Held {
-    pub(super) fn new(lease: Lease, trusted_until: Millis, is_counted: bool) -> Self {
+    pub(super) fn new(lease: Lease, trusted_until: Millis, is_counted: bool, ahead: Option<Millis>) -> Self {
         Self {
             lease,
+            ahead,
             trusted_until: AtomicI64::new(trusted_until),
             is_lost: AtomicBool::new(false),
             is_counted: AtomicBool::new(is_counted),
@@ -54,6 +57,11 @@ impl Held {
             return 0;
         }
         self.trusted_until.load(Ordering::Acquire).saturating_sub(ticks).max(0)
+    }
+
+    /// The store's time at this tick, as far as it was told.
+    pub(super) fn store_time(&self, ticks: Millis) -> Option<Millis> {
+        self.ahead.map(|ahead| ticks.saturating_add(ahead))
     }
 
     pub(super) fn trust_until(&self, ticks: Millis) {

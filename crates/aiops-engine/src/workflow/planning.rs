@@ -64,7 +64,7 @@ impl Executor {
         let ask = (plan.approval != Approval::Auto).then(|| ApprovalId::of(&self.inner.ids.unique()));
         let waits = ask.is_some();
         self.commit(work, Event::Planned { plan, digest, ask }).await?;
-        Ok(if waits { Turn::WakeAt(work.workflow().wake_at) } else { Turn::Again })
+        Ok(if waits { Turn::WakeAt(work.workflow().deadline) } else { Turn::Again })
     }
 
     /// No plan came of it: tried again where that may help, until the phase's time is over.

@@ -131,7 +131,9 @@ impl Executor {
         let before = lease.epoch.saturating_sub(1);
         // The very first claim recovers nothing either.
         let is_counted = before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
-        Ok(Some(Held::new(lease, self.trusted(began), is_counted)))
+        let time = self.inner.store.time().await.ok();
+        let ahead = time.map(|time| time.saturating_sub(self.timer.ticks()));
+        Ok(Some(Held::new(lease, self.trusted(began), is_counted, ahead)))
     }
 
     fn trusted(&self, began: Millis) -> Millis {
@@ -248,7 +250,10 @@ impl Executor {
     pub(super) async fn commit(&self, work: &mut Work<'_>, event: Event) -> Result<(), Stop> {
         let lease = work.held.lease();
         let context = self.context(work, &event).await?;
-        let writes = record::commit(&work.record, event, &context)?;
+        let mut writes = record::commit(&work.record, event, &context)?;
+        if let Some(time) = work.held.store_time(self.timer.ticks()) {
+            record::shift_wake(&mut writes, time.saturating_sub(context.at));
+        }
         self.inner.store.commit(&lease.workflow, Some(lease), &writes).await?;
         let before = work.workflow().phase;
         record::apply(&mut work.record, &writes);

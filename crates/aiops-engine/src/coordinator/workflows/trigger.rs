@@ -67,7 +67,10 @@ impl Inner {
         }
         let id = WorkflowId::of(&self.ids.unique());
         let report = self.report(caller, &trigger, &problem).await?;
-        let acceptance = self.acceptance(caller, id.clone(), &problem, order, report, idempotency);
+        let mut acceptance = self.acceptance(caller, id.clone(), &problem, order, report, idempotency);
+        // Due at once, by the time by which it is claimed.
+        acceptance.workflow.wake_at =
+            self.store.time().await.map_err(|error| Error::from_store(&what, error))?;
         let taken = self.store.accept(&acceptance).await;
         match taken.map_err(|error| Error::from_store(&what, error))? {
             Taken::New { incident } => {

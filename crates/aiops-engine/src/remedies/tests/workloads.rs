@@ -346,6 +346,30 @@ async fn a_stateful_set_is_not_left_waiting_for_a_pod_that_hangs() {
 }
 
 #[tokio::test]
+async fn every_change_of_its_template_frees_a_stateful_set() {
+    let names = |draft: &Draft| draft.moves.iter().map(|one| one.action.name()).collect::<Vec<_>>();
+    let draft = fits(set("StatefulSet", "statefulsets"), "StatefulSet", "db", "restart-rollout").await;
+    assert_eq!(names(&draft), ["restart-workload", "evict-pod"]);
+    let killed = set("StatefulSet", "statefulsets");
+    killed.edit("pods", "db-0", |pod| fixtures::trouble(pod, "OOMKilled"));
+    killed.edit("statefulsets", "db", |set| {
+        set["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": "64Mi"}});
+    });
+    let draft = fits(killed, "StatefulSet", "db", "raise-memory-limit").await;
+    assert_eq!(names(&draft), ["set-resources", "evict-pod"]);
+    let calm = set("StatefulSet", "statefulsets");
+    calm.edit("pods", "db-0", |pod| pod["status"] = fixtures::pod("db-0", "db-2")["status"].clone());
+    assert_eq!(names(&fits(calm, "StatefulSet", "db", "restart-rollout").await), ["restart-workload"]);
+
+    let target = fixtures::problem("StatefulSet", "db", "").target;
+    let ordered = set("StatefulSet", "statefulsets");
+    let action = Action::RestartWorkload { target };
+    let plan = fixtures::made(ordered.order("StatefulSet", "db", action).await.unwrap());
+    assert_eq!(plan.steps.len(), 2);
+    assert!(crate::planner::is_judged_with_next(&plan, 0));
+}
+
+#[tokio::test]
 async fn a_restart_in_between_is_no_rollout_of_its_own() {
     // Revision 2 crashes, somebody restarts it: revision 3 is the same, and going back to 2 would help nobody.
     let restarted = || {

@@ -63,6 +63,16 @@ impl Clock for ManualClock {
     }
 }
 
+/// The engine's clock, which is off.
+#[derive(Debug)]
+pub(super) struct OffClock(pub(super) Arc<ManualClock>, pub(super) Millis);
+
+impl Clock for OffClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.at() + self.1).unwrap()
+    }
+}
+
 #[async_trait]
 impl Timer for ManualClock {
     fn ticks(&self) -> Millis {

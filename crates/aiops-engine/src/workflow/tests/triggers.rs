@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Coordinator,
-    coordination::{Coordination as _, Trigger, Triggered, WhyNot, WorkflowQuery},
+    coordination::{Coordination as _, Decision, Trigger, Triggered, WhyNot, WorkflowQuery},
     error::Error,
     model::{
         action::Action,
@@ -55,6 +55,32 @@ async fn an_order_is_kept_planned_and_carried_out() {
     let incident = IncidentId::parse(triggered.incident_id.as_deref().unwrap()).unwrap();
     let incident = world.store.incident(&incident).await.unwrap().unwrap();
     assert_eq!((incident.status, incident.workflow), (IncidentStatus::Remediated, Some(id)));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_an_hour_off_delays_nothing_and_spins_for_nothing() {
+    for off in [-3_600_000, 3_600_000] {
+        let mut world = World::new();
+        world.clock_is_off_by = off;
+        world.settings.timing.steady = std::time::Duration::from_secs(10);
+        world.settings.policy.rules[0].then = Approval::Approve;
+        let world = Arc::new(world);
+        let began = world.clock.at();
+        let (coordinator, executor) = world.process("one", &Gate::open());
+        let id = id_of(&trigger(&coordinator, cordon("n0")).await.unwrap());
+        let asked = world
+            .drive_until(&executor, &id, |record| record.workflow.phase == Phase::AwaitingApproval)
+            .await;
+        assert!(executor.claim().await.unwrap().is_none(), "{off}: nothing is due");
+        let digest = asked.workflow.digest.unwrap();
+        let decision = Decision { digest, approve: true, reason: None, by_elicitation: false };
+        coordinator.decide(&caller("ann"), &id, decision).await.unwrap();
+        let record = world.drive(&executor, &id).await;
+        assert_eq!(record.workflow.phase, Phase::Completed, "{off}: {:?}", record.workflow.reason);
+        let lasted = world.clock.at() - began;
+        assert!((10_000..20_000).contains(&lasted), "{off}: {lasted} ms");
+        world.check(&id).await;
+    }
 }
 
 #[tokio::test]

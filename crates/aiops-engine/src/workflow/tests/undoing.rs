@@ -13,10 +13,12 @@ use super::{
 use crate::{
     coordination::{Coordination as _, Resolution},
     model::{
+        action::Action,
         caller::{Caller, Via},
-        phase::{Phase, StepState},
+        phase::{Direction, Phase, StepState},
     },
     ports::{acting::NotDoneKind, store::Store as _},
+    workflow::record::{StepAt, step},
 };
 
 const DENIED: Trouble = Trouble::Refuses(NotDoneKind::Denied, 403);
@@ -102,4 +104,48 @@ async fn cancelling_undoes_what_was_done_at_the_next_boundary() {
     assert!(record.workflow.reason.unwrap().contains("ann cancelled it: wrong node"));
     assert_eq!(world.effects.lock().len(), 2);
     world.check(&id).await;
+}
+
+#[tokio::test]
+async fn an_undoing_that_fails_stops_those_below_it_on_the_same_object_and_no_others() {
+    let actions = [("n0", true), ("n0", false), ("n1", true), ("n2", true)].map(|(name, cordons)| {
+        let target = node_target(name);
+        if cordons { Action::CordonNode { target } } else { Action::UncordonNode { target } }
+    });
+    let world = Arc::new(World::new().scripted(&[(3, DENIED)]));
+    let id = world.planned(World::plan(actions.to_vec())).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::RollingBack).await;
+    world.edit(&node_target("n0"), |node| {
+        node["metadata"]["annotations"]["aiops.io/effect"] = json!("somebody");
+    });
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator);
+    let state = |order: u32| {
+        let at = StepAt { order, direction: Direction::Undo };
+        step(&record, at).map(|step| step.state)
+    };
+    assert_eq!(
+        [state(0), state(1), state(2), state(3)],
+        [Some(StepState::Pending), Some(StepState::Failed), Some(StepState::Verified), None]
+    );
+    let why = record.workflow.reason.as_deref().unwrap();
+    assert!(why.contains("step 1 (uncordon-node") && why.contains("step 0 (cordon-node"), "{why}");
+    assert!(why.contains("not tried"), "{why}");
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_named_at_the_end() {
+    let target = web();
+    let plan = World::plan(vec![
+        Action::CordonNode { target: node_target("n0") },
+        Action::RestartWorkload { target },
+    ]);
+    // Nobody in this world makes pods: the restart is never seen to help.
+    let (world, record) = live(World::new(), plan).await;
+    assert_eq!(record.workflow.phase, Phase::Failed);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("what cannot be undone stays: restart-workload on Deployment shop/web"), "{why}");
+    assert_eq!(world.object(&node_target("n0"))["spec"].get("unschedulable"), None);
 }

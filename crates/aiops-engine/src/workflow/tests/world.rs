@@ -17,13 +17,13 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 pub(super) use self::plans::{node_target, web};
-use super::dying::{Counter, Gate, GatedCluster, GatedStore, ManualClock};
+use super::dying::{Counter, Gate, GatedCluster, GatedStore, ManualClock, OffClock};
 use crate::{
     Coordinator, Engine, SharedInventory,
     coordination::PolicyRule,
     coordinator::Parts,
     error::PortError,
-    model::{ids::WorkflowId, phase::Phase, plan::Approval, target::Target, workflow::Record},
+    model::{Millis, ids::WorkflowId, phase::Phase, plan::Approval, target::Target, workflow::Record},
     ports::{
         Clock, Cluster, Ids,
         acting::{Accepted, Mutation, NotDone, NotDoneKind},
@@ -70,6 +70,8 @@ pub(super) struct World {
     /// What happens to requests, by their number from 0.
     script: Mutex<BTreeMap<usize, Trouble>>,
     requests: AtomicU32,
+    /// How far the engine's clock is ahead of the store's.
+    pub(super) clock_is_off_by: Millis,
     pub(super) announced: Mutex<Vec<&'static str>>,
     /// What reads meet.
     pub(super) blind: Mutex<Option<PortError>>,
@@ -106,6 +108,7 @@ impl World {
             effects: Mutex::default(),
             script: Mutex::default(),
             requests: AtomicU32::new(0),
+            clock_is_off_by: 0,
             announced: Mutex::default(),
             blind: Mutex::default(),
             late: Mutex::default(),
@@ -138,7 +141,11 @@ impl World {
         let clock = Arc::clone(&self.clock);
         let cluster = Arc::clone(&port) as Arc<dyn Cluster>;
         let coordinator = Coordinator::new(Parts {
-            engine: Engine::new(inventory, Some(cluster), Arc::clone(&clock) as Arc<dyn Clock>),
+            engine: Engine::new(
+                inventory,
+                Some(cluster),
+                Arc::new(OffClock(Arc::clone(&clock), self.clock_is_off_by)),
+            ),
             store: Arc::new(GatedStore(Arc::clone(&self.store), Arc::clone(gate))),
             acting: Some(port),
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
