@@ -7,6 +7,7 @@ mod layered;
 
 use aiops_engine::{
     coordination::{ResourceTrouble, Trigger, Triggered},
+    layers,
     model::layer::Layer,
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -60,10 +61,10 @@ pub(super) struct Begun {
     status: &'static str,
     /// Layers that are touched, lowest first.
     affected_layers: Vec<Layer>,
-    /// The lowest of them; null while the plan is being made.
+    /// The lowest of them.
     root_cause_layer: Option<Layer>,
-    /// Null while the plan is being made.
-    estimated_steps: Option<u32>,
+    /// As many as such objects usually take; the plan says how many it are.
+    estimated_steps: u32,
     /// Everything else about it.
     trigger: Triggered,
 }
@@ -84,6 +85,8 @@ pub(super) async fn trigger(
     Key(key): Key,
     Given(body): Given<TroubleBody>,
 ) -> Result<Response, Failure> {
+    let kinds: Vec<String> = body.resources.iter().map(|one| one.kind.clone()).collect();
+    let words = body.description.clone();
     let mut resources = body.resources.into_iter().map(|one| ResourceTrouble {
         kind: one.kind,
         name: one.name,
@@ -107,12 +110,18 @@ pub(super) async fn trigger(
     };
     let caller = if trigger.dry_run { &who.caller } else { who.acts()? };
     let triggered = rest.engine().trigger(caller, trigger).await?;
+    // A workflow over one object has no layers of its own before its plan is made; this route always told some.
+    let kinds = || kinds.iter().map(String::as_str);
+    let affected_layers = match triggered.affected_layers.as_slice() {
+        [] => layers::affected(&words, kinds()),
+        known => known.to_vec(),
+    };
     let begun = Begun {
         workflow_id: triggered.workflow_id.clone(),
         status: triggered.phase.coordination(),
-        affected_layers: triggered.affected_layers.clone(),
-        root_cause_layer: triggered.affected_layers.iter().min().copied(),
-        estimated_steps: triggered.estimated_steps,
+        root_cause_layer: affected_layers.iter().min().copied(),
+        affected_layers,
+        estimated_steps: triggered.estimated_steps.unwrap_or_else(|| layers::expected_steps(kinds())),
         trigger: triggered,
     };
     answer(StatusCode::ACCEPTED, &begun)

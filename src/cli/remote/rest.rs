@@ -146,19 +146,3 @@ fn event(lines: &str) -> Option<Event> {
     let name = field("event").next_back().unwrap_or("message").to_owned();
     (!data.is_empty()).then(|| Event { name, data: data.join("\n") })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn events_are_split_at_empty_lines_and_comments_are_none() {
-        assert_eq!(last_end(b"data: 1\n\ndata: 2"), Some(9));
-        assert_eq!(last_end(b"data: 1\r\n\r\n"), Some(11));
-        assert_eq!(last_end(b"data: 1\n"), None);
-        assert_eq!(event(": heartbeat"), None);
-        let one = event("id: 1\nevent: workflow\ndata: {\"a\":\ndata: 1}").unwrap();
-        assert_eq!((one.name.as_str(), one.data.as_str()), ("workflow", "{\"a\":\n1}"));
-        assert_eq!(event("data:x").unwrap().name, "message");
-    }
-}

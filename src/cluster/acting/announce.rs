@@ -110,25 +110,3 @@ impl Changes {
         writer.send(write, what, end).await.map(drop)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_keeps_to_the_lengths_of_its_kind() {
-        let note = Announcement {
-            about: Target::known("Node", "", "node-1").with_uid("u"),
-            reason: "RemediationCompleted",
-            message: "ä".repeat(2_000),
-            is_warning: true,
-            action: "cordon-node".to_owned(),
-        };
-        let event = event(&note, "v1", "2026-01-02T03:04:05.6Z".parse().unwrap());
-        assert_eq!(event["note"].as_str().unwrap().len(), 1_024);
-        assert_eq!(event["metadata"]["namespace"], "default");
-        assert_eq!(event["regarding"]["namespace"], Value::Null);
-        assert_eq!(event["eventTime"], "2026-01-02T03:04:05.600000Z");
-        assert_eq!(event["type"], "Warning");
-    }
-}

@@ -133,28 +133,3 @@ fn quoted(warning: &str) -> Option<String> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn warnings_are_read_out_of_their_quotes() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::WARNING, "299 - \"unknown field \\\"spec.x\\\"\"".parse().unwrap());
-        headers.append(header::WARNING, "299 - broken".parse().unwrap());
-        assert_eq!(warnings(&headers), ["unknown field \"spec.x\""]);
-    }
-
-    #[test]
-    fn an_invalid_object_is_rejected_and_a_failed_test_is_a_conflict() {
-        let invalid: Status = serde_json::from_value(json!({"kind": "Status", "message": "m",
-            "details": {"causes": [{"reason": "FieldValueInvalid"}]}}))
-        .unwrap();
-        assert_eq!(kind(422, &invalid, Verb::JsonPatch), NotDoneKind::Rejected);
-        assert_eq!(kind(422, &Status::default(), Verb::JsonPatch), NotDoneKind::Conflict);
-        assert_eq!(kind(422, &Status::default(), Verb::MergePatch), NotDoneKind::Rejected);
-    }
-}

@@ -46,35 +46,3 @@ pub(in crate::cluster) fn encode(release: &Value) -> Result<String, String> {
         .map_err(|error| format!("the release cannot be compressed ({error})"))?;
     Ok(STANDARD.encode(STANDARD.encode(packed)))
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_release_comes_back_as_it_was_written() {
-        let release = json!({"name": "web", "version": 3, "manifest": "---\nkind: X\n"});
-        assert_eq!(decode(&encode(&release).unwrap()).unwrap(), release);
-    }
-
-    #[test]
-    fn what_is_no_release_is_none_and_is_not_told() {
-        let twice = |bytes: &[u8]| STANDARD.encode(STANDARD.encode(bytes));
-        for (data, why) in [
-            ("%".to_owned(), "cannot be read"),
-            (STANDARD.encode("%canary%"), "cannot be read"),
-            (twice(b"canary"), "no JSON"),
-            (twice(b"{\"canary\":1}"), "no Helm release"),
-            (twice(&[0x1f, 0x8b, 0x08, 1, 2]), "cannot be read"),
-        ] {
-            let told = decode(&data).unwrap_err();
-            assert!(told.contains(why) && !told.contains("canary"), "{told}");
-        }
-        // 65 MiB of blanks.
-        let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
-        (0..65).for_each(|_| bomb.write_all(&vec![b' '; 1 << 20]).unwrap());
-        assert!(decode(&twice(&bomb.finish().unwrap())).unwrap_err().contains("64 MiB"));
-    }
-}

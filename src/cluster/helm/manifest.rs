@@ -48,29 +48,3 @@ fn withhold(object: &mut Value, salt: &RandomState) {
     *object =
         json!({"apiVersion": of("/apiVersion"), "kind": "Secret", "metadata": metadata, "digest": digest});
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MANIFEST: &str = "---\n# Source: web/templates/secret.yaml\napiVersion: v1\nkind: Secret\nmetadata:\n  name: web\n\
-        stringData:\n  password: PASS\n---\n# Source: web/templates/empty.yaml\n---\napiVersion: v1\nkind: ConfigMap\n\
-        metadata:\n  name: web\ndata:\n  answer: \"yes\"\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: apps/v1\n  \
-        kind: Deployment\n  metadata: {name: web}\n  spec: {mode: 0644}\n";
-
-    #[test]
-    fn objects_are_read_and_secrets_are_withheld() {
-        let salt = RandomState::new();
-        let read = |password: &str| objects(&MANIFEST.replace("PASS", password), &salt).unwrap();
-        let found = read("canary");
-        let kinds: Vec<&str> = found.iter().map(|object| object["kind"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["Secret", "ConfigMap", "Deployment"]);
-        assert_eq!(found[2]["spec"]["mode"], 420);
-        assert!(!format!("{found:?}").contains("canary"));
-        assert_eq!(found, read("canary"));
-        assert_ne!(found[0], read("another")[0]);
-        assert_ne!(found[0], objects(&MANIFEST.replace("PASS", "canary"), &RandomState::new()).unwrap()[0]);
-        let told = objects("a: [canary", &salt).unwrap_err();
-        assert!(!told.contains("canary"), "{told}");
-    }
-}

@@ -1,4 +1,5 @@
-//! `list-incidents`: incidents, the newest first, with the predecessor's words and members.
+//! `list-incidents`: incidents, the worst first, with the predecessor's words and members. With a limit it is the
+//! predecessor's list: the newest first.
 
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ pub(super) struct Output {
     status: &'static str,
     /// How many there are, in a sentence.
     message: String,
-    /// Newest first.
+    /// Worst first; with a limit, newest first.
     incidents: Vec<IncidentLine>,
     /// Rows in this answer.
     count: usize,
@@ -106,12 +107,14 @@ fn is_zero(number: &u64) -> bool {
 
 /// What the predecessor's limit was when nobody named one.
 const LIMIT: u32 = 100;
+/// Incidents among which the most severe are looked for: as many as may be asked for at once.
+const MOST: u32 = 1_000;
 
 impl CoordinatedTool for ListIncidents {
     const META: Meta = Meta {
         name: "list-incidents",
         title: "List incidents",
-        description: "List incidents, newest first: severity, object, issue, how often it was seen, what acted on it. Then plan-remediation.",
+        description: "List incidents, worst first (with limit: newest first): severity, object, issue, how often seen, what acted on it. Then plan-remediation.",
         toolset: Toolset::Remediation,
         hints: Hints::READ,
         needs_live: false,
@@ -130,10 +133,16 @@ impl CoordinatedTool for ListIncidents {
             namespace: input.namespace,
             severity: Some(word(&severity)),
             status: Some(word(&status)),
-            limit: Some(limit),
-            offset: Some(offset),
+            limit: Some(input.limit.unwrap_or(MOST)),
+            offset: Some(if input.limit.is_some() { offset } else { 0 }),
         };
-        let listed = coordination.incidents(&context.caller, query).await?;
+        let mut listed = coordination.incidents(&context.caller, query).await?;
+        if input.limit.is_none() {
+            // A short answer begins with what is worst; of equals the newest stay first.
+            listed.incidents.sort_by_key(|incident| incident.severity);
+            let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(listed.incidents.len());
+            listed.incidents.drain(..skipped);
+        }
         let rows = listed.incidents.into_iter().map(IncidentLine::of).collect();
         let (incidents, _) = fitting(rows, budget::of(input.limit));
         let shown = u64::try_from(incidents.len()).unwrap_or(u64::MAX);

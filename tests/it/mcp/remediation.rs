@@ -121,7 +121,7 @@ async fn incidents_are_listed_with_the_old_arguments_and_members() {
         offset: Some(offset),
     };
     let asked = fake.one();
-    assert_eq!((asked.caller, asked.what), (ada(), Ask::Incidents(query("all", "all", 100, 0))));
+    assert_eq!((asked.caller, asked.what), (ada(), Ask::Incidents(query("all", "all", 1_000, 0))));
     assert_eq!(all["status"], "success");
     assert_eq!((&all["count"], &all["message"]), (&json!(2), &json!("2 of 2 incidents")));
     assert_eq!(all["summary"]["completed"], 1);
@@ -150,6 +150,32 @@ async fn incidents_are_listed_with_the_old_arguments_and_members() {
         assert!(why.contains(said), "{why}");
     }
     assert_eq!(fake.asked(), []);
+}
+
+#[tokio::test]
+async fn a_short_answer_begins_with_what_is_worst_and_a_limit_with_what_is_newest() {
+    let fake = Arc::new(Fake::default());
+    for (n, severity) in
+        [Severity::Critical, Severity::Low, Severity::Critical, Severity::High].into_iter().enumerate()
+    {
+        let one = incident(&format!("inc-{n}"), "web", IncidentStatus::Active);
+        fake.put_incident(aiops_engine::coordination::IncidentView { severity, ..one });
+    }
+    let world = world(&fake);
+    let client = client(&world).await;
+    let ids = async |arguments: Value| -> Vec<String> {
+        let listed = answer(&client, "list-incidents", arguments).await;
+        listed["incidents"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids(json!({})).await, ["inc-2", "inc-0", "inc-3", "inc-1"]);
+    assert_eq!(ids(json!({"offset": 2})).await, ["inc-3", "inc-1"]);
+    assert_eq!(ids(json!({"offset": 9})).await, Vec::<String>::new());
+    assert_eq!(ids(json!({"limit": 2})).await, ["inc-3", "inc-2"]);
 }
 
 #[tokio::test]
