@@ -129,7 +129,9 @@ fn what_a_model_is_given_is_small() {
     let standalone = handed(&counter, |tool| !tool.is_coordinated());
     assert!(standalone <= MOST_TOKENS, "{standalone} tokens; at most {MOST_TOKENS}");
     let full = handed(&counter, |tool| tool.meta().toolset != Toolset::Actions);
-    println!("tools/list as handed to a model: {standalone} tokens in standalone, {full} in full mode (o200k)");
+    println!(
+        "tools/list as handed to a model: {standalone} tokens in standalone, {full} in full mode (o200k)"
+    );
     assert!(full <= MOST_TOKENS_FULL, "{full} tokens; at most {MOST_TOKENS_FULL}");
     for tool in TOOLS {
         let one = handed(&counter, |other| other.meta().name == tool.meta().name);
