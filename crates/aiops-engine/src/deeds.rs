@@ -4,7 +4,7 @@
 //! Every deed carries a marker that tells its own effect from everybody else's, and a precondition that lets the API
 //! server refuse it when the object is not what was looked at. A deed that can have neither is not in the catalogue.
 //!
-//! What a deed looks at is read by [`see`]; nothing else here touches a port, and nothing knows the time.
+//! What a deed looks at is read by [`see()`]; nothing else here touches a port, and nothing knows the time.
 
 mod applications;
 mod nodes;

@@ -40,7 +40,7 @@ pub(crate) fn is_proof() -> bool {
 /// How many random schedules are run.
 pub(crate) fn schedules() -> u64 {
     match asked() {
-        None => 40,
+        None => 30,
         Some(1) => 100_000,
         Some(count) => count,
     }

@@ -3,6 +3,7 @@
 //! Each commit is a whole: the workflow one version on, the rows that changed, what is taken and given back, the line of
 //! the audit chain, and what somebody outside is to be told. What cannot follow is an error, and nothing is written.
 
+mod after;
 mod draft;
 mod endings;
 mod steps;
@@ -11,6 +12,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use self::after::apply;
 use self::draft::Draft;
 use super::machine::{Illegal, Move};
 use crate::{
@@ -368,39 +370,5 @@ pub const fn may_have_effect(state: StepState) -> bool {
     match state {
         StepState::Intent | StepState::Applied | StepState::Verified | StepState::Indeterminate => true,
         StepState::Pending | StepState::Skipped | StepState::Failed => false,
-    }
-}
-
-/// Makes the record what it is once these writes are there: what the next event is judged by, without reading it again.
-pub fn apply(record: &mut Record, writes: &[Write]) {
-    for write in writes {
-        match write {
-            Write::Workflow(workflow) => record.workflow = (**workflow).clone(),
-            Write::Step(step) => put(&mut record.steps, (**step).clone(), |s| (s.direction, s.order)),
-            Write::Attempt(attempt) => {
-                put(&mut record.attempts, (**attempt).clone(), |a| (a.direction, a.order, a.number));
-            }
-            Write::Check(check) => {
-                put(&mut record.checks, check.clone(), |c| (c.after_order, c.name.clone()));
-            }
-            Write::Approval(approval) => put(&mut record.approvals, approval.clone(), |a| a.id.clone()),
-            Write::Lock(_)
-            | Write::Slot { .. }
-            | Write::Spend { .. }
-            | Write::Release
-            | Write::Cooldown(_)
-            | Write::Incident { .. }
-            | Write::Audit(_)
-            | Write::Notice(_)
-            | Write::Yield => {}
-        }
-    }
-}
-
-fn put<T, K: PartialEq>(rows: &mut Vec<T>, row: T, key: impl Fn(&T) -> K) {
-    let wanted = key(&row);
-    match rows.iter_mut().find(|held| key(held) == wanted) {
-        Some(held) => *held = row,
-        None => rows.push(row),
     }
 }

@@ -17,7 +17,7 @@ pub struct Entry {
     pub order: u64,
     /// When.
     pub at: Timestamp,
-    /// Who asked: [`OURSELVES`], or the name of another writer.
+    /// Who asked: `OURSELVES`, or the name of another writer.
     pub actor: String,
     /// How.
     pub verb: Verb,

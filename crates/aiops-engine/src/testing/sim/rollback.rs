@@ -65,7 +65,7 @@ fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
         .into_iter()
         .filter(|(_, action)| scene::is_reversible(action))
         .collect();
-    let plans_run = if is_proof() { 3_000 } else { 100 };
+    let plans_run = if is_proof() { 3_000 } else { 60 };
     let mut undone: BTreeMap<&str, u32> = BTreeMap::new();
     let mut ends: BTreeMap<Phase, u32> = BTreeMap::new();
     for seed in 0..plans_run {
