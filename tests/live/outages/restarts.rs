@@ -155,10 +155,7 @@ fn check(told: &Told, history: &History, seen: &Seen, asked: Timestamp) {
     let at = moment(told);
     let is_stale = !told.facts["stale_since"].is_null();
     if !is_stale {
-        assert!(
-            at >= asked - QUIET,
-            "it answers for {at}, was asked at {asked}, and does not call that old"
-        );
+        assert!(at >= asked - QUIET, "it answers for {at}, was asked at {asked}, and does not call that old");
     }
     let rows = states(told);
     // Old answers may have newer rows: after an outage one kind is fresh before the other.
