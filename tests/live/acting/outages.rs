@@ -40,8 +40,17 @@ async fn a_lost_answer_is_decided_by_looking_and_never_by_sending_again_blindly(
         }
         let found = plane.get(&workload.path).await.unwrap();
         assert_eq!(found["metadata"]["annotations"][EFFECT], key.as_str());
-        let counts = accepted(&plane, &hand, place);
-        assert_eq!(counts["web"], usize::try_from(round).unwrap() + 1, "one effect a step");
+        // The audit log has its line only after the effect can be seen.
+        let expected = usize::try_from(round).unwrap() + 1;
+        loop {
+            let effects = accepted(&plane, &hand, place).get("web").copied().unwrap_or(0);
+            assert!(effects <= expected, "one effect a step: {effects} after {expected} steps");
+            if effects == expected {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{effects} effects in the audit log after {expected} steps");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     // Away: nothing is sent, and nothing is there afterwards.
