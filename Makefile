@@ -41,7 +41,8 @@ fmt:
 
 .PHONY: clippy
 clippy:
-	$(CARGO) clippy --workspace --all-targets --test live --test clients --locked -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --test live --test clients --locked -- -D warnings
 	$(CARGO) clippy --workspace --all-targets --locked --features aiops/conformance-fixtures -- -D warnings
 
 .PHONY: doc

@@ -4,6 +4,8 @@
 //! They need Node and Python packages, so a plain `cargo test` leaves them out: `make test-clients` fetches them and runs
 //! these. A missing part fails; nothing is skipped.
 
+#![expect(clippy::panic, clippy::print_stdout, reason = "helpers of tests fail and report as tests do")]
+
 #[path = "../it/process.rs"]
 #[expect(dead_code, reason = "the integration tests use the rest of it")]
 mod process;

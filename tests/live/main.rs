@@ -3,6 +3,8 @@
 //! They need Go, so a plain `cargo test` leaves them out; `tests/live/run` (or `cargo test --test live`) runs them. A
 //! missing part fails with what to install; nothing is skipped.
 
+#![expect(clippy::disallowed_methods, reason = "a test ends its own tasks, and no shutdown waits for them")]
+
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
