@@ -217,8 +217,8 @@ impl Coordination for Late {
                 acts: false,
                 kill_switch: "unknown".to_owned(),
                 breaker: "unknown".to_owned(),
-                active_workflows: 0,
-                parked_workflows: 0,
+                active_workflows: None,
+                parked_workflows: None,
             },
         }
     }

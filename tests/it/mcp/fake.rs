@@ -548,8 +548,8 @@ impl Coordination for Fake {
             acts: true,
             kill_switch: "run".to_owned(),
             breaker: "closed".to_owned(),
-            active_workflows: 0,
-            parked_workflows: 0,
+            active_workflows: Some(0),
+            parked_workflows: Some(0),
         }
     }
 

@@ -268,8 +268,8 @@ impl Coordination for Fake {
             acts: true,
             kill_switch: "run".to_owned(),
             breaker: "closed".to_owned(),
-            active_workflows: 1,
-            parked_workflows: 0,
+            active_workflows: Some(1),
+            parked_workflows: Some(0),
         }
     }
     fn changed(&self) -> watch::Receiver<u64> {

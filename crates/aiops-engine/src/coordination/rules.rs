@@ -188,10 +188,10 @@ pub struct EngineStanding {
     pub acts: bool,
     /// `run`, `pause` or `stop`.
     pub kill_switch: String,
-    /// `closed` or `open`.
+    /// `closed`, `open`, or `unknown` while the store cannot be read.
     pub breaker: String,
-    /// Workflows that are not over.
-    pub active_workflows: u64,
-    /// Workflows that a person has to look at.
-    pub parked_workflows: u64,
+    /// Workflows that are not over; null while the store cannot be read.
+    pub active_workflows: Option<u64>,
+    /// Workflows that a person has to look at; null while the store cannot be read.
+    pub parked_workflows: Option<u64>,
 }

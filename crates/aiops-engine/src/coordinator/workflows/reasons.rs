@@ -119,9 +119,9 @@ impl Inner {
             acts: self.acting.is_some() && self.settings.is_enabled,
             // What cannot be read stops: the rules act by the same.
             kill_switch: word(view.as_ref().map(|view| view.kill_switch.as_str()), "pause"),
-            breaker: word(view.as_ref().map(|view| view.breaker.as_str()), "closed"),
-            active_workflows: active.unwrap_or_default(),
-            parked_workflows: parked.unwrap_or_default(),
+            breaker: word(view.as_ref().map(|view| view.breaker.as_str()), "unknown"),
+            active_workflows: active.ok(),
+            parked_workflows: parked.ok(),
         }
     }
 }

@@ -276,7 +276,7 @@ async fn workflows_are_listed_by_the_words_of_every_door() {
     }
     assert_eq!(counted("burnt").await.unwrap_err().code(), "invalid_request");
     let standing = coordinator.standing().await;
-    assert_eq!((standing.status.as_str(), standing.active_workflows), ("ok", 1));
+    assert_eq!((standing.status.as_str(), standing.active_workflows), ("ok", Some(1)));
     let why = coordinator.why_not(&ann, WhyNot::Workflow(done)).await.unwrap();
     assert_eq!((why.allowed, why.rules.len()), (false, 1));
 }
