@@ -202,7 +202,7 @@ impl Inner {
             let mut writes = record::commit(&record, event, &context)
                 .map_err(|illegal| conflict(what, illegal.to_string(), id))?;
             let time = self.store.time().await.map_err(failed)?;
-            record::shift_wake(&mut writes, time.saturating_sub(context.at));
+            record::shift_wake(&mut writes, workflow.wake_at, time.saturating_sub(context.at));
             match self.store.commit(id, None, &writes).await {
                 Ok(()) => {
                     self.touch();

@@ -20,6 +20,7 @@ use crate::{
     planner::{self, Planned},
     ports::store::{StoreError, Write},
     remedies,
+    settings::limits::millis,
 };
 
 /// Between two tries of what may be possible soon.
@@ -135,8 +136,11 @@ impl Executor {
     /// Waits for somebody's answer; without one it expires.
     pub(super) async fn awaiting(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
         let deadline = work.workflow().deadline;
-        if self.now() < deadline {
-            return self.wait(work, deadline, None).await;
+        let now = self.now();
+        if now < deadline {
+            // No longer than an approval is waited for: a clock that is a year off now may be right a moment later.
+            let longest = millis(self.inner.settings.timing.approval);
+            return self.wait(work, deadline.min(now.saturating_add(longest)), None).await;
         }
         self.commit(work, Event::Expired).await?;
         Ok(self.next(work))

@@ -232,6 +232,8 @@ pub enum Found {
     Skipped,
     /// It cannot be done, and no request of it can still arrive.
     Failed,
+    /// It cannot be done, for its object is gone; what a request did to that one nobody can tell any more.
+    Gone,
     /// It cannot be told.
     Indeterminate,
 }
@@ -335,11 +337,13 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
 }
 
 /// Puts the moment at which a workflow is due into the store's time, by which it is claimed: `shift` is how far that is
-/// ahead of the clock that the event was judged by. A clock that is an hour off delays nothing by an hour.
-pub fn shift_wake(writes: &mut [Write], shift: Millis) {
+/// ahead of the clock that the event was judged by. A clock that is an hour off delays nothing by an hour. What is due at
+/// `before`, as it was, is in the store's time already.
+pub fn shift_wake(writes: &mut [Write], before: Millis, shift: Millis) {
     for write in writes {
         if let Write::Workflow(workflow) = write
             && workflow.wake_at < endings::NEVER
+            && workflow.wake_at != before
         {
             workflow.wake_at = workflow.wake_at.saturating_add(shift).clamp(0, endings::NEVER);
         }

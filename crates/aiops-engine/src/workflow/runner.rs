@@ -252,7 +252,7 @@ impl Executor {
         let context = self.context(work, &event).await?;
         let mut writes = record::commit(&work.record, event, &context)?;
         if let Some(time) = work.held.store_time(self.timer.ticks()) {
-            record::shift_wake(&mut writes, time.saturating_sub(context.at));
+            record::shift_wake(&mut writes, work.workflow().wake_at, time.saturating_sub(context.at));
         }
         self.inner.store.commit(&lease.workflow, Some(lease), &writes).await?;
         let before = work.workflow().phase;

@@ -9,12 +9,12 @@ use super::{
     runner::{Executor, Stop, Turn, Work},
 };
 use crate::{
-    deeds::{self, Observation, Ready},
+    deeds::{self, Observation, Ready, Sight},
     error::PortError,
     model::{
         Millis,
         phase::{Direction, StepState},
-        workflow::StepRecord,
+        workflow::{Attempt, StepRecord},
     },
     settings::limits::millis,
 };
@@ -108,6 +108,9 @@ impl Executor {
                 self.found(work, at, Found::Applied, why).await
             }
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
+            Observation::Refused { why } | Observation::Conflict { why } if is_gone(step, &seen) => {
+                self.give_up_as(work, at, Found::Gone, why).await
+            }
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
             Observation::Wait { why } => self.pause(work, at, SOON, why).await,
             Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
@@ -170,13 +173,47 @@ impl Executor {
     /// The step fails, unless a request of it may still be on its way: no API server works on a request for longer than a
     /// minute (its `--request-timeout` is 60 s), so after that a look decides.
     pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
-        let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
-        let decided = last.map(|at| at.saturating_add(millis(self.inner.settings.timing.observe)));
-        if let Some(until) = decided.filter(|until| *until > self.now()) {
+        self.give_up_as(work, at, Found::Failed, why).await
+    }
+
+    async fn give_up_as(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        found: Found,
+        why: String,
+    ) -> Result<Turn, Stop> {
+        let last = record::outstanding(&work.record, at).pop().map(|attempt| self.may_arrive(work, attempt));
+        if let Some(rest) = last.filter(|rest| *rest > 0) {
             let why = format!("{why}; waits until no request of it can still arrive");
-            return self.wait(work, until, Some(why)).await;
+            return self.wait(work, self.now().saturating_add(rest), Some(why)).await;
         }
-        self.found(work, at, Found::Failed, why).await
+        self.found(work, at, found, why).await
+    }
+
+    /// For how long a request may still arrive: an API server's minute, from when the lease under which it was sent ended at
+    /// the latest. By the store's time: a wall clock that jumps would call it over while it is under way.
+    fn may_arrive(&self, work: &Work<'_>, attempt: &Attempt) -> Millis {
+        let timing = &self.inner.settings.timing;
+        let longest = millis(timing.observe).saturating_add(millis(timing.lease));
+        let sent = attempt.intent.get("storeTime").and_then(serde_json::Value::as_i64);
+        let (sent, now) = match (sent, work.held.store_time(self.timer.ticks())) {
+            (Some(sent), Some(now)) => (sent, now),
+            _ => (attempt.intent_at, self.now()),
+        };
+        sent.saturating_add(longest).saturating_sub(now).min(longest)
+    }
+}
+
+/// Whether the object that a step is about is not there any more, or another one of its name is.
+fn is_gone(step: &StepRecord, seen: &[Sight]) -> bool {
+    let Some(wanted) = step.action.target().uid.as_deref() else { return false };
+    match seen.first() {
+        Some(Sight::Absent) => true,
+        Some(Sight::Object(object)) => {
+            object.pointer("/metadata/uid").and_then(serde_json::Value::as_str) != Some(wanted)
+        }
+        _ => false,
     }
 }
 
