@@ -17,6 +17,7 @@ mod commands;
 mod http;
 mod ids;
 mod mcp;
+mod member;
 mod notify;
 mod policy;
 mod process;

@@ -18,7 +18,7 @@ pub use self::{
     approvals::{is_entitled, may_decide},
     budgets::{cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
-    rules::{passes_by_itself, rule},
+    rules::{in_scope, passes_by_itself, rule},
     step::{may_step, may_undo},
 };
 use crate::{

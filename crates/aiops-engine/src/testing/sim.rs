@@ -10,6 +10,7 @@ mod dice;
 mod faults;
 mod hands;
 mod matrix;
+mod member;
 pub(crate) mod notes;
 mod plans;
 mod random;

@@ -20,6 +20,7 @@ use super::{
     dice::Dice,
     faults::Faults,
     hands::{Counted, Hands, Wall},
+    member,
     notes::Notes,
     scene,
     store::Handle,
@@ -30,7 +31,6 @@ use crate::{
     model::Millis,
     ports::{
         Clock, Cluster, Ids,
-        acting::Acting,
         store::{Store, StoreError},
     },
     settings::Settings,
@@ -191,15 +191,14 @@ impl Sim {
             defect: self.defect,
             under_way: Arc::clone(&self.under_way),
         });
-        let engine = Engine::new(
-            self.inventory.clone(),
-            Some(Arc::clone(&reach) as Arc<dyn Cluster>),
-            Arc::new(Wall(Arc::clone(&self.hands))),
-        );
+        let rows = |cluster: Arc<dyn Cluster>| {
+            Engine::new(self.inventory.clone(), Some(cluster), Arc::new(Wall(Arc::clone(&self.hands))))
+        };
+        let (cluster, acting) = member::ports(reach, rows, &self.ids);
         Coordinator::new(Parts {
-            engine,
+            engine: rows(cluster),
             store: store as Arc<dyn Store>,
-            acting: Some(reach as Arc<dyn Acting>),
+            acting: Some(acting),
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
             settings: self.settings.clone(),
         })
