@@ -20,6 +20,8 @@ mod helm;
 #[cfg(test)]
 mod member;
 #[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod openshift;
 #[cfg(test)]
 mod outages;

@@ -94,6 +94,17 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// Epochs from here on are those of workflows that were active in a backup when it was restored. No number of claims leads
+/// here: what has such an epoch may have been taken further than its record knows.
+pub const RESTORED: i64 = 1_000_000_000;
+
+impl Lease {
+    /// Whether the workflow was active in a backup that was restored.
+    pub const fn is_restored(&self) -> bool {
+        self.epoch >= RESTORED
+    }
+}
+
 /// What a commit demands to hold before it writes: the lease is ours and has not ended.
 pub type Fence = Lease;
 

@@ -50,6 +50,15 @@ impl Executor {
             self.commit(work, Event::Seen { step: at, found: Found::Indeterminate, why }).await?;
             return Ok(Turn::Again);
         }
+        if work.held.lease().is_restored() {
+            let why = format!(
+                "the record is from a backup, and {} does not show step {}: whether it was taken since, and then undone or \
+                 overwritten, cannot be told; look at it, and resolve the workflow",
+                step.action.target(),
+                at.order
+            );
+            return self.park(work, Some("restored"), why).await;
+        }
         if let Some(why) = self.is_over(work, at) {
             return self.give_up(work, at, why).await;
         }
