@@ -8,10 +8,11 @@ use aiops_engine::{
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
         phase::Phase,
+        plan::Problem,
         workflow::{Record, Workflow},
     },
     ports::store::{
-        AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
+        Active, AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
         StoreError, WorkflowFilter,
     },
 };
@@ -56,6 +57,10 @@ const WORKFLOWS: &str = concat!(
     " ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"
 );
 const COUNT_WORKFLOWS: &str = concat!("SELECT COUNT(*)", workflow_filter!());
+
+/// Sorted by what no index has, so that SQLite takes the index of those that are not over and not the one of all that are kept.
+const ACTIVE: &str = "SELECT id, phase, problem FROM workflow WHERE finished_at IS NULL AND dry_run = 0 \
+                      ORDER BY created_at + 0 DESC, id DESC LIMIT $1";
 
 macro_rules! incident_filter {
     () => {
@@ -156,6 +161,17 @@ impl Db {
         page.extend([filter.limit.into(), filter.offset.into()]);
         let rows = self.rows(WORKFLOWS, page, workflow::read).await?;
         Ok(Rows { rows, total })
+    }
+
+    pub(super) async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("active workflow", row)?;
+            let id = row.word(|text| WorkflowId::parse(text).ok())?;
+            let phase = row.word(Phase::parse)?;
+            let Problem { target, issue, .. } = row.json()?;
+            Ok(Active { id, phase, target, issue })
+        };
+        self.rows(ACTIVE, vec![limit.into()], read).await
     }
 
     pub(super) async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
