@@ -57,8 +57,16 @@ const WORKFLOWS: &str = concat!(
     " ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"
 );
 const COUNT_WORKFLOWS: &str = concat!("SELECT COUNT(*)", workflow_filter!());
+/// The same where none that is over can pass: few of all that are kept, and they have an index of their own.
+const WORKFLOWS_NOT_OVER: &str = concat!(
+    "SELECT ",
+    workflow_columns!(),
+    workflow_filter!(),
+    " AND finished_at IS NULL ORDER BY created_at + 0 DESC, id DESC LIMIT $4 OFFSET $5"
+);
+const COUNT_NOT_OVER: &str = concat!("SELECT COUNT(*)", workflow_filter!(), " AND finished_at IS NULL");
 
-/// Sorted by what no index has, so that SQLite takes the index of those that are not over and not the one of all that are kept.
+/// Sorted by what no index has, so that SQLite takes an index of those that are not over and not the one of all.
 const ACTIVE: &str = "SELECT id, phase, problem FROM workflow WHERE finished_at IS NULL AND dry_run = 0 \
                       ORDER BY created_at + 0 DESC, id DESC LIMIT $1";
 
@@ -156,10 +164,13 @@ impl Db {
                 filter.incident.as_ref().map(IncidentId::as_str).into(),
             ]
         };
-        let total = self.how_many(COUNT_WORKFLOWS, by()).await?;
+        let none_is_over = !filter.phase.is_empty() && !filter.phase.iter().any(|phase| phase.is_terminal());
+        let (count, list) =
+            if none_is_over { (COUNT_NOT_OVER, WORKFLOWS_NOT_OVER) } else { (COUNT_WORKFLOWS, WORKFLOWS) };
+        let total = self.how_many(count, by()).await?;
         let mut page = by();
         page.extend([filter.limit.into(), filter.offset.into()]);
-        let rows = self.rows(WORKFLOWS, page, workflow::read).await?;
+        let rows = self.rows(list, page, workflow::read).await?;
         Ok(Rows { rows, total })
     }
 
