@@ -111,6 +111,11 @@ bench: ## What the shipped binary costs beside a minimal one, on 10,000 pods (QU
 	$(CARGO) run --release --locked --quiet --package aiops-bench -- --link "$(LINK)" $(if $(QUICK),--quick) \
 		$(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL)) $(if $(PROFILE),--profile $(PROFILE))
 
+.PHONY: bench-engine
+bench-engine: ## How soon the coordination engine answers and how much it gets done (QUICK=1, PROFILE=…); needs Go
+	$(CARGO) run --release --locked --quiet --package aiops-bench -- --engine --link "$(LINK)" $(if $(QUICK),--quick) \
+		$(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: dist
 dist: ## The binary as it is shipped
 	$(CARGO) rustc --profile dist --locked --bin aiops -- $(LINK)
