@@ -121,6 +121,11 @@ bench: ## What the shipped binary costs beside a minimal one, on 10,000 pods (QU
 order: ## Write down anew what functions run, for the linker (after many changes; needs valgrind and Go)
 	$(ORDER)/make $(LINK)
 
+.PHONY: bench-engine
+bench-engine: ## How soon the coordination engine answers and how much it gets done (QUICK=1, PROFILE=…); needs Go
+	$(CARGO) run --release --locked --quiet --package aiops-bench -- --engine --link "$(LINK)" $(if $(QUICK),--quick) \
+		$(if $(PROFILE),--profile $(PROFILE))
+
 .PHONY: dist
 dist: ## The binary as it is shipped
 	$(CARGO) rustc --profile dist --locked --bin aiops -- $(LINK)

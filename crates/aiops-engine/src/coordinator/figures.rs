@@ -14,21 +14,19 @@ use super::Inner;
 use crate::{
     error::Error,
     fingerprint::fingerprint,
-    guard::{Active, Facts, Figures, OPT_OUT},
+    guard::{Facts, Figures, OPT_OUT},
     model::{
         action::Action,
         ids::WorkflowId,
-        phase::Phase,
         plan::{Plan, Problem},
         target::Target,
     },
     owners,
-    ports::store::WorkflowFilter,
     settings::limits::millis,
 };
 
 /// Active workflows that are looked at: more than may act at once by far.
-const MOST_ACTIVE: u32 = 200;
+const MOST_ACTIVE: u32 = 1_000;
 
 impl Inner {
     /// uid of the cluster, once it was read.
@@ -64,20 +62,8 @@ impl Inner {
         figures.cooldown = self.store.cooldown(&fingerprint).await.map_err(failed)?;
         let since = self.now().saturating_sub(millis(self.settings.limits.error_window));
         figures.outcomes = self.store.outcomes_since(since).await.map_err(failed)?;
-        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_terminal()).collect();
-        let filter = WorkflowFilter { phase: phases, limit: MOST_ACTIVE, ..WorkflowFilter::default() };
-        let active = self.store.workflows(&filter).await.map_err(failed)?;
-        figures.active = active
-            .rows
-            .into_iter()
-            .filter(|workflow| Some(&workflow.id) != own && !workflow.dry_run)
-            .map(|workflow| Active {
-                id: workflow.id,
-                phase: workflow.phase,
-                target: workflow.problem.target,
-                issue: workflow.problem.issue,
-            })
-            .collect();
+        figures.active = self.store.active(MOST_ACTIVE).await.map_err(failed)?;
+        figures.active.retain(|active| Some(&active.id) != own);
         Ok(figures)
     }
 

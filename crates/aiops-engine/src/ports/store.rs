@@ -17,6 +17,7 @@ use crate::{
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
         phase::Phase,
+        target::Target,
         workflow::{ApprovalRecord, Attempt, CheckRecord, Record, StepRecord, Workflow},
     },
 };
@@ -346,6 +347,19 @@ pub struct WorkflowFilter {
     pub offset: u32,
 }
 
+/// A workflow that is not over, as far as others have to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Where it is.
+    pub phase: Phase,
+    /// Its target.
+    pub target: Target,
+    /// Its issue.
+    pub issue: String,
+}
+
 /// Rows, newest first, and how many there are in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows<T> {
@@ -411,6 +425,9 @@ pub trait Store: Send + Sync {
 
     /// Workflows, newest first.
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError>;
+
+    /// Workflows that are not over, newest first, dry runs left out. What it costs depends on them, not on how many are kept.
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError>;
 
     /// Opens incidents or counts their reports, in one commit, in order.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError>;

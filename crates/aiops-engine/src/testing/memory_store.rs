@@ -25,7 +25,7 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -201,6 +201,10 @@ impl Store for MemoryStore {
 
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
         Ok(self.look().list_workflows(filter))
+    }
+
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        Ok(self.look().active_ones(limit))
     }
 
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {

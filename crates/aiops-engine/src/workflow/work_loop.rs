@@ -5,7 +5,11 @@
 
 use std::panic::AssertUnwindSafe;
 
-use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{Fuse, FusedFuture as _},
+    stream::FuturesUnordered,
+};
 use tokio::sync::watch;
 
 use super::{
@@ -20,44 +24,67 @@ const POLL: Millis = 1_000;
 /// After a store that could not be asked.
 const TROUBLE: Millis = 500;
 
+/// What a look for work found.
+enum Looked {
+    /// A workflow, which is ours now.
+    Claimed(Held),
+    /// Nothing for so long, as far as the store knows.
+    Nothing(Millis),
+}
+
 impl Executor {
     /// Works until `ending` is over, then lets every turn that runs come to its end and gives the leases back.
     ///
-    /// At most `at_once` workflows are held at a time; the others wait in the store.
+    /// At most `at_once` workflows are held at a time; the others wait in the store. A claim is made beside the workflows
+    /// that are held already: however long the store takes for it, their turns and the renewals of their leases go on.
     pub async fn run(self, at_once: usize, ending: impl Future<Output = ()> + Send) {
         let (end, is_ending) = watch::channel(false);
         let mut ending = std::pin::pin!(ending.fuse());
         let mut working = FuturesUnordered::new();
-        let mut has_ended = false;
+        let mut looking = std::pin::pin!(Fuse::terminated());
+        let (mut has_ended, mut should_look) = (false, true);
+        let mut until = Millis::MAX;
         loop {
-            let mut pause = POLL;
-            while !has_ended && working.len() < at_once {
-                match self.claim().await {
-                    Ok(Some(held)) => working.push(self.drive(held, is_ending.clone())),
-                    Ok(None) => {
-                        pause = self.until_due().await;
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "no workflow can be claimed");
-                        pause = TROUBLE;
-                        break;
-                    }
-                }
+            if should_look && !has_ended && looking.is_terminated() && working.len() < at_once {
+                should_look = false;
+                looking.set(self.look().fuse());
             }
-            if has_ended && working.is_empty() {
+            if has_ended && working.is_empty() && looking.is_terminated() {
                 return;
             }
-            let until = self.timer.ticks().saturating_add(pause);
             tokio::select! {
+                biased;
                 () = &mut ending, if !has_ended => {
                     has_ended = true;
                     // Whoever holds a workflow sees it between two turns.
                     let _ = end.send(true);
                 }
-                Some(()) = working.next() => {}
-                () = self.inner.wake.notified(), if !has_ended => {}
-                () = self.timer.sleep_until(until), if !has_ended => {}
+                // One that is claimed while the process ends is given back by whoever works on it.
+                looked = &mut looking, if !looking.is_terminated() => match looked {
+                    Looked::Claimed(held) => {
+                        working.push(self.drive(held, is_ending.clone()));
+                        should_look = true;
+                    }
+                    Looked::Nothing(pause) => until = self.timer.ticks().saturating_add(pause),
+                },
+                Some(()) = working.next() => should_look = true,
+                () = self.inner.wake.notified(), if !has_ended => should_look = true,
+                () = self.timer.sleep_until(until), if !has_ended && looking.is_terminated() => {
+                    until = Millis::MAX;
+                    should_look = true;
+                }
+            }
+        }
+    }
+
+    /// Claims what is due, or tells how long nothing will be.
+    async fn look(&self) -> Looked {
+        match self.claim().await {
+            Ok(Some(held)) => Looked::Claimed(held),
+            Ok(None) => Looked::Nothing(self.until_due().await),
+            Err(error) => {
+                tracing::warn!(%error, "no workflow can be claimed");
+                Looked::Nothing(TROUBLE)
             }
         }
     }

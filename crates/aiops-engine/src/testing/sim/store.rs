@@ -20,7 +20,7 @@ use crate::{
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
+        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
         IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
         Write,
     },
@@ -322,6 +322,11 @@ impl Store for Handle {
 
     async fn next_due(&self) -> Result<Option<Millis>, StoreError> {
         self.base.next_due().await
+    }
+
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        self.read().await?;
+        self.base.active(limit).await
     }
 
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
