@@ -98,7 +98,7 @@ pub struct Facts {
     pub is_control_plane: Option<bool>,
     /// The pod is ready.
     pub is_ready: Option<bool>,
-    /// The pod keeps data on its node.
+    /// The pod keeps data in an emptyDir that is not memory: it is lost with the pod.
     pub has_local_storage: Option<bool>,
 }
 

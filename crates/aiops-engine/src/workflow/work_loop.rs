@@ -21,15 +21,17 @@ use crate::{model::Millis, settings::limits::millis};
 /// The longest pause between two looks for work, in milliseconds: what no wake-up announced (another process's trigger, a
 /// lease that ended) is found after it.
 const POLL: Millis = 1_000;
+/// The shortest: what is due and was not to be had a moment ago is in somebody else's hands.
+const SOONEST: Millis = 10;
 /// After a store that could not be asked.
 const TROUBLE: Millis = 500;
 
-/// What a look for work found.
-enum Looked {
-    /// A workflow, which is ours now.
-    Claimed(Held),
-    /// Nothing for so long, as far as the store knows.
-    Nothing(Millis),
+/// What came of a look for work.
+enum Look {
+    /// A workflow that is due.
+    Found(Held),
+    /// Nothing is; look again after so many milliseconds.
+    Later(Millis),
 }
 
 impl Executor {
@@ -41,12 +43,14 @@ impl Executor {
         let (end, is_ending) = watch::channel(false);
         let mut ending = std::pin::pin!(ending.fuse());
         let mut working = FuturesUnordered::new();
+        // Beside the work, never before it: while the store keeps a claim waiting, leases are renewed and turns go on. It is
+        // not dropped half way, for what it claimed would then rest until its lease ends.
         let mut looking = std::pin::pin!(Fuse::terminated());
-        let (mut has_ended, mut should_look) = (false, true);
-        let mut until = Millis::MAX;
+        let (mut has_ended, mut is_woken, mut next) = (false, false, self.timer.ticks());
         loop {
-            if should_look && !has_ended && looking.is_terminated() && working.len() < at_once {
-                should_look = false;
+            let may_look = !has_ended && working.len() < at_once && looking.is_terminated();
+            if may_look && (is_woken || self.timer.ticks() >= next) {
+                is_woken = false;
                 looking.set(self.look().fuse());
             }
             if has_ended && working.is_empty() && looking.is_terminated() {
@@ -59,42 +63,35 @@ impl Executor {
                     // Whoever holds a workflow sees it between two turns.
                     let _ = end.send(true);
                 }
-                // One that is claimed while the process ends is given back by whoever works on it.
-                looked = &mut looking, if !looking.is_terminated() => match looked {
-                    Looked::Claimed(held) => {
-                        working.push(self.drive(held, is_ending.clone()));
-                        should_look = true;
-                    }
-                    Looked::Nothing(pause) => until = self.timer.ticks().saturating_add(pause),
+                found = &mut looking => match found {
+                    Look::Found(held) => working.push(self.drive(held, is_ending.clone())),
+                    Look::Later(pause) => next = self.timer.ticks().saturating_add(pause),
                 },
-                Some(()) = working.next() => should_look = true,
-                () = self.inner.wake.notified(), if !has_ended => should_look = true,
-                () = self.timer.sleep_until(until), if !has_ended && looking.is_terminated() => {
-                    until = Millis::MAX;
-                    should_look = true;
-                }
+                Some(()) = working.next() => is_woken = true,
+                () = self.inner.wake.notified(), if !has_ended => is_woken = true,
+                () = self.timer.sleep_until(next), if may_look => {}
             }
         }
     }
 
-    /// Claims what is due, or tells how long nothing will be.
-    async fn look(&self) -> Looked {
+    async fn look(&self) -> Look {
         match self.claim().await {
-            Ok(Some(held)) => Looked::Claimed(held),
-            Ok(None) => Looked::Nothing(self.until_due().await),
+            Ok(Some(held)) => Look::Found(held),
+            Ok(None) => Look::Later(self.until_due().await),
             Err(error) => {
                 tracing::warn!(%error, "no workflow can be claimed");
-                Looked::Nothing(TROUBLE)
+                Look::Later(TROUBLE)
             }
         }
     }
 
-    /// How long until something is due, as far as the store knows now.
+    /// How long until something is due, as far as the store knows now and by its time.
     async fn until_due(&self) -> Millis {
-        match self.inner.store.next_due().await {
-            Ok(Some(due)) => due.saturating_sub(self.now()).clamp(1, POLL),
-            Ok(None) => POLL,
-            Err(_) => TROUBLE,
+        let store = &self.inner.store;
+        match (store.next_due().await, store.time().await) {
+            (Ok(Some(due)), Ok(now)) => due.saturating_sub(now).clamp(SOONEST, POLL),
+            (Ok(None), _) => POLL,
+            (Err(_), _) | (_, Err(_)) => TROUBLE,
         }
     }
 
@@ -135,7 +132,7 @@ impl Executor {
             match self.guarded(held).await {
                 Turn::Again => {}
                 Turn::Hold(at) => {
-                    let by = at.saturating_sub(self.now()).max(1);
+                    let by = at.saturating_sub(self.now(held)).max(1);
                     let until = self.timer.ticks().saturating_add(by);
                     tokio::select! {
                         () = self.timer.sleep_until(until) => {}
