@@ -101,6 +101,31 @@ impl MemoryStore {
         state.workflows.get(id).map(|kept| (kept.owner.clone(), kept.epoch, kept.until))
     }
 
+    /// Looks at a workflow and its steps without copying them.
+    #[cfg(test)]
+    pub(crate) fn peek<R>(
+        &self,
+        id: &WorkflowId,
+        look: impl FnOnce(&Workflow, &[&crate::model::workflow::StepRecord]) -> R,
+    ) -> Option<R> {
+        let state = self.look();
+        let kept = state.workflows.get(id)?;
+        let steps: Vec<_> = kept.steps.values().collect();
+        Some(look(&kept.workflow, &steps))
+    }
+
+    /// The phase of every workflow.
+    #[cfg(test)]
+    pub(crate) fn phases(&self) -> Vec<Phase> {
+        self.look().workflows.values().map(|kept| kept.workflow.phase).collect()
+    }
+
+    /// Every incident there is.
+    #[cfg(test)]
+    pub(crate) fn every_incident(&self) -> Vec<Incident> {
+        self.look().incidents.values().map(|kept| Incident::clone(kept)).collect()
+    }
+
     fn look(&self) -> Arc<State> {
         Arc::clone(&self.state.lock())
     }
