@@ -43,7 +43,7 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
             IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
             Write,
         },
@@ -277,6 +277,10 @@ impl Store for SqlStore {
 
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
         self.ready().await?.workflows(filter).await
+    }
+
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        self.ready().await?.active(limit).await
     }
 
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {

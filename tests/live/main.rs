@@ -22,6 +22,10 @@ mod evictions;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
+mod member;
+#[cfg(test)]
+mod kills;
+#[cfg(test)]
 mod openshift;
 #[cfg(test)]
 mod outages;

@@ -16,7 +16,7 @@ use aiops_engine::{
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Changes, WITHIN, Writer, request};
+use super::{Changes, Writer, request};
 use crate::cluster::helm::{self, Stored};
 
 /// Labels that Helm sets itself; all others are a user's and go with the revision.
@@ -35,7 +35,7 @@ impl Changes {
             let why = format!("{what}: acting.helm is off, so Helm releases are not written");
             return Err(NotDone::new(NotDoneKind::Unsupported, why));
         }
-        let end = begun + WITHIN;
+        let end = begun + self.within;
         let within = |error: PortError| not_sent(&what, error);
         let read = async {
             let (namespace, name) = (&release.namespace, &release.name);

@@ -17,6 +17,7 @@ use crate::{
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
         phase::Phase,
+        target::Target,
         workflow::{ApprovalRecord, Attempt, CheckRecord, Record, StepRecord, Workflow},
     },
 };
@@ -92,6 +93,17 @@ pub struct Lease {
     pub owner: String,
     /// Since which claim.
     pub epoch: i64,
+}
+
+/// Epochs from here on are those of workflows that were active in a backup when it was restored. No number of claims leads
+/// here: what has such an epoch may have been taken further than its record knows.
+pub const RESTORED: i64 = 1_000_000_000;
+
+impl Lease {
+    /// Whether the workflow was active in a backup that was restored.
+    pub const fn is_restored(&self) -> bool {
+        self.epoch >= RESTORED
+    }
 }
 
 /// What a commit demands to hold before it writes: the lease is ours and has not ended.
@@ -335,6 +347,19 @@ pub struct WorkflowFilter {
     pub offset: u32,
 }
 
+/// A workflow that is not over, as far as others have to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Where it is.
+    pub phase: Phase,
+    /// Its target.
+    pub target: Target,
+    /// Its issue.
+    pub issue: String,
+}
+
 /// Rows, newest first, and how many there are in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows<T> {
@@ -400,6 +425,9 @@ pub trait Store: Send + Sync {
 
     /// Workflows, newest first.
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError>;
+
+    /// Workflows that are not over, newest first, dry runs left out. What it costs depends on them, not on how many are kept.
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError>;
 
     /// Opens incidents or counts their reports, in one commit, in order.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError>;
