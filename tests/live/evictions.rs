@@ -113,7 +113,8 @@ async fn end(desk: &Desk, id: &WorkflowId, is_over: &AtomicBool) -> Phase {
     let deadline = Instant::now() + PATIENCE;
     let mut is_cancelled = false;
     loop {
-        let phase = desk.store.workflow(id).await.unwrap().unwrap().workflow.phase;
+        let record = rollback::patient(async || desk.store.workflow(id).await).await;
+        let phase = record.unwrap().workflow.phase;
         if phase.is_terminal() || phase == Phase::NeedsOperator {
             return phase;
         }
@@ -122,7 +123,7 @@ async fn end(desk: &Desk, id: &WorkflowId, is_over: &AtomicBool) -> Phase {
             let _ = desk.coordinator.cancel(&caller(), id, None).await;
         }
         assert!(Instant::now() < deadline, "{id} is still {phase:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 

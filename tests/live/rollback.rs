@@ -26,7 +26,7 @@ use aiops_engine::{
 };
 use futures::future::join_all;
 
-pub(crate) use self::order::desk;
+pub(crate) use self::order::{desk, patient};
 use self::{
     dice::{Failing, Planned},
     lane::Lane,
@@ -169,7 +169,7 @@ struct Watched<'a> {
 
 impl Watched<'_> {
     async fn record(&self) -> Record {
-        self.desk.store.workflow(self.id).await.unwrap().unwrap()
+        patient(async || self.desk.store.workflow(self.id).await).await.unwrap()
     }
 
     /// Somebody else writes to an object of the plan once its step is there; `None` when the plan was over before.
@@ -191,7 +191,7 @@ impl Watched<'_> {
                 return Some(writer::edit(self.plane, dice, &self.planned.actions[step]).await);
             }
             assert!(Instant::now() < deadline, "{record:#?}");
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
@@ -211,7 +211,7 @@ impl Watched<'_> {
                 let _ = self.desk.coordinator.cancel(&caller(), self.id, None).await;
             }
             assert!(Instant::now() < deadline, "{:?}: {record:#?}", self.planned);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The engine, its adapter for the API server and its store are the real ones; that a step fails is the cluster's doing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aiops_engine::{
     coordination::PolicyRule,
@@ -20,7 +20,7 @@ use aiops_engine::{
         plan::{Approval, Checkpoint, Plan, Problem, Risk, Step},
         workflow::{Order, StepRecord, Workflow},
     },
-    ports::store::{Acceptance, Entry, Report, Taken, Write},
+    ports::store::{Acceptance, Entry, Report, StoreError, Taken, Write},
     remedies,
     settings::{Policy, Settings},
 };
@@ -104,7 +104,7 @@ async fn refused(plane: &Plane, letter: char) {
     let made = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "probe"}});
     plane.post(path.rsplit_once('/').unwrap().0, &made).await;
     let patch = json!({"metadata": {"annotations": {"aiops.io/effect": format!("wf-x{letter}1/1/do")}}});
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let request = Request::patch(format!("{path}?dryRun=All"))
             .header("content-type", "application/merge-patch+json");
@@ -112,7 +112,7 @@ async fn refused(plane: &Plane, letter: char) {
         if plane.attempt(request).await.is_err() {
             return;
         }
-        assert!(std::time::Instant::now() < deadline, "admission lets everything pass");
+        assert!(Instant::now() < deadline, "admission lets everything pass");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -183,7 +183,7 @@ fn plan(planned: &Planned, cluster: &str, at: Millis) -> Plan {
 pub(super) async fn accept(plane: &Plane, desk: &Desk, planned: &Planned) -> WorkflowId {
     let system = plane.get("/api/v1/namespaces/kube-system").await.unwrap();
     let cluster = system["metadata"]["uid"].as_str().unwrap();
-    let at = desk.store.time().await.unwrap();
+    let at = patient(async || desk.store.time().await).await;
     let plan = plan(planned, cluster, at);
     let digest = fingerprint::digest(&plan).unwrap();
     let letter = match planned.failing {
@@ -253,11 +253,24 @@ pub(super) async fn accept(plane: &Plane, desk: &Desk, planned: &Planned) -> Wor
         idempotency: None,
         audit: vec![line("accepted"), line("planned")],
     };
-    let taken = desk.store.accept(&acceptance).await.unwrap();
+    let taken = patient(async || desk.store.accept(&acceptance).await).await;
     assert!(matches!(taken, Taken::New { .. }), "{taken:?}");
-    desk.store.commit(&id, None, &steps).await.unwrap();
-    desk.store.wake(&id).await.unwrap();
+    patient(async || desk.store.commit(&id, None, &steps).await).await;
+    patient(async || desk.store.wake(&id).await).await;
     id
+}
+
+/// Asks a store again that is busy: it has few connections, and the machine may be slow.
+pub(crate) async fn patient<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(StoreError::Unavailable(why)) => assert!(Instant::now() < deadline, "{why}"),
+            Err(error) => panic!("{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 fn pending(id: &WorkflowId, order: u32, action: &Action) -> Write {
