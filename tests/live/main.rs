@@ -22,9 +22,9 @@ mod evictions;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
-mod member;
-#[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod member;
 #[cfg(test)]
 mod openshift;
 #[cfg(test)]

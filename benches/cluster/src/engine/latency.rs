@@ -222,7 +222,12 @@ async fn lists(world: &World, length: Duration, report: &mut Report) -> anyhow::
         ("GET incidents?status=active", "/api/v1/incidents?status=active"),
     ] {
         let times = gets(address, path, length / 2).await?;
-        report.add(format!("REST {what}, p95"), "ms", Goal::None, crate::subject::millis(times.percentile(95)));
+        report.add(
+            format!("REST {what}, p95"),
+            "ms",
+            Goal::None,
+            crate::subject::millis(times.percentile(95)),
+        );
     }
     Ok(())
 }

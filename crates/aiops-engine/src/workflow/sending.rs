@@ -68,6 +68,8 @@ impl Executor {
                 .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
                 .await;
         };
+        // Before the guard is asked: a switch that is thrown while this waits counts.
+        acting.turn().await;
         if let Some(why) = self.unread_cluster() {
             return self.pause(work, at, SOON, why).await;
         }

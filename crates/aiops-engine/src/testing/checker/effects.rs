@@ -32,9 +32,8 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
         one(effect, replay, findings);
     }
     for ((key, object), at) in &by_object {
-        findings.unless(at.len() <= 1, "I3", || {
-            format!("{key} had {} effects on {object}, at {at:?}", at.len())
-        });
+        findings
+            .unless(at.len() <= 1, "I3", || format!("{key} had {} effects on {object}, at {at:?}", at.len()));
     }
     superseded(&effects, replay, findings);
     budgets(history, replay, findings);
@@ -228,4 +227,3 @@ fn steps(id: &str, told: &Told, by_key: &BTreeMap<&str, Vec<&Entry>>, findings: 
         });
     }
 }
-

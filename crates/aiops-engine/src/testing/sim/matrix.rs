@@ -35,7 +35,8 @@ fn points(base: &Base) -> Vec<Point> {
             for (at, made) in (0_u64..).zip(plain.faults.calls()) {
                 if story.strikes(&made) {
                     let Made { call, .. } = made;
-                    let of = |fate: &Fate| Point { story, name, action: action.clone(), at, call, fate: *fate };
+                    let of =
+                        |fate: &Fate| Point { story, name, action: action.clone(), at, call, fate: *fate };
                     points.extend(call.fates().iter().map(of));
                 }
             }
@@ -76,14 +77,19 @@ pub(crate) fn matrix(is_whole: bool) -> Part {
     part.floor("runs that met their fault", struck, part.runs);
     if is_whole {
         let base = Base::new();
-        let actions: Vec<Action> = scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();
+        let actions: Vec<Action> =
+            scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();
         let sending = |action: &&Action| action.name() != "await-pool";
         let forth: BTreeSet<_> = actions.iter().filter(sending).map(Action::name).collect();
-        let back: BTreeSet<_> = actions.iter().filter(|a| scene::is_reversible(a)).map(Action::name).collect();
+        let back: BTreeSet<_> =
+            actions.iter().filter(|a| scene::is_reversible(a)).map(Action::name).collect();
         let calls = [Call::Intend, Call::Send, Call::Learn, Call::Commit, Call::Look];
         part.none_missing(&coverage::missing(&part.met, &calls, &forth, false));
         part.none_missing(&coverage::missing(&part.met, &calls, &back, true));
-        part.none_missing(&coverage::unmet(&part.met, &[Call::Claim, Call::Accept, Call::Recall, Call::DryRun]));
+        part.none_missing(&coverage::unmet(
+            &part.met,
+            &[Call::Claim, Call::Accept, Call::Recall, Call::DryRun],
+        ));
     } else {
         part.none_missing(&coverage::unmet(&part.met, &[Call::Send, Call::Intend, Call::Learn]));
     }
@@ -110,9 +116,16 @@ fn every_action_comes_to_the_end_of_every_story_when_nothing_goes_wrong() {
                 Story::Undone => &[Phase::RolledBack],
                 Story::Hopeless if is_exact => &[Phase::RolledBack],
                 Story::Cancelled if is_exact => &[Phase::RolledBack],
-                Story::Hopeless | Story::Cancelled => &[Phase::Failed, Phase::Cancelled, Phase::NeedsOperator],
+                Story::Hopeless | Story::Cancelled => {
+                    &[Phase::Failed, Phase::Cancelled, Phase::NeedsOperator]
+                }
             };
-            assert!(wanted.contains(&workflow.phase), "{story:?} {name}: {} {:?}", workflow.phase, workflow.reason);
+            assert!(
+                wanted.contains(&workflow.phase),
+                "{story:?} {name}: {} {:?}",
+                workflow.phase,
+                workflow.reason
+            );
             let ours = history.journal.iter().filter(|e| e.actor == "aiops" && e.is_effect());
             let keys: BTreeSet<&str> = ours.map(|entry| entry.effect_key.as_str()).collect();
             let effects = match story {

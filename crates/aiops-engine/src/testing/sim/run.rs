@@ -60,10 +60,18 @@ type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What a process is doing.
 enum Doing {
-    Nothing { until: Millis },
+    Nothing {
+        until: Millis,
+    },
     Claiming(Work<Result<Option<Held>, StoreError>>),
-    Holding { held: Arc<Held>, until: Millis },
-    Working { held: Arc<Held>, work: Work<Turn> },
+    Holding {
+        held: Arc<Held>,
+        until: Millis,
+    },
+    Working {
+        held: Arc<Held>,
+        work: Work<Turn>,
+    },
     /// It was asked to end, and gives back what it holds.
     GivingBack(Work<()>),
 }

@@ -52,7 +52,9 @@ impl Story {
             Self::Undone => scene::is_reversible(action),
             // A release is planned as a whole, never one object of it by name.
             Self::Planned => is_alone && name != "evict-pod-of-set",
-            Self::Hopeless => matches!(action.target().kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet"),
+            Self::Hopeless => {
+                matches!(action.target().kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+            }
         }
     }
 
@@ -65,11 +67,14 @@ impl Story {
             Self::Planned => matches!(phase, "planning" | "queued" | "-"),
             Self::Approved => matches!(phase, "awaiting_approval" | "queued" | "-"),
             // Once it has begun: the calls before that are those of the first story.
-            Self::Cancelled => matches!(phase, "rolling_back") || (phase == "running" && made.call != Call::Send),
+            Self::Cancelled => {
+                matches!(phase, "rolling_back") || (phase == "running" && made.call != Call::Send)
+            }
             // It watches for minutes, and every look is like the one before: writes are enough.
             Self::Hopeless => {
                 phase == "rolling_back"
-                    || (matches!(phase, "running" | "verifying") && matches!(made.call, Call::Commit | Call::Learn))
+                    || (matches!(phase, "running" | "verifying")
+                        && matches!(made.call, Call::Commit | Call::Learn))
             }
         }
     }
