@@ -18,6 +18,8 @@ mod diagnosis;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
+mod incident;
+#[cfg(test)]
 mod openshift;
 #[cfg(test)]
 mod outages;
