@@ -35,6 +35,7 @@ demo: ## Serve the recorded demo cluster at http://127.0.0.1:8080/mcp
 .PHONY: transcript
 transcript: ## Print the transcript in README.md again
 	UPDATE_README=1 $(CARGO) test --locked --quiet --test it readme::the_transcript
+	UPDATE_README=1 tests/live/run --locked --quiet incident::transcript
 	git diff --stat README.md
 
 .PHONY: check

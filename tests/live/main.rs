@@ -22,6 +22,8 @@ mod evictions;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
+mod incident;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod member;
