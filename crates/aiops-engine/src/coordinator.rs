@@ -11,7 +11,7 @@ mod plans;
 mod report;
 mod rules;
 mod sweeping;
-mod switch;
+pub(crate) mod switch;
 mod workflows;
 #[cfg(test)]
 mod world;
@@ -65,8 +65,8 @@ pub(crate) struct Inner {
     pub(crate) changed: watch::Sender<u64>,
     /// Deployment methods that were looked at lately.
     pub(crate) methods: plans::Methods,
-    /// What the ConfigMap of the kill switch said last. Held only to copy it.
-    pub(crate) switch: parking_lot::Mutex<Option<switch::Seen>>,
+    /// What the ConfigMap of the kill switch said last.
+    pub(crate) switch: switch::Switch,
 }
 
 /// The parts of a coordinator.
@@ -96,7 +96,7 @@ impl Coordinator {
             wake: Notify::new(),
             changed: watch::Sender::new(0),
             methods: plans::Methods::default(),
-            switch: parking_lot::Mutex::default(),
+            switch: switch::Switch::default(),
         }))
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
         format!("{}  {}  {} ({})", member("id"), clean(&target), member("issue_type"), member("severity")),
         format!("{} {}", sign(text(workflow, "phase")), headline(workflow)),
         format!(
-            "  incident {} · {} · deployed by {} · asked for by {} at {}",
+            "  incident {} · {} · deployed: {} · asked for by {} at {}",
             member("incident_id"),
             remedy(workflow),
             member("deployment_method"),

@@ -13,6 +13,7 @@ mod double;
 mod faults;
 mod hands;
 mod matrix;
+mod member;
 pub(crate) mod notes;
 mod part;
 mod plans;
@@ -43,6 +44,7 @@ pub(crate) fn settings() -> Settings {
         then: Approval::Auto,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let mut settings =
         Settings { policy: Policy { source: "test".to_owned(), rules: vec![rule] }, ..Settings::default() };

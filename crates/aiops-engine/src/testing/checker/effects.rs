@@ -32,9 +32,8 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
         one(effect, replay, findings);
     }
     for ((key, object), at) in &by_object {
-        findings.unless(at.len() <= 1, "I3", || {
-            format!("{key} had {} effects on {object}, at {at:?}", at.len())
-        });
+        findings
+            .unless(at.len() <= 1, "I3", || format!("{key} had {} effects on {object}, at {at:?}", at.len()));
     }
     superseded(&effects, replay, findings);
     if history.limits.keeps_counts() {
@@ -244,4 +243,3 @@ fn steps(
         });
     }
 }
-

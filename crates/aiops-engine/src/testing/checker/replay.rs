@@ -178,8 +178,7 @@ impl Replay {
                         replay.write(history, workflow, write, (note.order, note.at), findings);
                     }
                     if let Some(told) = replay.told.get_mut(workflow)
-                        && let Some(phase) =
-                            told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
+                        && let Some(phase) = told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
                         && told.end.is_none()
                     {
                         told.end = Some((phase, scene.clone()));
@@ -331,7 +330,8 @@ impl Replay {
                 if !is_new {
                     return;
                 }
-                let of_step = told.attempts.values().filter(|a| (a.order, a.direction) == (new.order, new.direction));
+                let of_step =
+                    told.attempts.values().filter(|a| (a.order, a.direction) == (new.order, new.direction));
                 let counted = of_step.filter(|attempt| attempt.http_status != Some(429)).count();
                 findings.unless(counted <= usize::try_from(history.limits.attempts).unwrap(), "I9", || {
                     format!("step {} of {id} had {counted} attempts", new.order)
@@ -343,8 +343,7 @@ impl Replay {
                 let workflow = told.workflow.as_ref();
                 let asks = workflow.and_then(|w| w.plan.as_ref()).map(|plan| plan.approval);
                 let digest = workflow.and_then(|w| w.digest.clone());
-                let is_approved =
-                    told.approved.is_some() && told.approved == digest && told.asked == digest;
+                let is_approved = told.approved.is_some() && told.approved == digest && told.asked == digest;
                 let is_second = told.approved_by.as_ref() != workflow.map(|w| &w.requested_by.name);
                 self.intents.push(Intent {
                     order,

@@ -12,14 +12,8 @@ use super::{
 use crate::model::plan::Approval;
 
 fn run(base: &Base, faults: Arc<Faults>) -> Sim {
-    let options = Options {
-        seed: 1,
-        processes: 2,
-        defect: None,
-        settings: settings(),
-        jumps: false,
-        sweeps: false,
-    };
+    let options =
+        Options { seed: 1, processes: 2, defect: None, settings: settings(), jumps: false, sweeps: false };
     let mut sim = Sim::new(base, faults, options);
     let names = ["scale-deployment", "resources-stateful-set", "restart-deployment"];
     sim.order(&names.map(|name| scene::named(&base.model, name)), Approval::Auto);

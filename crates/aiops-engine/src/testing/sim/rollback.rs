@@ -143,8 +143,14 @@ pub(crate) fn rollback(is_whole: bool) -> Part {
         }
     });
     let least = if is_whole { 100 } else { 5 };
-    let names =
-        ["scale-workload", "rollback-workload", "set-resources", "cordon-node", "uncordon-node", "revert-manifest"];
+    let names = [
+        "scale-workload",
+        "rollback-workload",
+        "set-resources",
+        "cordon-node",
+        "uncordon-node",
+        "revert-manifest",
+    ];
     for name in names {
         let count = part.counts.get(name).copied().unwrap_or_default();
         part.floor(&format!("{name} undone"), count, least);

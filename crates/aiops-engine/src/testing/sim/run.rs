@@ -20,6 +20,7 @@ use super::{
     dice::Dice,
     faults::Faults,
     hands::{Counted, Hands, StoppedTimer, Wall},
+    member,
     notes::Notes,
     scene,
     store::Handle,
@@ -31,7 +32,6 @@ use crate::{
     model::Millis,
     ports::{
         Clock, Cluster, Ids, Timer,
-        acting::Acting,
         store::{Store, StoreError},
     },
     settings::Settings,
@@ -60,10 +60,18 @@ type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What a process is doing.
 enum Doing {
-    Nothing { until: Millis },
+    Nothing {
+        until: Millis,
+    },
     Claiming(Work<Result<Option<Held>, StoreError>>),
-    Holding { held: Arc<Held>, until: Millis },
-    Working { held: Arc<Held>, work: Work<Turn> },
+    Holding {
+        held: Arc<Held>,
+        until: Millis,
+    },
+    Working {
+        held: Arc<Held>,
+        work: Work<Turn>,
+    },
     /// It was asked to end, and gives back what it holds.
     GivingBack(Work<()>),
 }
@@ -215,15 +223,14 @@ impl Sim {
             under_way: Arc::clone(&self.under_way),
             notes: Arc::clone(&self.notes),
         });
-        let engine = Engine::new(
-            self.inventory.clone(),
-            Some(Arc::clone(&reach) as Arc<dyn Cluster>),
-            Arc::new(Wall(Arc::clone(&self.hands))),
-        );
+        let rows = |cluster: Arc<dyn Cluster>| {
+            Engine::new(self.inventory.clone(), Some(cluster), Arc::new(Wall(Arc::clone(&self.hands))))
+        };
+        let (cluster, acting) = member::ports(reach, rows, &self.ids);
         Coordinator::new(Parts {
-            engine,
+            engine: rows(cluster),
             store: store as Arc<dyn Store>,
-            acting: Some(reach as Arc<dyn Acting>),
+            acting: Some(acting),
             ids: Arc::clone(&self.ids) as Arc<dyn Ids>,
             settings: self.settings.clone(),
         })

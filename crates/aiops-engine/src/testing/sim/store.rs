@@ -21,9 +21,9 @@ use crate::{
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-        IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-        Write,
+        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+        IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+        WorkflowFilter, Write,
     },
     settings::limits::millis,
     testing::memory_store::MemoryStore,
@@ -322,6 +322,11 @@ impl Store for Handle {
         self.base.next_due().await
     }
 
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        self.read().await?;
+        self.base.active(limit).await
+    }
+
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
         self.base.workflows(filter).await
     }
@@ -359,6 +364,24 @@ impl Store for Handle {
         entry: &Entry,
     ) -> Result<(), StoreError> {
         self.keep(Call::Report, self.base.set_incident(id, from, to, resolution, entry)).await
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.base.quiet(id, alerts, close).await
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.base.file_incident(id, filing, entry).await
     }
 
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError> {

@@ -8,12 +8,7 @@ use super::{
     super::{Findings, History, is_over},
     Replay,
 };
-use crate::model::{
-    action::Action,
-    ids::WorkflowId,
-    phase::Phase,
-    workflow::Workflow,
-};
+use crate::model::{action::Action, ids::WorkflowId, phase::Phase, workflow::Workflow};
 
 impl Replay {
     /// I8: what is over holds nothing; what is parked holds no place.
