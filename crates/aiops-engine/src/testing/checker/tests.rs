@@ -83,7 +83,8 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
         h.notes.len() < before
     }),
     ("I1", "a reported incident is not kept", |h| {
-        let is_reported = h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
+        let is_reported =
+            h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
         h.incidents.clear();
         is_reported
     }),
@@ -160,9 +161,7 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
         h.journal.retain(|entry| entry.effect_key != key);
         true
     }),
-    ("I6", "an effect without a marker", |h| {
-        patched(h).is_some_and(|entry| entry.after.take().is_some())
-    }),
+    ("I6", "an effect without a marker", |h| patched(h).is_some_and(|entry| entry.after.take().is_some())),
     ("I7", "completed while no pod is ready", |h| {
         scene(h, Phase::Completed, |object, kind| {
             if kind == "Pod" {
@@ -205,10 +204,10 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
         ours(h).is_some()
     }),
     ("I9", "a trouble that did not rest", |h| {
-        // Every workflow is about the same, and rests for ever.
+        // Every workflow is about the same, and that rests for a week.
         let target = crate::model::target::Target::known("Node", "", "any");
-        h.limits.rest_after_success = i64::MAX;
-        h.limits.rest_after_failure = i64::MAX;
+        h.limits.rest_after_success = 7 * 86_400_000;
+        h.limits.rest_after_failure = 7 * 86_400_000;
         write(h, |write| {
             if let Write::Workflow(workflow) = write {
                 workflow.problem.target = target.clone();
@@ -244,7 +243,8 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
             set_by: "ann".to_owned(),
             at: begins,
         };
-        let note = Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
+        let note =
+            Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
         h.notes.retain(|note| !matches!(note.what, What::Controlled { .. }));
         h.notes.insert(0, note);
         ours(h).is_some_and(|entry| entry.effect_key.ends_with("/do"))

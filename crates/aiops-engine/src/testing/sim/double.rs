@@ -43,7 +43,7 @@ pub(crate) fn double(is_whole: bool) -> Part {
     let firsts = crashes(&run(&Base::new(), Faults::script([])), 0);
     let count = firsts.len();
     // Beside other tests: few first crashes, for the recovery from each has to be run to be listed.
-    let (first_stride, stride) = if is_whole { (1, 1) } else { (71, 173) };
+    let (first_stride, stride) = if is_whole { (1, 1) } else { (71, 97) };
     let firsts: Vec<(usize, (u64, Fate))> = firsts.into_iter().enumerate().step_by(first_stride).collect();
     let mut part = spread("double crashes", &firsts, threads(is_whole), |base, (number, first), part| {
         let seconds = crashes(&run(base, Faults::script([*first])), first.0 + 1);
@@ -65,6 +65,6 @@ pub(crate) fn double(is_whole: bool) -> Part {
 #[test]
 fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
     let mut part = double(false);
-    part.floor("double crashes", part.runs, 8);
+    part.floor("double crashes", part.runs, 6);
     part.hold();
 }

@@ -104,7 +104,7 @@ pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
 #[expect(clippy::disallowed_methods, reason = "a test, whose length is asked for from outside")]
 fn count(is_whole: bool) -> u64 {
     let asked = std::env::var("AIOPS_SCHEDULES").ok().and_then(|count| count.parse().ok());
-    asked.unwrap_or(if is_whole { SCHEDULES } else { 40 })
+    asked.unwrap_or(if is_whole { SCHEDULES } else { 16 })
 }
 
 /// Random schedules; every hundredth is run twice, and has to give the same journal.
@@ -124,11 +124,11 @@ pub(crate) fn random(is_whole: bool) -> Part {
         }
     });
     part.of = SCHEDULES;
-    // What 40 schedules reach is half of what they did when this was written.
+    // About half of what forty schedules reached when this was written: 144 effects, 155 faults, 21 of them between.
     let (between, faults) = coverage::between(&part.met);
-    part.floor("effects", part.effects, count * 6 / 10);
-    part.floor("faults", faults, count * 2);
-    part.floor("faults between an intent and its outcome", between, count * 5 / 10);
+    part.floor("effects", part.effects, count * 15 / 10);
+    part.floor("faults", faults, count * 15 / 10);
+    part.floor("faults between an intent and its outcome", between, count / 5);
     if is_long {
         part.none_missing(&coverage::unmet(&part.met, &Call::ALL));
         for (what, least) in [("sweeps", count), ("processes that ended in order", count / 2)] {
@@ -149,7 +149,7 @@ fn random_schedules_lose_nothing_and_repeat_nothing() {
 #[test]
 fn the_same_seed_gives_the_same_journal() {
     let base = Base::new();
-    for seed in 0..3 {
+    for seed in 0..2 {
         let hash = schedule(&base, seed, None).journal_hash();
         let again = std::thread::scope(|scope| {
             scope.spawn(|| schedule(&Base::new(), seed, None).journal_hash()).join().unwrap()
