@@ -20,7 +20,7 @@ pub use self::{
     budgets::{cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
     foresight::{Foreseen, foresee},
-    rules::{passes_by_itself, rule},
+    rules::{in_scope, passes_by_itself, rule},
     step::{may_step, may_undo},
 };
 use crate::{

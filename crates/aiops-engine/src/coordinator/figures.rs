@@ -17,18 +17,15 @@ use crate::{
     guard::{Active, Facts, Figures, OPT_OUT},
     model::{
         action::Action,
-        phase::Phase,
         plan::{Plan, Problem},
         target::Target,
-        workflow::Workflow,
     },
     owners,
-    ports::store::WorkflowFilter,
     settings::limits::millis,
 };
 
 /// Active workflows that are looked at: more than may act at once by far.
-const MOST_ACTIVE: u32 = 200;
+const MOST_ACTIVE: u32 = 1_000;
 
 impl Inner {
     /// uid of the cluster, once it was read.
@@ -70,17 +67,8 @@ impl Inner {
     /// # Errors
     /// The store cannot be read.
     pub(crate) async fn active(&self) -> Result<Vec<Active>, Error> {
-        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_terminal()).collect();
-        let filter = WorkflowFilter { phase: phases, limit: MOST_ACTIVE, ..WorkflowFilter::default() };
-        let active = self.store.workflows(&filter).await;
-        let active = active.map_err(|error| Error::from_store("reading the active workflows", error))?;
-        let of = |workflow: Workflow| Active {
-            id: workflow.id,
-            phase: workflow.phase,
-            target: workflow.problem.target,
-            issue: workflow.problem.issue,
-        };
-        Ok(active.rows.into_iter().filter(|workflow| !workflow.dry_run).map(of).collect())
+        let active = self.store.active(MOST_ACTIVE).await;
+        active.map_err(|error| Error::from_store("reading the active workflows", error))
     }
 
     /// What is asked just before a step: the controls, the cluster, and what the rows know of the objects.

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Millis, ids::WorkflowId, phase::Phase, target::Target};
+use crate::model::{Millis, phase::Phase, target::Target};
+pub use crate::ports::store::Active;
 use crate::ports::store::{Control, Cooldown};
 
 /// The label or annotation by which an object, or all that is in a namespace, asks to be left alone, with the value
@@ -72,19 +73,6 @@ pub struct Figures {
     pub plan_bytes: Option<usize>,
     /// What is known of each object that is acted on, by its [`Target::key`].
     pub facts: BTreeMap<String, Facts>,
-}
-
-/// A workflow that is not over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Active {
-    /// Its id.
-    pub id: WorkflowId,
-    /// Where it is.
-    pub phase: Phase,
-    /// Its target.
-    pub target: Target,
-    /// Its issue.
-    pub issue: String,
 }
 
 /// What is known of an object.

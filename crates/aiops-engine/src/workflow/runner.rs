@@ -4,7 +4,7 @@
 //! commits is found again by looking at the cluster; so a crash needs no path of its own. Nothing is sent without a
 //! committed intent and a lease that outlives the request.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -192,7 +192,9 @@ impl Executor {
 
     /// Whether a request that is sent now ends while the lease may still be trusted; renews it when it would not.
     pub(super) async fn may_send(&self, held: &Held) -> bool {
-        let needed = millis(self.timing().request.saturating_add(Duration::from_secs(1)));
+        let request = self.timing().request;
+        // A fifth more: between this look and the request's first byte there is a commit.
+        let needed = millis(request.saturating_add(request / 5));
         if held.trust_left(self.timer.ticks()) >= needed {
             return true;
         }

@@ -51,6 +51,15 @@ impl Executor {
             self.commit(work, Event::Seen { step: at, found: Found::Indeterminate, why }).await?;
             return Ok(Turn::Again);
         }
+        if work.held.lease().is_restored() {
+            let why = format!(
+                "the record is from a backup, and {} does not show step {}: whether it was taken since, and then undone or \
+                 overwritten, cannot be told; look at it, and resolve the workflow",
+                step.action.target(),
+                at.order
+            );
+            return self.park(work, Some("restored"), why).await;
+        }
         if let Some(why) = self.is_over(work, at) {
             return self.give_up(work, at, why).await;
         }
@@ -59,6 +68,8 @@ impl Executor {
                 .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
                 .await;
         };
+        // Before the guard is asked: a switch that is thrown while this waits counts.
+        acting.turn().await;
         if let Some(why) = self.unread_cluster() {
             return self.pause(work, at, SOON, why).await;
         }

@@ -37,7 +37,8 @@ enum Look {
 impl Executor {
     /// Works until `ending` is over, then lets every turn that runs come to its end and gives the leases back.
     ///
-    /// At most `at_once` workflows are held at a time; the others wait in the store.
+    /// At most `at_once` workflows are held at a time; the others wait in the store. A claim is made beside the workflows
+    /// that are held already: however long the store takes for it, their turns and the renewals of their leases go on.
     pub async fn run(self, at_once: usize, ending: impl Future<Output = ()> + Send) {
         let (end, is_ending) = watch::channel(false);
         let mut ending = std::pin::pin!(ending.fuse());

@@ -75,6 +75,20 @@ async fn an_ending_process_gives_its_leases_back_between_two_turns() {
 }
 
 #[tokio::test]
+async fn a_claim_that_the_store_never_answers_holds_up_no_workflow_that_is_held() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::cordons(&["n0", "n1"])).await;
+    // The first claim and the look at the store's time pass the gate four times; the second claim never comes back.
+    let (_coordinator, executor) = world.process_of("one", &Gate::dying_at(4), &Gate::open());
+    tokio::select! {
+        () = executor.run(2, std::future::pending()) => panic!("nobody ended it"),
+        () = until_over(&world, std::slice::from_ref(&id)) => {}
+    }
+    assert_eq!(world.record(&id).await.workflow.phase, Phase::Completed);
+    world.check(&id).await;
+}
+
+#[tokio::test]
 async fn a_turn_that_panics_each_time_costs_its_workflow_and_no_other() {
     let panics: Vec<(usize, Trouble)> = (0..50).map(|n| (n, Trouble::PanicsFor("n0"))).collect();
     let world = Arc::new(World::new().scripted(&panics));
