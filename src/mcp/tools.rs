@@ -1,7 +1,7 @@
 //! The list of all tools. A new tool is a file in `tools/`, and one line here: `Erased` for one that asks the engine,
-//! `Coordinated` for one that asks the coordination.
+//! `Coordinated` for one that asks the coordination, `Membered` for one that an engine elsewhere calls.
 
-use super::tool::{AnyTool, Coordinated, Erased};
+use super::tool::{AnyTool, Coordinated, Erased, Membered};
 
 macro_rules! tools {
     ($($file:ident :: $tool:ident : $asks:ident),+ $(,)?) => {
@@ -37,6 +37,8 @@ tools! {
     list_resources::ListResources: Erased,
     list_workflows::ListWorkflows: Coordinated,
     list_workloads::ListWorkloads: Erased,
+    observe_object::ObserveObject: Membered,
+    perform_action::PerformAction: Membered,
     plan_remediation::PlanRemediation: Coordinated,
     resolve_incident::ResolveIncident: Coordinated,
     restart_workload::RestartWorkload: Coordinated,

@@ -51,8 +51,7 @@ apiErrorsPercent = 100
 
 /// The binary under test: that of this build, or what `AIOPS_BINARY` names.
 pub(super) fn binary() -> PathBuf {
-    std::env::var_os("AIOPS_BINARY")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_aiops")), PathBuf::from)
+    std::env::var_os("AIOPS_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_aiops")), PathBuf::from)
 }
 
 /// How a child is started, again and again.

@@ -78,7 +78,11 @@ fn settings() -> Settings {
 }
 
 /// Triggers a workflow on each of its workloads until it is taken; what it is told meanwhile is counted.
-async fn order(coordinator: &Coordinator, name: &str, refusals: &Mutex<BTreeMap<String, usize>>) -> WorkflowId {
+async fn order(
+    coordinator: &Coordinator,
+    name: &str,
+    refusals: &Mutex<BTreeMap<String, usize>>,
+) -> WorkflowId {
     let caller = Caller::identified("tester", Vec::new(), Via::Rest);
     let target = Target::known("Deployment", NAMESPACE, name);
     let trigger = Trigger {
