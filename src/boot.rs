@@ -6,6 +6,7 @@
 mod carry;
 mod demo;
 mod engine;
+mod far;
 mod late;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::{
     config::Loaded,
     http::{About, Door, Listening, Open, TokenFile},
     mcp::{Desk, Server},
-    recording,
+    member, recording,
     rest::Rest,
     shutdown::Tasks,
     telemetry::Metrics,
@@ -56,7 +57,7 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
     for missing in loaded.config.missing() {
         tracing::warn!(adapter = missing.adapter.as_str(), mode = %loaded.config.deployment.mode, "{}", missing.why);
     }
-    wire(loaded, feed, loaded.config.has_engine(), tasks)
+    wire(loaded, feed, loaded.config.has_engine(), loaded.config.is_member(), tasks)
 }
 
 /// Wires what one question needs: no store is opened, and nothing can be changed.
@@ -64,10 +65,16 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
 /// # Errors
 /// A recording cannot be read.
 pub fn boot_for_questions(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted> {
-    wire(loaded, feed, false, tasks)
+    wire(loaded, feed, false, false, tasks)
 }
 
-fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow::Result<Booted> {
+fn wire(
+    loaded: &Loaded,
+    feed: Feed,
+    has_engine: bool,
+    acts_for_others: bool,
+    tasks: &Tasks,
+) -> anyhow::Result<Booted> {
     let config = &loaded.config;
     for note in &loaded.notes {
         tracing::warn!("{note}");
@@ -86,13 +93,18 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
     };
     let is_recorded = recorded.is_some();
     let mut stage = None;
+    let may_act = config.acting.enabled && !config.mcp.read_only;
+    let rate = {
+        let limits = &config.acting.limits;
+        cluster::Rate { per_second: limits.mutations_per_second, burst: limits.mutation_burst }
+    };
     let (cluster, acting, clock): (_, Option<Arc<dyn Acting>>, Arc<dyn ports::Clock>) = match recorded {
         // The demo acts, on the model of what was recorded.
         Some(opened) if has_engine && feed == Feed::Demo && config.cluster.recording.is_none() => {
             let objects = recording::demo_objects()?;
             let on = demo::Stage::new(objects, opened.cluster, opened.at, inventory.clone(), tasks);
             stage = Some(Arc::clone(&on.clock));
-            let acting = (config.acting.enabled && !config.mcp.read_only).then(|| on.acting());
+            let acting = may_act.then(|| on.acting());
             (on.clone() as Arc<dyn ports::Cluster>, acting, on.clock.clone())
         }
         Some(opened) => {
@@ -101,11 +113,13 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
             }
             (opened.cluster, None, Arc::new(FixedClock(opened.at)))
         }
+        None if config.cluster.member.url.is_some() => {
+            let far = member::start(loaded, inventory.clone(), tasks)?;
+            let acting = (has_engine && may_act).then(|| Arc::clone(&far) as Arc<dyn Acting>);
+            (far as Arc<dyn ports::Cluster>, acting, Arc::new(SystemClock))
+        }
         // Where nothing may be changed, no client is made that could.
-        None if has_engine && config.acting.enabled && !config.mcp.read_only => {
-            let limits = &config.acting.limits;
-            let rate =
-                cluster::Rate { per_second: limits.mutations_per_second, burst: limits.mutation_burst };
+        None if may_act && (has_engine || acts_for_others) => {
             let (cluster, acting) =
                 cluster::start_acting(loaded, inventory.clone(), Arc::clone(&metrics), tasks, rate);
             (cluster, Some(acting), Arc::new(SystemClock))
@@ -115,17 +129,32 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
             (cluster, None, Arc::new(SystemClock))
         }
     };
-    let engine = Engine::new(inventory, Some(cluster), Arc::clone(&clock));
+    let engine = Engine::new(inventory.clone(), Some(cluster), Arc::clone(&clock));
+    let mut desk = Desk::new(engine.clone(), None, loaded.environment.user());
     let mut executing = None;
     let coordination: Option<Arc<dyn Coordination>> = if has_engine {
-        let start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
+        let mut start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
+        // Without anything to act by there is no member, and nothing that would have to go through one.
+        if config.cluster.member.in_process
+            && !is_recorded
+            && let Some(acting) = start.acting.take()
+        {
+            let far = far::within(loaded, engine.clone(), acting, Arc::clone(&metrics), tasks)?;
+            // It sees the rows of the one feed, and the cluster as an engine elsewhere would.
+            let cluster = Arc::clone(&far) as Arc<dyn ports::Cluster>;
+            start.engine = Engine::new(inventory, Some(cluster), Arc::clone(&start.clock));
+            start.acting = Some(far);
+        }
         let late = engine::start(loaded, start, tasks)?;
         executing = Some(late.executing()).filter(|_| !is_recorded);
         Some(Arc::new(late))
     } else {
+        if let Some(acting) = acting {
+            desk = desk.with_member(far::member(loaded.settings()?, engine.clone(), acting));
+        }
         None
     };
-    let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
+    desk.coordination.clone_from(&coordination);
     let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
     let booted = Booted { engine, server, metrics, coordination };
     if let Some(executing) = executing {
@@ -192,6 +221,14 @@ impl Booted {
             missing: loaded.config.missing(),
         }
     }
+}
+
+/// How the member of the configuration is, for `doctor`.
+///
+/// # Errors
+/// It cannot be used: what is wrong, and what to do about it.
+pub async fn member_doctor(loaded: &Loaded) -> Result<String, (String, String)> {
+    member::doctor(loaded).await
 }
 
 /// The listeners of a running aiops.

@@ -9,6 +9,7 @@ pub mod config;
 pub mod http;
 pub mod ids;
 pub mod mcp;
+pub mod member;
 pub mod mode;
 pub mod notify;
 pub mod ordered;

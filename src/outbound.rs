@@ -1,4 +1,5 @@
-//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook.
+//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook, calls of a
+//! member's tools.
 //!
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.
@@ -17,6 +18,9 @@ use hyper_util::{
     client::legacy::{Client, ResponseFuture, connect::HttpConnector},
     rt::TokioExecutor,
 };
+
+/// Longest until a connection stands, where it matters whether one was had.
+const CONNECT: Duration = Duration::from_millis(2_500);
 
 /// Sends requests to one place.
 #[derive(Debug)]
@@ -38,7 +42,40 @@ pub(crate) enum OutboundError {
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl OutboundError {
+    /// Whether nothing was sent for certain: no connection was had.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let Self::Connection(source) = self else { return false };
+        let error = source.downcast_ref::<hyper_util::client::legacy::Error>();
+        error.is_some_and(hyper_util::client::legacy::Error::is_connect)
+    }
+}
+
 impl Outbound {
+    /// A client for this URL that makes a connection for each request, and sends each at most once: not even one is sent
+    /// again of which nothing had been written.
+    ///
+    /// # Errors
+    /// It is https and the system has no root certificates.
+    pub(crate) fn once(url: &Uri) -> io::Result<Self> {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_max_idle_per_host(0).retry_canceled_requests(false);
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        Ok(if url.scheme_str() == Some("https") {
+            tcp.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new()
+                .with_native_roots()?
+                .https_only()
+                .enable_http1()
+                .wrap_connector(tcp);
+            Self::Tls(builder.build(connector))
+        } else {
+            Self::Plain(builder.build(tcp))
+        })
+    }
+
     /// A client for this URL.
     ///
     /// # Errors

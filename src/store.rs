@@ -43,9 +43,9 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-            Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+            WorkflowFilter, Write,
         },
     },
 };
@@ -300,6 +300,10 @@ impl Store for SqlStore {
         self.ready().await?.workflows(filter).await
     }
 
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        self.ready().await?.active(limit).await
+    }
+
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
         self.write(incidents::Reports(reports)).await
     }
@@ -325,6 +329,24 @@ impl Store for SqlStore {
         entry: &Entry,
     ) -> Result<(), StoreError> {
         self.write(incidents::SetIncident { id, from, to, resolution, entry }).await
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.write(incidents::Quiet { id, alerts, close }).await
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.write(incidents::File { id, filing, entry }).await
     }
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {

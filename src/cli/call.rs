@@ -119,9 +119,15 @@ pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -
 fn not_offered(meta: &Meta, answerer: &Answerer) -> Failure {
     let (toolsets, also) = match meta.toolset {
         Toolset::Actions => (" --toolsets cluster,remediation,actions", " and the toolset `actions`"),
-        Toolset::Cluster | Toolset::Remediation => ("", ""),
+        Toolset::Cluster | Toolset::Remediation | Toolset::Member => ("", ""),
     };
     let name = meta.name;
+    if meta.toolset == Toolset::Member {
+        return Failure::from(anyhow::anyhow!(
+            "{name} is for an engine elsewhere: a member (standalone with acting.enabled) offers it to whom \
+             acting.grantedTo names, and to nobody else"
+        ));
+    }
     Failure::from(match answerer {
         Answerer::Here(_) => anyhow::anyhow!(
             "{name} needs a server with a coordination engine, and none runs here; start one in another shell with \

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Failure, Global, Output, print, run, table::clean};
 use crate::{
-    cluster,
+    boot, cluster,
     config::{Environment, Loaded, tokens::Tokens},
     recording,
     shutdown::Tasks,
@@ -91,7 +91,13 @@ async fn examine(loaded: &Loaded) -> Vec<Line> {
     }));
     match &config.cluster.recording {
         Some(path) => lines.push(recorded(path)),
+        None if config.cluster.member.url.is_some() => lines.push(through_member(loaded).await),
         None => lines.extend(live(loaded).await),
+    }
+    if config.is_member() {
+        let names = config.acting.granted_to.join(", ");
+        let detail = format!("observes and acts for engines elsewhere that are granted it: {names}");
+        lines.push(Line::new("member", OK, detail, None));
     }
     lines.extend(config.missing().iter().map(|missing| {
         Line::new(
@@ -145,6 +151,13 @@ async fn live(loaded: &Loaded) -> Vec<Line> {
             "the API server did not answer everything within 4.5 s",
             Some("try `kubectl version` with the same kubeconfig; a proxy or a firewall may swallow packets"),
         )],
+    }
+}
+
+async fn through_member(loaded: &Loaded) -> Line {
+    match boot::member_doctor(loaded).await {
+        Ok(detail) => Line::new("member", OK, detail, None),
+        Err((detail, fix)) => Line::new("member", FAIL, detail, Some(&fix)),
     }
 }
 

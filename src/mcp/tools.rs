@@ -1,7 +1,8 @@
 //! The list of all tools. A new tool is a file in `tools/`, and one line here: `Erased` for one that asks the engine,
-//! `Coordinated` for one that asks the coordination, `Action` for one of the table in `tools/actions.rs`.
+//! `Coordinated` for one that asks the coordination, `Membered` for one that an engine elsewhere calls, `Action` for one of
+//! the table in `tools/actions.rs`.
 
-use super::tool::{AnyTool, Coordinated, Erased};
+use super::tool::{AnyTool, Coordinated, Erased, Membered};
 
 mod actions;
 
@@ -46,6 +47,8 @@ tools! {
     list_workflows::ListWorkflows: Coordinated,
     list_workloads::ListWorkloads: Erased,
     nudge_operator::NudgeOperator: Action,
+    observe_object::ObserveObject: Membered,
+    perform_action::PerformAction: Membered,
     plan_remediation::PlanRemediation: Coordinated,
     resolve_incident::ResolveIncident: Coordinated,
     restart_workload::RestartWorkload: Action,

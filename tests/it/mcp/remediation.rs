@@ -85,7 +85,8 @@ async fn tools_are_offered_where_they_can_be_answered_and_hidden_where_nothing_m
         world.server().tools().iter().map(|tool| tool.name.to_string()).collect()
     };
     let of = |wanted: &dyn Fn(&dyn aiops::mcp::tool::AnyTool) -> bool| -> BTreeSet<String> {
-        TOOLS.iter().filter(|tool| wanted(**tool)).map(|tool| tool.meta().name.to_owned()).collect()
+        let here = TOOLS.iter().filter(|tool| wanted(**tool) && !tool.is_membered());
+        here.map(|tool| tool.meta().name.to_owned()).collect()
     };
     let fake = Arc::new(Fake::default());
     let mut full = world(&fake);

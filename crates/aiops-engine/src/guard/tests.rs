@@ -21,6 +21,7 @@ const MINUTE: Millis = 60_000;
 const NOW: Millis = 1_800_000_000_000;
 
 mod approving;
+mod owning;
 mod verdicts;
 
 /// A question about one Deployment, to be changed by a test.

@@ -87,14 +87,7 @@ fn check_kind(action: &Action, target: &Target) -> Result<(), Error> {
 
 fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<Draft, String>, Error> {
     let refused = |why: String| Ok(Err(why));
-    let change = match action {
-        Action::RestartWorkload { .. } => Some(Change::Restart),
-        Action::RollbackWorkload { .. } => Some(Change::Template),
-        Action::SetResources { .. } => Some(Change::Resources),
-        Action::ScaleWorkload { .. } => Some(Change::Replicas),
-        _ => None,
-    };
-    if let Some(change) = change {
+    if let Some(change) = remedies::change_of(action) {
         if let Err(why) = allows(near, change) {
             return refused(why);
         }

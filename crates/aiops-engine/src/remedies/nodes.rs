@@ -109,10 +109,19 @@ impl Remedy for Drain {
         // What can be undone comes first.
         let mut moves: Vec<Move> = if is_cordoned(near) { Vec::new() } else { vec![cordon(near)] };
         moves.extend(pods.iter().map(|pod| one(pod)));
+        let losing: Vec<String> = pods
+            .iter()
+            .filter(|pod| !pod.scratch.is_empty())
+            .map(|pod| format!("{}/{} ({})", pod.namespace, pod.name, pod.scratch.join(", ")))
+            .collect();
+        let lost = match losing.as_slice() {
+            [] => String::new(),
+            _ => format!("; the data in these emptyDir volumes is lost: {}", losing.join(", ")),
+        };
         let seconds = 10 + 30 * u32::try_from(pods.len()).unwrap_or(0);
         Ok(Draft {
             why: format!(
-                "{} pods have to leave {target}; every one of them is made again elsewhere",
+                "{} pods have to leave {target}; every one of them is made again elsewhere{lost}",
                 pods.len()
             ),
             moves,

@@ -150,6 +150,21 @@ async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
         by_hand.edit(plural, "db", |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
         misfits(by_hand, kind, "db", ROLLBACK, "OnDelete").await;
     }
+    let held = set("StatefulSet", "statefulsets");
+    held.edit("statefulsets", "db", |set| {
+        set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 9}});
+    });
+    misfits(held, "StatefulSet", "db", ROLLBACK, "partition").await;
+}
+
+#[tokio::test]
+async fn nothing_is_scaled_while_its_autoscalers_are_not_known() {
+    let mut near = World::healthy().near("Deployment", "web", "high_cpu").await;
+    allows(&near, Change::Replicas).unwrap();
+    near.gaps.push("horizontalpodautoscalers could not be read: forbidden".to_owned());
+    let why = allows(&near, Change::Replicas).unwrap_err();
+    assert!(why.contains("not known") && why.contains("forbidden"), "{why}");
+    allows(&near, Change::Restart).unwrap();
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    fn append(&mut self, chain: &str, entry: &Entry) {
+    pub(super) fn append(&mut self, chain: &str, entry: &Entry) {
         let lines = Arc::make_mut(self.chains.entry(chain.to_owned()).or_default());
         let head = lines.last().map_or_else(Head::empty, |line| Head::of(line));
         lines.push(Arc::new(audit::next(chain, &head, entry)));
@@ -285,7 +285,7 @@ impl State {
         Ok(reported)
     }
 
-    fn open_incident(&self, fingerprint: &str) -> Option<&IncidentId> {
+    pub(super) fn open_incident(&self, fingerprint: &str) -> Option<&IncidentId> {
         let mut all = self.incidents.values();
         all.find(|i| i.fingerprint == fingerprint && i.closed_at.is_none()).map(|i| &i.id)
     }
