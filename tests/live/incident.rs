@@ -290,7 +290,7 @@ async fn by_aiops(plane: &Plane, scenario: &Scenario, state: &Path) {
         let incident = row(&listed).unwrap()["id"].as_str().unwrap().to_owned();
         let planned = shell(&with(plan, &[("inc-…", &incident)], ""), &known);
         let shown = String::from_utf8_lossy(&planned.stdout).into_owned();
-        assert!(shown.contains("dry_run_accepted: true") && shown.contains("diff"), "{shown}");
+        assert!(shown.contains("dry_run_accepted: true") && shown.contains("diff"), "{planned:?}");
         let digest = shown.lines().find_map(|line| line.strip_prefix("digest: ")).unwrap().to_owned();
         let order =
             with(trigger, &[("inc-…", &incident), ("digest=…", &format!("digest={digest}"))], " -o json");
