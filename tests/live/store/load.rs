@@ -119,7 +119,8 @@ fn effects(model: &Model) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
-    let (count, rest, step): (usize, u64, usize) = if is_proof() { (2_000, 3_000, 10) } else { (100, 800, 8) };
+    let (count, rest, step): (usize, u64, usize) =
+        if is_proof() { (2_000, 3_000, 10) } else { (100, 800, 8) };
     let mut dice = Dice::new();
     let mut server = Postgres::start().await;
     let url = server.place().await;
@@ -188,7 +189,11 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
         let (before, began) = (done(), Instant::now());
         tokio::time::sleep(Duration::from_millis(rest / 2 + dice.number(rest))).await;
         while done() < before + 4 * step && effects(&model).len() < count {
-            assert!(began.elapsed() < END, "nothing goes on: {} of {count} are taken", taken.load(Ordering::Relaxed));
+            assert!(
+                began.elapsed() < END,
+                "nothing goes on: {} of {count} are taken",
+                taken.load(Ordering::Relaxed)
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         server.crash();
