@@ -95,7 +95,7 @@ proof: proof-engine proof-live ## All long counts, printed: 100,000 simulated sc
 
 .PHONY: proof-engine
 proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
-	AIOPS_PROOF=1 $(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --test-threads 1 testing::sim
+	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --exact testing::sim::whole::the_whole_proof
 
 .PHONY: proof-live
 proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions
