@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod canaries;
@@ -15,6 +17,8 @@ mod canaries;
 mod credentials;
 #[cfg(test)]
 mod diagnosis;
+#[cfg(test)]
+mod guards;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]
