@@ -2,8 +2,11 @@
 //!
 //! It decides which parts exist and nothing else. Nothing here waits for a cluster.
 
+#[cfg(unix)]
+mod carry;
 mod demo;
 mod engine;
+mod far;
 mod late;
 
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use crate::{
     config::Loaded,
     http::{About, Door, Listening, Open, TokenFile},
     mcp::{Desk, Server},
-    recording,
+    member, recording,
     rest::Rest,
     shutdown::Tasks,
     telemetry::Metrics,
@@ -54,7 +57,7 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
     for missing in loaded.config.missing() {
         tracing::warn!(adapter = missing.adapter.as_str(), mode = %loaded.config.deployment.mode, "{}", missing.why);
     }
-    wire(loaded, feed, loaded.config.has_engine(), tasks)
+    wire(loaded, feed, loaded.config.has_engine(), loaded.config.is_member(), tasks)
 }
 
 /// Wires what one question needs: no store is opened, and nothing can be changed.
@@ -62,10 +65,16 @@ pub fn boot(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted
 /// # Errors
 /// A recording cannot be read.
 pub fn boot_for_questions(loaded: &Loaded, feed: Feed, tasks: &Tasks) -> anyhow::Result<Booted> {
-    wire(loaded, feed, false, tasks)
+    wire(loaded, feed, false, false, tasks)
 }
 
-fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow::Result<Booted> {
+fn wire(
+    loaded: &Loaded,
+    feed: Feed,
+    has_engine: bool,
+    acts_for_others: bool,
+    tasks: &Tasks,
+) -> anyhow::Result<Booted> {
     let config = &loaded.config;
     for note in &loaded.notes {
         tracing::warn!("{note}");
@@ -84,13 +93,18 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
     };
     let is_recorded = recorded.is_some();
     let mut stage = None;
+    let may_act = config.acting.enabled && !config.mcp.read_only;
+    let rate = {
+        let limits = &config.acting.limits;
+        cluster::Rate { per_second: limits.mutations_per_second, burst: limits.mutation_burst }
+    };
     let (cluster, acting, clock): (_, Option<Arc<dyn Acting>>, Arc<dyn ports::Clock>) = match recorded {
         // The demo acts, on the model of what was recorded.
         Some(opened) if has_engine && feed == Feed::Demo && config.cluster.recording.is_none() => {
             let objects = recording::demo_objects()?;
             let on = demo::Stage::new(objects, opened.cluster, opened.at, inventory.clone(), tasks);
             stage = Some(Arc::clone(&on.clock));
-            let acting = (config.acting.enabled && !config.mcp.read_only).then(|| on.acting());
+            let acting = may_act.then(|| on.acting());
             (on.clone() as Arc<dyn ports::Cluster>, acting, on.clock.clone())
         }
         Some(opened) => {
@@ -99,11 +113,13 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
             }
             (opened.cluster, None, Arc::new(FixedClock(opened.at)))
         }
+        None if config.cluster.member.url.is_some() => {
+            let far = member::start(loaded, inventory.clone(), tasks)?;
+            let acting = (has_engine && may_act).then(|| Arc::clone(&far) as Arc<dyn Acting>);
+            (far as Arc<dyn ports::Cluster>, acting, Arc::new(SystemClock))
+        }
         // Where nothing may be changed, no client is made that could.
-        None if has_engine && config.acting.enabled && !config.mcp.read_only => {
-            let limits = &config.acting.limits;
-            let rate =
-                cluster::Rate { per_second: limits.mutations_per_second, burst: limits.mutation_burst };
+        None if may_act && (has_engine || acts_for_others) => {
             let (cluster, acting) =
                 cluster::start_acting(loaded, inventory.clone(), Arc::clone(&metrics), tasks, rate);
             (cluster, Some(acting), Arc::new(SystemClock))
@@ -113,16 +129,106 @@ fn wire(loaded: &Loaded, feed: Feed, has_engine: bool, tasks: &Tasks) -> anyhow:
             (cluster, None, Arc::new(SystemClock))
         }
     };
-    let engine = Engine::new(inventory, Some(cluster), Arc::clone(&clock));
+    let engine = Engine::new(inventory.clone(), Some(cluster), Arc::clone(&clock));
+    let mut desk = Desk::new(engine.clone(), None, loaded.environment.user());
+    let mut executing = None;
     let coordination: Option<Arc<dyn Coordination>> = if has_engine {
-        let start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
-        Some(Arc::new(engine::start(loaded, start, tasks)?))
+        let mut start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
+        // Without anything to act by there is no member, and nothing that would have to go through one.
+        if config.cluster.member.in_process
+            && !is_recorded
+            && let Some(acting) = start.acting.take()
+        {
+            let far = far::within(loaded, engine.clone(), acting, Arc::clone(&metrics), tasks)?;
+            // It sees the rows of the one feed, and the cluster as an engine elsewhere would.
+            let cluster = Arc::clone(&far) as Arc<dyn ports::Cluster>;
+            start.engine = Engine::new(inventory, Some(cluster), Arc::clone(&start.clock));
+            start.acting = Some(far);
+        }
+        let late = engine::start(loaded, start, tasks)?;
+        executing = Some(late.executing()).filter(|_| !is_recorded);
+        Some(Arc::new(late))
     } else {
+        if let Some(acting) = acting {
+            desk = desk.with_member(far::member(loaded.settings()?, engine.clone(), acting));
+        }
         None
     };
-    let desk = Desk::new(engine.clone(), coordination.clone(), loaded.environment.user());
+    desk.coordination.clone_from(&coordination);
     let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
-    Ok(Booted { engine, server, metrics, coordination })
+    let booted = Booted { engine, server, metrics, coordination };
+    if let Some(executing) = executing {
+        listen_beside(loaded, &booted, executing, tasks);
+    }
+    Ok(booted)
+}
+
+/// Opens the socket in the state directory once this process executes on it: for the command line, and for other
+/// processes that are attached.
+#[cfg(unix)]
+fn listen_beside(
+    loaded: &Loaded,
+    booted: &Booted,
+    mut executing: tokio::sync::watch::Receiver<bool>,
+    tasks: &Tasks,
+) {
+    // Replicas on PostgreSQL need no attaching: each of them executes.
+    let is_shared = loaded.config.store.url.is_some() || loaded.config.store.url_file.is_some();
+    let (Some(folder), Some(coordination), false) =
+        (loaded.state_dir(), booted.coordination.clone(), is_shared)
+    else {
+        return;
+    };
+    let behind = crate::http::Behind {
+        about: booted.about(loaded),
+        coordination,
+        server: booted.server.clone(),
+        settings: loaded.config.http.clone(),
+        user: loaded.environment.user().to_owned(),
+    };
+    let (spawner, ending) = (tasks.clone(), tasks.ending());
+    tasks.spawn("open the socket", async move {
+        let became = tokio::select! {
+            () = ending.cancelled() => return,
+            became = executing.wait_for(|executes| *executes) => became.is_ok(),
+        };
+        if !became {
+            return;
+        }
+        let path = crate::attach::socket(&folder);
+        match crate::http::Socket::bind(&path) {
+            Ok(socket) => {
+                tracing::info!(path = %path.display(), "other processes of this user reach this one by its socket");
+                socket.serve(behind, &spawner);
+            }
+            Err(error) => tracing::warn!(
+                path = %path.display(), %error,
+                "there is no socket: other processes on this state directory can read, and nobody orders through them"
+            ),
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn listen_beside(_: &Loaded, _: &Booted, _: tokio::sync::watch::Receiver<bool>, _: &Tasks) {}
+
+impl Booted {
+    fn about(&self, loaded: &Loaded) -> About {
+        About {
+            engine: self.engine.clone(),
+            metrics: Arc::clone(&self.metrics),
+            mode: loaded.config.deployment.mode,
+            missing: loaded.config.missing(),
+        }
+    }
+}
+
+/// How the member of the configuration is, for `doctor`.
+///
+/// # Errors
+/// It cannot be used: what is wrong, and what to do about it.
+pub async fn member_doctor(loaded: &Loaded) -> Result<String, (String, String)> {
+    member::doctor(loaded).await
 }
 
 /// The listeners of a running aiops.
@@ -167,12 +273,7 @@ impl Ports {
         if let Some(tokens) = &tokens {
             tokens.watch(tasks);
         }
-        let about = About {
-            engine: booted.engine.clone(),
-            metrics: Arc::clone(&booted.metrics),
-            mode: config.deployment.mode,
-            missing: config.missing(),
-        };
+        let about = booted.about(loaded);
         let rest = booted.coordination.clone().map(|engine| Rest::new(engine, tasks.ending()));
         let door = Door::new(about, &config.http, tokens, rest);
         let metrics = self.metrics.map(|port| port.serve(&door, door.metrics_router(), tasks));

@@ -29,7 +29,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use acting::{Acting, ActingBreaker, ActingLimits, ActingTimes};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Member};
 pub use deployment::{
     CoordinationEngine, CustomService, Deployment, Integrations, Kserve, Kubernetes, MlServices, Prometheus,
 };
@@ -86,6 +86,13 @@ impl Config {
     /// Those of them that this build does not have, with a sentence for health, log and `doctor`.
     pub fn missing(&self) -> Vec<MissingAdapter> {
         missing(self.wants(), !self.integrations.coordination_engine.builtin)
+    }
+
+    /// Whether this process acts for an engine elsewhere: it has none of its own, may act, and says for whom.
+    pub fn is_member(&self) -> bool {
+        let has_cluster = self.cluster.recording.is_none() && self.cluster.member.url.is_none();
+        let acts = self.acting.enabled && !self.acting.granted_to.is_empty() && !self.mcp.read_only;
+        has_cluster && acts && !self.wants().engine
     }
 
     /// Whether the coordination engine of this process is asked for.

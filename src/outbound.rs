@@ -1,7 +1,11 @@
-//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook.
+//! A small HTTP client: spans to a collector, commands of the shell to a running server, messages to a webhook, calls of a
+//! member's tools.
 //!
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.
+
+#[cfg(unix)]
+mod unix;
 
 use std::{io, time::Duration};
 
@@ -15,11 +19,16 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
+/// Longest until a connection stands, where it matters whether one was had.
+const CONNECT: Duration = Duration::from_millis(2_500);
+
 /// Sends requests to one place.
 #[derive(Debug)]
 pub(crate) enum Outbound {
     Plain(Client<HttpConnector, Full<Bytes>>),
     Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    #[cfg(unix)]
+    Socket(Client<unix::Connector, Full<Bytes>>),
 }
 
 /// Why there is no answer.
@@ -33,7 +42,40 @@ pub(crate) enum OutboundError {
     Body(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl OutboundError {
+    /// Whether nothing was sent for certain: no connection was had.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let Self::Connection(source) = self else { return false };
+        let error = source.downcast_ref::<hyper_util::client::legacy::Error>();
+        error.is_some_and(hyper_util::client::legacy::Error::is_connect)
+    }
+}
+
 impl Outbound {
+    /// A client for this URL that makes a connection for each request, and sends each at most once: not even one is sent
+    /// again of which nothing had been written.
+    ///
+    /// # Errors
+    /// It is https and the system has no root certificates.
+    pub(crate) fn once(url: &Uri) -> io::Result<Self> {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_max_idle_per_host(0).retry_canceled_requests(false);
+        let mut tcp = HttpConnector::new();
+        tcp.set_connect_timeout(Some(CONNECT));
+        tcp.set_nodelay(true);
+        Ok(if url.scheme_str() == Some("https") {
+            tcp.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new()
+                .with_native_roots()?
+                .https_only()
+                .enable_http1()
+                .wrap_connector(tcp);
+            Self::Tls(builder.build(connector))
+        } else {
+            Self::Plain(builder.build(tcp))
+        })
+    }
+
     /// A client for this URL.
     ///
     /// # Errors
@@ -54,16 +96,30 @@ impl Outbound {
         })
     }
 
+    /// A client for whoever listens at this socket; the host of a URL means nothing then.
+    #[cfg(unix)]
+    pub(crate) fn at(socket: std::path::PathBuf) -> Self {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_max_idle_per_host(1);
+        Self::Socket(builder.build(unix::Connector(socket)))
+    }
+
+    fn ask(&self, request: Request<Bytes>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request.map(Full::new)),
+            Self::Tls(client) => client.request(request.map(Full::new)),
+            #[cfg(unix)]
+            Self::Socket(client) => client.request(request.map(Full::new)),
+        }
+    }
+
     /// Asks, and reads the head of the answer; its body flows as long as it flows.
     pub(crate) async fn open(
         &self,
         request: Request<Bytes>,
         patience: Duration,
     ) -> Result<Response<Incoming>, OutboundError> {
-        let asked: ResponseFuture = match self {
-            Self::Plain(client) => client.request(request.map(Full::new)),
-            Self::Tls(client) => client.request(request.map(Full::new)),
-        };
+        let asked = self.ask(request);
         match tokio::time::timeout(patience, asked).await {
             Ok(answer) => answer.map_err(|error| OutboundError::Connection(error.into())),
             Err(_) => Err(OutboundError::Timeout(patience)),
@@ -77,10 +133,7 @@ impl Outbound {
         patience: Duration,
         most: usize,
     ) -> impl Future<Output = Result<Response<Bytes>, OutboundError>> + Send + use<> {
-        let asked: ResponseFuture = match self {
-            Self::Plain(client) => client.request(request.map(Full::new)),
-            Self::Tls(client) => client.request(request.map(Full::new)),
-        };
+        let asked = self.ask(request);
         async move {
             let whole = async {
                 let (head, body) = asked.await.map_err(|e| OutboundError::Connection(e.into()))?.into_parts();

@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::{Failure, Global, Output, print, run, table::clean};
 use crate::{
-    cluster,
+    boot, cluster,
     config::{Environment, Loaded, tokens::Tokens},
     recording,
     shutdown::Tasks,
+    store::{self, Options},
     telemetry,
 };
 
@@ -90,7 +91,13 @@ async fn examine(loaded: &Loaded) -> Vec<Line> {
     }));
     match &config.cluster.recording {
         Some(path) => lines.push(recorded(path)),
+        None if config.cluster.member.url.is_some() => lines.push(through_member(loaded).await),
         None => lines.extend(live(loaded).await),
+    }
+    if config.is_member() {
+        let names = config.acting.granted_to.join(", ");
+        let detail = format!("observes and acts for engines elsewhere that are granted it: {names}");
+        lines.push(Line::new("member", OK, detail, None));
     }
     lines.extend(config.missing().iter().map(|missing| {
         Line::new(
@@ -147,6 +154,13 @@ async fn live(loaded: &Loaded) -> Vec<Line> {
     }
 }
 
+async fn through_member(loaded: &Loaded) -> Line {
+    match boot::member_doctor(loaded).await {
+        Ok(detail) => Line::new("member", OK, detail, None),
+        Err((detail, fix)) => Line::new("member", FAIL, detail, Some(&fix)),
+    }
+}
+
 fn port(loaded: &Loaded) -> Line {
     let listen = loaded.config.http.listen;
     if let Err(error) = loaded.may_serve_http() {
@@ -194,7 +208,7 @@ fn tokens(loaded: &Loaded) -> Option<Line> {
     })
 }
 
-/// Whether state could be kept. This version keeps none, so that it is no failure.
+/// Whether state could be kept, and who executes on it. Standalone none is, so that it is no failure.
 fn state(loaded: &Loaded) -> Line {
     let Some(folder) = loaded.state_dir() else {
         return Line::new("state", WARN, "no home folder is known", Some("name a folder with --state-dir"));
@@ -205,7 +219,11 @@ fn state(loaded: &Loaded) -> Line {
         .and_then(|path| path.metadata().ok())
         .is_some_and(|data| data.is_dir() && !data.permissions().readonly());
     if writable {
-        Line::new("state", OK, folder.display().to_string(), None)
+        let is_held = Options::of(loaded).is_ok_and(|options| store::is_held(&options));
+        let holder = store::holder(&folder).filter(|_| is_held);
+        let executes =
+            holder.map(|process| format!("; process {process} executes on it")).unwrap_or_default();
+        Line::new("state", OK, format!("{}{executes}", folder.display()), None)
     } else {
         Line::new(
             "state",

@@ -41,6 +41,9 @@ pub(super) fn settle_paths(config: &mut Config, origins: &Origins, sources: &Sou
     if let Some(path) = &mut config.cluster.recording {
         settle("cluster.recording", path);
     }
+    if let Some(path) = &mut config.cluster.member.token_file {
+        settle("cluster.member.tokenFile", path);
+    }
     if let Some(text) = &mut config.cluster.kubeconfig {
         let paths = std::env::split_paths(text.as_str()).map(|mut path| {
             settle("cluster.kubeconfig", &mut path);
@@ -83,6 +86,7 @@ pub(super) fn combinations(
         ("integrations.prometheus.url", integrations.prometheus.url.as_deref()),
         ("integrations.coordinationEngine.url", engine.url.as_deref()),
         ("notify.url", config.notify.url.as_deref()),
+        ("cluster.member.url", config.cluster.member.url.as_deref()),
         ("telemetry.otlpEndpoint", config.telemetry.otlp_endpoint.as_deref()),
     ] {
         if let Some(problem) = url.and_then(not_a_url) {
@@ -108,6 +112,7 @@ pub(super) fn combinations(
         }
     }
     mcp(config, &mut refuse);
+    member(config, &mut refuse);
     config.acting.check(own_namespace, &mut refuse);
     config.notify.check(&mut refuse);
     for (index, name) in config.cluster.namespaces.iter().enumerate() {
@@ -152,11 +157,52 @@ fn mcp(config: &Config, refuse: &mut dyn FnMut(&str, String)) {
     }
 }
 
+fn member(config: &Config, refuse: &mut dyn FnMut(&str, String)) {
+    let (cluster, member) = (&config.cluster, &config.cluster.member);
+    if member.url.is_some() && cluster.recording.is_some() {
+        let why = "a recorded cluster has no member; remove one of cluster.recording and cluster.member.url"
+            .to_owned();
+        refuse("cluster.member.url", why);
+    }
+    if member.url.is_some() && member.in_process {
+        let why = "true means this process itself; remove it or cluster.member.url".to_owned();
+        refuse("cluster.member.inProcess", why);
+    }
+    if member.token_file.is_some() && member.url.is_none() {
+        let why = "is the token for cluster.member.url, which is not set".to_owned();
+        refuse("cluster.member.tokenFile", why);
+    }
+    if (member.url.is_some() || member.in_process) && !config.has_engine() {
+        let key = if member.in_process { "cluster.member.inProcess" } else { "cluster.member.url" };
+        refuse(
+            key,
+            "only an engine acts through a member; set deployment.mode = \"full\" or remove it".to_owned(),
+        );
+    }
+}
+
+/// Whether a URL sends what it carries over a network as it is.
+fn is_open(url: &str) -> bool {
+    url.parse::<::http::Uri>().is_ok_and(|uri| {
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+        let is_here =
+            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        uri.scheme_str() == Some("http") && !is_here
+    })
+}
+
 fn oddities(config: &Config, origins: &Origins, notes: &mut Vec<String>) {
     let engine = &config.integrations.coordination_engine;
     if engine.builtin && engine.url.is_some() {
         notes.push(
             "integrations.coordinationEngine.url is not used: builtin is true, so the engine runs in this process"
+                .to_owned(),
+        );
+    }
+    if config.cluster.member.url.as_deref().is_some_and(is_open) {
+        notes.push(
+            "cluster.member.url is http: the token and the objects of the cluster cross the network unencrypted; put TLS in \
+             front of the member"
                 .to_owned(),
         );
     }

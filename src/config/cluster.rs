@@ -17,6 +17,8 @@ pub struct Cluster {
     pub context: Option<String>,
     /// Namespace meant when a question names none. Unset: the context's.
     pub namespace: Option<String>,
+    /// Reach the cluster through another aiops, and not by a kubeconfig.
+    pub member: Member,
     /// Read this recorded cluster (a folder, a must-gather or an archive of either) and connect to none.
     pub recording: Option<PathBuf>,
     /// Look at these namespaces only. Empty: at all, or at those the credentials may see.
@@ -32,12 +34,25 @@ pub struct Cluster {
     pub burst: u32,
 }
 
+/// Another aiops that stands at the cluster, in standalone mode with `acting.enabled` and us in its `acting.grantedTo`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Member {
+    /// Where it serves, without `/mcp`. Unset: none, the cluster is reached by the kubeconfig.
+    pub url: Option<String>,
+    /// A file with the bearer token that the member knows us by. It is read again at each call.
+    pub token_file: Option<PathBuf>,
+    /// The engine of this process acts through its own MCP server: over the wire of a member, to the cluster of the kubeconfig.
+    pub in_process: bool,
+}
+
 impl Default for Cluster {
     fn default() -> Self {
         Self {
             kubeconfig: None,
             context: None,
             namespace: None,
+            member: Member::default(),
             recording: None,
             namespaces: Vec::new(),
             event_capacity: 12_000,

@@ -5,12 +5,19 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use aiops_engine::{Engine, Error, answer::near};
+use aiops_engine::{
+    Engine, Error,
+    answer::near,
+    member::{OBSERVE, PERFORM},
+};
 use aiops_inventory::inventory::Source;
 use rmcp::model::{Tool as WireTool, ToolAnnotations};
 use serde_json::{Map, Value};
 
-use super::tool::{AnyTool, Meta, Toolset};
+use super::{
+    desk::NO_MEMBER,
+    tool::{AnyTool, Meta, Toolset},
+};
 use crate::config;
 
 /// A tool that is offered.
@@ -45,14 +52,17 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// The offered ones of `tools`; those that ask the coordination only where there is one.
+    /// The offered ones of `tools`; those that ask the coordination or the member only where there is one.
     pub(super) fn new(
         tools: &[&'static dyn AnyTool],
         settings: &config::Mcp,
         has_coordination: bool,
+        is_member: bool,
     ) -> Self {
         let wanted = |meta: &Meta| {
             let toolset = match meta.toolset {
+                // The configuration of acting says whether there are any.
+                Toolset::Member => return meta.hints.read_only || !settings.read_only,
                 Toolset::Cluster => config::Toolset::Cluster,
                 Toolset::Remediation => config::Toolset::Remediation,
                 Toolset::Actions => config::Toolset::Actions,
@@ -60,23 +70,28 @@ impl Catalogue {
             settings.toolsets.contains(&toolset) && (meta.hints.read_only || !settings.read_only)
         };
         let prefix = settings.tool_prefix.as_str();
-        let (offered, unanswered): (Vec<_>, Vec<_>) = tools
-            .iter()
-            .copied()
-            .filter(|tool| wanted(tool.meta()))
-            .partition(|tool| has_coordination || !tool.is_coordinated());
+        let (offered, unanswered): (Vec<_>, Vec<_>) =
+            tools.iter().copied().filter(|tool| wanted(tool.meta())).partition(|tool| {
+                (has_coordination || !tool.is_coordinated()) && (is_member || !tool.is_membered())
+            });
         let unanswered = unanswered.into_iter().map(|tool| tool.meta().name).collect();
         let offered = offered.into_iter();
-        let mut offers: Vec<Offer> = offered.map(|tool| Offer::new(tool, prefix)).collect();
+        // What an engine calls, it calls by its bare name.
+        let prefix_of = |tool: &dyn AnyTool| if tool.is_membered() { "" } else { prefix };
+        let mut offers: Vec<Offer> = offered.map(|tool| Offer::new(tool, prefix_of(tool))).collect();
         offers.sort_by(|a, b| a.wire.name.cmp(&b.wire.name));
         let by_name =
             offers.iter().enumerate().map(|(at, offer)| (offer.wire.name.to_string(), at)).collect();
         Self { offers, by_name, unanswered }
     }
 
-    /// The tools that are listed now: those that read the live cluster only while one is configured.
-    pub(super) fn listed(&self, live: bool) -> impl Iterator<Item = WireTool> {
-        self.offers.iter().filter(move |offer| live || !offer.tool.meta().needs_live).map(Offer::whole)
+    /// The tools that are listed now: those that read the live cluster only while one is configured, those of a member only
+    /// for an engine.
+    pub(super) fn listed(&self, live: bool, for_engine: bool) -> impl Iterator<Item = WireTool> {
+        let is_shown = move |offer: &&Offer| {
+            (live || !offer.tool.meta().needs_live) && (for_engine || !offer.tool.is_membered())
+        };
+        self.offers.iter().filter(is_shown).map(Offer::whole)
     }
 
     /// The offer of this name. A tool that is not listed now is found too: called, it says what it lacks.
@@ -86,6 +101,9 @@ impl Catalogue {
 
     /// Why there is no tool of this name.
     pub(super) fn unknown(&self, name: &str) -> Error {
+        if self.unanswered.contains(&name) && [OBSERVE, PERFORM].contains(&name) {
+            return Error::NotInThisMode { what: format!("tool {name}"), why: NO_MEMBER.to_owned() };
+        }
         if self.unanswered.contains(&name) {
             return Error::NotInThisMode {
                 what: format!("tool {name}"),

@@ -126,10 +126,10 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         request: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         whole(request)?;
-        Ok(ListToolsResult::with_all_items(self.server.tools())
+        Ok(ListToolsResult::with_all_items(self.server.tools_for(&self.caller(&context)))
             .with_ttl_ms(LIST_TTL_MS)
             .with_cache_scope(CacheScope::Private))
     }

@@ -71,7 +71,7 @@ impl Server {
     ) -> Self {
         let desk = desk.into();
         Self(Arc::new(Core {
-            catalogue: Catalogue::new(tools, settings, desk.coordination.is_some()),
+            catalogue: Catalogue::new(tools, settings, desk.coordination.is_some(), desk.member.is_some()),
             calls: Calls::new(desk.clone(), settings, metrics),
             hub: Hub::new(desk.clone(), tasks.clone()),
             fixtures: Fixtures::new(),
@@ -102,10 +102,19 @@ impl Server {
         transport::streams(self, &tasks, read, write).await
     }
 
-    /// What `tools/list` answers now.
-    pub fn tools(&self) -> Vec<WireTool> {
+    /// What `tools/list` answers now, to somebody in particular.
+    pub fn tools_for(&self, caller: &Caller) -> Vec<WireTool> {
         let live = catalogue::is_live(&self.0.desk.engine);
-        self.0.catalogue.listed(live).chain(self.0.fixtures.tools().cloned()).collect()
+        self.0
+            .catalogue
+            .listed(live, self.0.desk.serves_engine(caller))
+            .chain(self.0.fixtures.tools().cloned())
+            .collect()
+    }
+
+    /// What `tools/list` answers now, to nobody in particular.
+    pub fn tools(&self) -> Vec<WireTool> {
+        self.tools_for(&Caller::anonymous(Via::Mcp))
     }
 
     /// Calls a tool by the name under which it is listed, or the same without the prefix. Dropping the future, or

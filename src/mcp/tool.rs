@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use aiops_engine::{
     Engine, Error,
     coordination::Coordination,
+    member::Member,
     model::caller::{Caller, Via},
     redact::Redactor,
     text::clean_json,
@@ -29,6 +30,8 @@ pub enum Toolset {
     Remediation,
     /// Each action as a tool of its own.
     Actions,
+    /// What an engine elsewhere calls.
+    Member,
 }
 
 /// The four hints of MCP tool annotations. They inform clients; nothing here is enforced by them.
@@ -157,6 +160,23 @@ pub trait CoordinatedTool: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 }
 
+/// A tool that an engine elsewhere calls to act here. It is offered only where this aiops is a member, and to who is granted
+/// it alone.
+pub trait MemberTool: Send + Sync + 'static {
+    /// Its words and properties.
+    const META: Meta;
+    /// Its arguments, as [`Tool::Input`].
+    type Input: DeserializeOwned + JsonSchema + Send;
+    /// Its answer, an object.
+    type Output: Serialize + JsonSchema;
+    /// Asks the member.
+    fn call(
+        member: &Member,
+        context: &CallContext,
+        input: Self::Input,
+    ) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+}
+
 /// An answer: the same facts as an object and as text, with every credential in it replaced.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
@@ -189,6 +209,23 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// Wraps what a member answers an engine: as it is, for a value that was replaced here would be written back there. Nothing
+    /// else may be answered so; the ports have taken out what Secrets hold.
+    fn whole<T: Serialize>(what: &str, output: &T) -> Result<Self, Error> {
+        let internal = |source: Option<Box<dyn std::error::Error + Send + Sync>>| Error::Internal {
+            what: format!("writing the answer of {what}"),
+            source,
+        };
+        let Value::Object(structured) = serde_json::to_value(output).map_err(|e| internal(Some(e.into())))?
+        else {
+            return Err(internal(None));
+        };
+        let text = serde_json::to_string(output).map_err(|e| internal(Some(e.into())))?;
+        Ok(Self { structured, text })
+    }
+}
+
 const CURSOR: &str = "next_cursor";
 
 /// A tool without its types.
@@ -201,6 +238,10 @@ pub trait AnyTool: Send + Sync {
     fn output_schema(&self) -> Map<String, Value>;
     /// Whether it asks the coordination, so that it is of no use without one.
     fn is_coordinated(&self) -> bool;
+    /// Whether it asks the member, so that it is there only for who is granted it.
+    fn is_membered(&self) -> bool {
+        false
+    }
     /// Checks and decodes the arguments, asks, wraps the answer.
     fn call<'a>(
         &'a self,
@@ -286,6 +327,52 @@ impl<T: CoordinatedTool> AnyTool for Coordinated<T> {
             let input = super::schema::decode::<T::Input>(T::META.name, arguments)?;
             let output = T::call(desk.coordination(T::META.name)?, context, input).await?;
             Answer::of(T::META.name, &output)
+        })
+    }
+}
+
+/// Takes the types off a [`MemberTool`].
+#[derive(Debug)]
+pub struct Membered<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T> Membered<T> {
+    /// The one value of it.
+    pub const TOOL: Self = Self(std::marker::PhantomData);
+}
+
+impl<T: MemberTool> AnyTool for Membered<T> {
+    fn meta(&self) -> &'static Meta {
+        const { &T::META }
+    }
+
+    fn input_schema(&self) -> Map<String, Value> {
+        super::schema::input::<T::Input>()
+    }
+
+    fn output_schema(&self) -> Map<String, Value> {
+        super::schema::output::<T::Output>()
+    }
+
+    fn is_coordinated(&self) -> bool {
+        false
+    }
+
+    fn is_membered(&self) -> bool {
+        true
+    }
+
+    fn call<'a>(
+        &'a self,
+        desk: &'a Desk,
+        context: &'a CallContext,
+        arguments: Map<String, Value>,
+    ) -> BoxFuture<'a, Result<Answer, Error>> {
+        Box::pin(async move {
+            // Who is not granted it is told so, whatever the arguments.
+            let member = desk.member(T::META.name, &context.caller)?;
+            let input = super::schema::decode::<T::Input>(T::META.name, arguments)?;
+            let output = T::call(member, context, input).await?;
+            Answer::whole(T::META.name, &output)
         })
     }
 }

@@ -203,8 +203,8 @@ fn wrong(schema: &Value) -> Vec<Value> {
 async fn every_argument_refuses_what_does_not_belong_there() {
     let door = Door::open();
     let mut calls: Vec<(&str, String, Map<String, Value>)> = Vec::new();
-    // The others have a coordination to ask, and their own tests.
-    for tool in TOOLS.iter().filter(|tool| !tool.is_coordinated()) {
+    // The others have a coordination or a member to ask, and their own tests.
+    for tool in TOOLS.iter().filter(|tool| !tool.is_coordinated() && !tool.is_membered()) {
         let name = tool.meta().name;
         let good = good().remove(name).unwrap_or_else(|| panic!("tool_args.json has no {name}"));
         let schema = Value::Object(tool.input_schema());
@@ -245,8 +245,8 @@ async fn every_argument_refuses_what_does_not_belong_there() {
 async fn hostile_texts_are_refused_or_answered_within_bounds() {
     let door = Door::open();
     let mut calls = Vec::new();
-    // The others have a coordination to ask, and their own tests.
-    for tool in TOOLS.iter().filter(|tool| !tool.is_coordinated()) {
+    // The others have a coordination or a member to ask, and their own tests.
+    for tool in TOOLS.iter().filter(|tool| !tool.is_coordinated() && !tool.is_membered()) {
         let good = good().remove(tool.meta().name).unwrap();
         for (argument, schema) in tool.input_schema()["properties"].as_object().unwrap() {
             let is_list = schema["type"] == "array";

@@ -116,6 +116,25 @@ const RULES: &[Rule] = &[
         why: "statements belong into src/store, behind the engine's Store port",
     },
     Rule {
+        of: &["src/member"],
+        never: &[
+            "kube::",
+            "k8s_openapi::",
+            "axum::",
+            "clap::",
+            "sqlx::",
+            "crate::mcp",
+            "crate::rest",
+            "crate::http",
+            "crate::cluster",
+            "crate::recording",
+            "crate::store",
+            "crate::boot",
+            "crate::cli",
+        ],
+        why: "a line to a member carries calls; what they mean the engine decides, and boot gives it its server",
+    },
+    Rule {
         of: &["src/config", "src/mode"],
         never: &[
             "kube::",

@@ -11,7 +11,7 @@ mod plans;
 mod report;
 mod rules;
 mod sweeping;
-mod switch;
+pub(crate) mod switch;
 mod workflows;
 #[cfg(test)]
 mod world;
@@ -20,6 +20,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
+
+#[cfg(test)]
+pub(crate) use self::sweeping::Sweeper;
 
 use crate::{
     Engine,
@@ -62,8 +65,8 @@ pub(crate) struct Inner {
     pub(crate) changed: watch::Sender<u64>,
     /// Deployment methods that were looked at lately.
     pub(crate) methods: plans::Methods,
-    /// What the ConfigMap of the kill switch said last. Held only to copy it.
-    pub(crate) switch: parking_lot::Mutex<Option<switch::Seen>>,
+    /// What the ConfigMap of the kill switch said last.
+    pub(crate) switch: switch::Switch,
 }
 
 /// The parts of a coordinator.
@@ -93,7 +96,7 @@ impl Coordinator {
             wake: Notify::new(),
             changed: watch::Sender::new(0),
             methods: plans::Methods::default(),
-            switch: parking_lot::Mutex::default(),
+            switch: switch::Switch::default(),
         }))
     }
 }

@@ -26,6 +26,7 @@ pub mod issue;
 pub mod issue_words;
 pub mod keeping;
 pub mod layers;
+pub mod member;
 pub mod method;
 pub mod model;
 pub mod owners;

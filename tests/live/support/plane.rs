@@ -173,6 +173,11 @@ impl Plane {
         Self { lease, client }
     }
 
+    /// A client as the admin, for what has no method here.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
     fn facts(&self) -> &Facts {
         match &self.lease {
             Lease::Shared(running) => &running.facts,

@@ -113,7 +113,8 @@ impl Coordinator {
 }
 
 impl Inner {
-    async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
+    /// Everything that whoever holds the duty does, once.
+    pub(crate) async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
         let failed = |error| Error::from_store("holding the duty of the sweep", error);
         if self.store.writable().is_err() {
             return Ok(());

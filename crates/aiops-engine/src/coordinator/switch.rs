@@ -5,8 +5,11 @@
 
 use serde_json::Value;
 
+use parking_lot::Mutex;
+
 use super::Inner;
 use crate::{
+    Engine,
     error::PortErrorKind,
     guard::{Figures, KillSwitch},
     model::Millis,
@@ -22,27 +25,42 @@ const FRESH: Millis = 500;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     at: Millis,
-    mode: KillSwitch,
-    why: String,
+    pub(crate) mode: KillSwitch,
+    pub(crate) why: String,
 }
 
 impl Inner {
     /// Takes over what the ConfigMap says, where one is configured and it is stricter.
     pub(super) async fn external_switch(&self, figures: &mut Figures) {
-        let Some((namespace, name)) = &self.settings.kill_switch else { return };
-        let now = self.now();
-        let known = self.switch.lock().clone();
-        let seen = match known {
-            Some(seen) if (0..FRESH).contains(&now.saturating_sub(seen.at)) => seen,
-            known => self.read_switch(namespace, name, known, now).await,
-        };
+        let Some(place) = &self.settings.kill_switch else { return };
+        let trust = millis(self.settings.timing.control_trust);
+        let seen = self.switch.read(&self.engine, place, trust).await;
         if seen.mode > figures.kill_switch {
             figures.kill_switch = seen.mode;
             figures.kill_switch_why = seen.why;
         }
     }
+}
 
-    async fn read_switch(&self, namespace: &str, name: &str, known: Option<Seen>, now: Millis) -> Seen {
+/// Reads the ConfigMap, and remembers what it said. The lock is held only to copy it.
+#[derive(Debug, Default)]
+pub(crate) struct Switch(Mutex<Option<Seen>>);
+
+impl Switch {
+    /// What the ConfigMap of this namespace and name says; for `trust` milliseconds after it was last read, what it said then.
+    pub(crate) async fn read(
+        &self,
+        engine: &Engine,
+        (namespace, name): &(String, String),
+        trust: Millis,
+    ) -> Seen {
+        let now = engine.now().as_millisecond();
+        let known = self.0.lock().clone();
+        if let Some(seen) = &known
+            && (0..FRESH).contains(&now.saturating_sub(seen.at))
+        {
+            return seen.clone();
+        }
         let resource = ApiResource {
             group: String::new(),
             version: "v1".to_owned(),
@@ -54,7 +72,7 @@ impl Inner {
             verbs: vec!["get".to_owned()],
         };
         let what = format!("ConfigMap {namespace}/{name}");
-        let read = match self.engine.cluster(&what) {
+        let read = match engine.cluster(&what) {
             Ok(cluster) => {
                 cluster.get(&resource, Some(namespace), name).await.map_err(|e| (e.kind, e.message))
             }
@@ -66,7 +84,6 @@ impl Inner {
                 Seen { at: now, mode: KillSwitch::Run, why: format!("there is no {what}") }
             }
             Err((_, why)) => {
-                let trust = millis(self.settings.timing.control_trust);
                 if let Some(known) = known.filter(|known| now.saturating_sub(known.at) <= trust) {
                     return known;
                 }
@@ -74,7 +91,7 @@ impl Inner {
                 return Seen { at: now.saturating_sub(FRESH), mode: KillSwitch::Pause, why };
             }
         };
-        *self.switch.lock() = Some(seen.clone());
+        *self.0.lock() = Some(seen.clone());
         seen
     }
 }

@@ -178,7 +178,10 @@ fn scope(settings: &Settings, question: &Question<'_>) -> Finding {
 }
 
 /// Whether a namespace (empty for objects of the cluster) may be acted in at all.
-pub(super) fn in_scope(settings: &Settings, namespace: &str) -> Result<(), String> {
+///
+/// # Errors
+/// It is our own, or `acting.namespaces` does not name it; in a sentence.
+pub fn in_scope(settings: &Settings, namespace: &str) -> Result<(), String> {
     if namespace.is_empty() {
         return Ok(());
     }

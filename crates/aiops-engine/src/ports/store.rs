@@ -95,6 +95,17 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// Epochs from here on are those of workflows that were active in a backup when it was restored. No number of claims leads
+/// here: what has such an epoch may have been taken further than its record knows.
+pub const RESTORED: i64 = 1_000_000_000;
+
+impl Lease {
+    /// Whether the workflow was active in a backup that was restored.
+    pub const fn is_restored(&self) -> bool {
+        self.epoch >= RESTORED
+    }
+}
+
 /// What a commit demands to hold before it writes: the lease is ours and has not ended.
 pub type Fence = Lease;
 
@@ -347,6 +358,19 @@ pub struct WorkflowFilter {
     pub offset: u32,
 }
 
+/// A workflow that is not over, as far as others have to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Where it is.
+    pub phase: Phase,
+    /// Its target.
+    pub target: Target,
+    /// Its issue.
+    pub issue: String,
+}
+
 /// Rows, newest first, and how many there are in all.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows<T> {
@@ -412,6 +436,9 @@ pub trait Store: Send + Sync {
 
     /// Workflows, newest first.
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError>;
+
+    /// Workflows that are not over, newest first, dry runs left out. What it costs depends on them, not on how many are kept.
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError>;
 
     /// Opens incidents or counts their reports, in one commit, in order.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError>;

@@ -26,7 +26,7 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
             IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
             WorkflowFilter, Write,
         },
@@ -100,6 +100,31 @@ impl MemoryStore {
     pub fn lease(&self, id: &WorkflowId) -> Option<(Option<String>, i64, Millis)> {
         let state = self.look();
         state.workflows.get(id).map(|kept| (kept.owner.clone(), kept.epoch, kept.until))
+    }
+
+    /// Looks at a workflow and its steps without copying them.
+    #[cfg(test)]
+    pub(crate) fn peek<R>(
+        &self,
+        id: &WorkflowId,
+        look: impl FnOnce(&Workflow, &[&crate::model::workflow::StepRecord]) -> R,
+    ) -> Option<R> {
+        let state = self.look();
+        let kept = state.workflows.get(id)?;
+        let steps: Vec<_> = kept.steps.values().collect();
+        Some(look(&kept.workflow, &steps))
+    }
+
+    /// The phase of every workflow.
+    #[cfg(test)]
+    pub(crate) fn phases(&self) -> Vec<Phase> {
+        self.look().workflows.values().map(|kept| kept.workflow.phase).collect()
+    }
+
+    /// Every incident there is.
+    #[cfg(test)]
+    pub(crate) fn every_incident(&self) -> Vec<Incident> {
+        self.look().incidents.values().map(|kept| Incident::clone(kept)).collect()
     }
 
     fn look(&self) -> Arc<State> {
@@ -202,6 +227,10 @@ impl Store for MemoryStore {
 
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
         Ok(self.look().list_workflows(filter))
+    }
+
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        Ok(self.look().active_ones(limit))
     }
 
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {

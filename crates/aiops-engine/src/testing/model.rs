@@ -16,6 +16,7 @@ pub(crate) mod json;
 mod kinds;
 mod reads;
 mod recording;
+mod releases;
 mod requests;
 #[cfg(test)]
 mod tests;

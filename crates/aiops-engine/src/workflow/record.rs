@@ -261,6 +261,7 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         Event::Counted => {
             draft.go(Move::Note)?;
             draft.workflow.recoveries = draft.workflow.recoveries.saturating_add(1);
+            draft.regain();
         }
         Event::Waits { until, why, checks } => {
             draft.go(Move::Note)?;
@@ -332,18 +333,6 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         Event::Resolved { ending, by, note } => draft.resolved(ending, &by, note)?,
     }
     Ok(draft.writes())
-}
-
-/// Puts the moment at which a workflow is due into the store's time, by which it is claimed: `shift` is how far that is
-/// ahead of the clock that the event was judged by. A clock that is an hour off delays nothing by an hour.
-pub fn shift_wake(writes: &mut [Write], shift: Millis) {
-    for write in writes {
-        if let Write::Workflow(workflow) = write
-            && workflow.wake_at < endings::NEVER
-        {
-            workflow.wake_at = workflow.wake_at.saturating_add(shift).clamp(0, endings::NEVER);
-        }
-    }
 }
 
 /// The step in a record.

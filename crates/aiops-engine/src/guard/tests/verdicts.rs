@@ -274,7 +274,8 @@ fn pods_that_have_to_stay_are_not_evicted() {
         .refused(names::EVICTION, "system-node-critical");
     with(|f| f.owner_kind = Some("DaemonSet".to_owned())).refused(names::EVICTION, "DaemonSet");
     with(|f| f.owner_kind = Some(String::new())).refused(names::EVICTION, "no controller");
-    with(|f| f.has_local_storage = Some(true)).refused(names::EVICTION, "data on its node");
+    let losing = with(|f| f.has_local_storage = Some(true)).is(Approval::Approve, names::BLAST_RADIUS);
+    assert!(losing.why.contains("Pod shop/web-1 keep in emptyDir volumes is lost"), "{}", losing.why);
     with(|f| f.replicas = Some(1)).refused(names::EVICTION, "the only one");
     with(|f| (f.replicas, f.is_ready) = (Some(1), Some(true))).refused(names::EVICTION, "the only one");
     // The only pod, when it serves nobody anyway.

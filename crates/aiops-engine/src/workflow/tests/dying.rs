@@ -27,7 +27,7 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
             IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
             WorkflowFilter, Write,
         },
@@ -154,6 +154,7 @@ gated! {
     async fn next_due() -> Option<Millis>;
     async fn workflow(id: &WorkflowId) -> Option<Record>;
     async fn workflows(filter: &WorkflowFilter) -> Rows<Workflow>;
+    async fn active(limit: u32) -> Vec<Active>;
     async fn report(reports: &[Report]) -> Vec<Reported>;
     async fn incident(id: &IncidentId) -> Option<Incident>;
     async fn incidents(filter: &IncidentFilter) -> Rows<Incident>;

@@ -1,0 +1,473 @@
+//! What passes between an engine and a member: the arguments and answers of `observe-object` and `perform-action`.
+//!
+//! Values only. An object passes as the API server gave it, but for what a Secret holds: what the engine sets back must be
+//! what was there. So these answers are for an engine that is granted them, and for no model.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{
+    model::{action::Action, target::Target},
+    ports::{
+        ApiResource, ReleaseRevision,
+        acting::{Accepted, Announcement, Mutation, NotDone, NotDoneKind, Verb},
+    },
+};
+
+/// The tool that observes.
+pub const OBSERVE: &str = "observe-object";
+/// The tool that performs.
+pub const PERFORM: &str = "perform-action";
+
+/// What to observe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum What {
+    /// One object, whole.
+    #[default]
+    Object,
+    /// A page of objects, without `managedFields`.
+    List,
+    /// Every kind that the cluster serves.
+    Kinds,
+    /// Whether the member may do something.
+    Rights,
+    /// One revision of a Helm release.
+    Release,
+    /// Nothing but the moment and which cluster it is.
+    Moment,
+}
+
+/// The arguments of `observe-object`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// What: object, a list, kinds, rights, a Helm release, the moment.
+    #[serde(default)]
+    pub what: What,
+    /// API group, none for core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub group: Option<String>,
+    /// Kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub kind: Option<String>,
+    /// Namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub namespace: Option<String>,
+    /// Name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub name: Option<String>,
+    /// Of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub label_selector: Option<String>,
+    /// Of a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub field_selector: Option<String>,
+    /// Of a list, most objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: Option<u32>,
+    /// Of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8192))]
+    pub continue_token: Option<String>,
+    /// Of rights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub verb: Option<String>,
+    /// Of rights, a plural.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub resource: Option<String>,
+    /// Of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}
+
+/// A kind that the cluster serves, as discovery tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct KindSeen {
+    /// API group, empty for core.
+    pub group: String,
+    /// Preferred version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Plural.
+    pub plural: String,
+    /// Singular; may be empty.
+    pub singular: String,
+    /// Short names.
+    pub short_names: Vec<String>,
+    /// Whether objects live in namespaces.
+    pub namespaced: bool,
+    /// Verbs that are served.
+    pub verbs: Vec<String>,
+}
+
+impl From<ApiResource> for KindSeen {
+    fn from(kind: ApiResource) -> Self {
+        let ApiResource { group, version, kind, plural, singular, short_names, namespaced, verbs } = kind;
+        Self { group, version, kind, plural, singular, short_names, namespaced, verbs }
+    }
+}
+
+impl From<KindSeen> for ApiResource {
+    fn from(kind: KindSeen) -> Self {
+        let KindSeen { group, version, kind, plural, singular, short_names, namespaced, verbs } = kind;
+        Self { group, version, kind, plural, singular, short_names, namespaced, verbs }
+    }
+}
+
+/// One revision of a Helm release, without values and chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct ReleaseSeen {
+    /// `deployed`, `superseded`, `failed`, …
+    pub status: String,
+    /// The objects of its manifest; of a Secret kind, name and a digest.
+    pub objects: Vec<Map<String, Value>>,
+    /// Whether it has hooks other than `test`.
+    pub has_hooks: bool,
+}
+
+impl From<ReleaseRevision> for ReleaseSeen {
+    fn from(release: ReleaseRevision) -> Self {
+        let ReleaseRevision { status, objects, has_hooks } = release;
+        Self { status, objects: objects.into_iter().filter_map(object).collect(), has_hooks }
+    }
+}
+
+impl From<ReleaseSeen> for ReleaseRevision {
+    fn from(release: ReleaseSeen) -> Self {
+        let ReleaseSeen { status, objects, has_hooks } = release;
+        Self { status, objects: objects.into_iter().map(Value::Object).collect(), has_hooks }
+    }
+}
+
+pub(super) fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    }
+}
+
+/// The answer of `observe-object`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observed {
+    /// When, by the member's own clock, in its own words: a change names it, and is refused once it is old.
+    pub moment: String,
+    /// uid of the cluster; empty until the member has read it.
+    pub cluster: String,
+    /// The API server's version; empty until the member has read it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The object that was asked for is not there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+    /// The object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Map<String, Value>>,
+    /// The objects of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Vec<Map<String, Value>>>,
+    /// Token of the next page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continue_token: Option<String>,
+    /// How many objects are left after this page, when the API server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<u64>,
+    /// The kinds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<Vec<KindSeen>>,
+    /// Whether the member may do it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<bool>,
+    /// The revision of a release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseSeen>,
+}
+
+/// What is to be sent, by how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// A JSON merge patch.
+    Merge(Value),
+    /// A JSON patch.
+    Operations(Vec<Value>),
+    /// A new object.
+    Create(Value),
+    /// An eviction.
+    Evict {},
+    /// A deletion.
+    Delete {},
+}
+
+impl Change {
+    /// The verb and the body of a mutation.
+    pub fn parts(self) -> (Verb, Value) {
+        match self {
+            Self::Merge(body) => (Verb::MergePatch, body),
+            Self::Operations(operations) => (Verb::JsonPatch, Value::Array(operations)),
+            Self::Create(object) => (Verb::Create, object),
+            Self::Evict {} => (Verb::Evict, Value::Null),
+            Self::Delete {} => (Verb::Delete, Value::Null),
+        }
+    }
+
+    /// A mutation's verb and body; `None` for a JSON patch that is no list.
+    pub fn of(verb: Verb, body: &Value) -> Option<Self> {
+        Some(match verb {
+            Verb::MergePatch => Self::Merge(body.clone()),
+            Verb::JsonPatch => Self::Operations(body.as_array()?.clone()),
+            Verb::Create => Self::Create(body.clone()),
+            Verb::Evict => Self::Evict {},
+            Verb::Delete => Self::Delete {},
+        })
+    }
+}
+
+/// What a Kubernetes Event is to say about what the engine did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// The object it is about.
+    pub about: Target,
+    /// One of the engine's own reasons, such as `RemediationCompleted`.
+    pub reason: String,
+    /// In a sentence.
+    pub message: String,
+    /// Whether it is a warning.
+    pub is_warning: bool,
+    /// The action.
+    pub action: String,
+}
+
+/// The reasons of Events that the engine writes.
+const REASONS: [&str; 6] = [
+    "RemediationStarted",
+    "RemediationCompleted",
+    "RemediationRollingBack",
+    "RemediationRolledBack",
+    "RemediationFailed",
+    "RemediationNeedsOperator",
+];
+
+impl Note {
+    /// The announcement; `None` for a reason that is not the engine's.
+    pub fn announcement(self) -> Option<Announcement> {
+        let Self { about, reason, message, is_warning, action } = self;
+        let reason = REASONS.into_iter().find(|known| *known == reason)?;
+        Some(Announcement { about, reason, message, is_warning, action })
+    }
+}
+
+impl From<&Announcement> for Note {
+    fn from(note: &Announcement) -> Self {
+        let Announcement { about, reason, message, is_warning, action } = note.clone();
+        Self { about, reason: reason.to_owned(), message, is_warning, action }
+    }
+}
+
+/// The arguments of `perform-action`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Perform {
+    /// The `moment` of an observation at most 15 s ago.
+    #[schemars(length(max = 128))]
+    pub moment: String,
+    /// Names this one request; a second one of the name is refused.
+    #[schemars(length(max = 64))]
+    pub request: String,
+    /// uid of the cluster.
+    #[schemars(length(max = 64))]
+    pub cluster: String,
+    /// What it is for: the action's word and its arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub action: Option<Action>,
+    /// What to send: {merge}, {operations}, {create}, {evict} or {delete}. It may touch what the action is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub change: Option<Change>,
+    /// Only the object of this uid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub uid: Option<String>,
+    /// Only in this version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub resource_version: Option<String>,
+    /// Nothing is changed.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// The marker of the step.
+    #[serde(default)]
+    #[schemars(length(max = 253))]
+    pub effect_key: String,
+    /// The workflow.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub workflow: String,
+    /// Instead of a change: an Event to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub note: Option<Note>,
+}
+
+impl Perform {
+    /// A mutation as a request of this name; `None` for a body that its verb does not have.
+    pub fn of(mutation: &Mutation, request: String, moment: String, cluster: String) -> Option<Self> {
+        Some(Self {
+            moment,
+            request,
+            cluster,
+            action: Some(mutation.action.clone()),
+            change: Some(Change::of(mutation.verb, &mutation.body)?),
+            uid: mutation.uid.clone(),
+            resource_version: mutation.resource_version.clone(),
+            dry_run: mutation.dry_run,
+            effect_key: mutation.effect_key.clone(),
+            workflow: mutation.workflow.clone(),
+            note: None,
+        })
+    }
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Outcome {
+    /// The API server accepted it.
+    Done,
+    /// It certainly had no effect.
+    NotDone,
+    /// Whether it had an effect only the cluster can tell.
+    Unknown,
+}
+
+/// Why it had no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Reason {
+    /// The object is not what was looked at.
+    Conflict,
+    /// There is no such object.
+    NotFound,
+    /// The API server will never take it.
+    Rejected,
+    /// It is not allowed.
+    Denied,
+    /// A disruption budget is in the way now.
+    Blocked,
+    /// Not now: the API server sheds load, or the member is stopped.
+    Throttled,
+    /// It was not sent.
+    NotSent,
+    /// It cannot be done here at all.
+    Unsupported,
+}
+
+/// The answer of `perform-action`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Performed {
+    /// `done`, `not_done` or `unknown`.
+    pub outcome: Outcome,
+    /// Why it had no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The API server's status, or 429 of a member that is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// In a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When to try again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// `Audit-Id` of the API server's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_id: Option<String>,
+    /// Warnings of the API server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+impl From<Result<Accepted, NotDone>> for Performed {
+    fn from(done: Result<Accepted, NotDone>) -> Self {
+        let empty = Self {
+            outcome: Outcome::Done,
+            reason: None,
+            status: None,
+            why: None,
+            after_ms: None,
+            audit_id: None,
+            warnings: Vec::new(),
+        };
+        match done {
+            Ok(Accepted { status, audit_id, warnings, .. }) => {
+                Self { status: Some(status), audit_id, warnings, ..empty }
+            }
+            Err(NotDone { kind, status, why, after }) => {
+                let reason = match kind {
+                    NotDoneKind::Conflict => Some(Reason::Conflict),
+                    NotDoneKind::NotFound => Some(Reason::NotFound),
+                    NotDoneKind::Rejected => Some(Reason::Rejected),
+                    NotDoneKind::Denied => Some(Reason::Denied),
+                    NotDoneKind::Blocked => Some(Reason::Blocked),
+                    NotDoneKind::Throttled => Some(Reason::Throttled),
+                    NotDoneKind::NotSent => Some(Reason::NotSent),
+                    NotDoneKind::Unsupported => Some(Reason::Unsupported),
+                    NotDoneKind::Unknown => None,
+                };
+                Self {
+                    outcome: if reason.is_some() { Outcome::NotDone } else { Outcome::Unknown },
+                    reason,
+                    status,
+                    why: Some(why),
+                    after_ms: after.and_then(|after| u64::try_from(after.as_millis()).ok()),
+                    ..empty
+                }
+            }
+        }
+    }
+}
+
+impl From<Performed> for Result<Accepted, NotDone> {
+    /// An answer that contradicts itself is no certainty.
+    fn from(performed: Performed) -> Self {
+        let Performed { outcome, reason, status, why, after_ms, audit_id, warnings } = performed;
+        let kind = match (outcome, reason, status) {
+            (Outcome::Done, None, Some(status)) => {
+                return Ok(Accepted { status, audit_id, object: None, warnings });
+            }
+            (Outcome::NotDone, Some(reason), _) => match reason {
+                Reason::Conflict => NotDoneKind::Conflict,
+                Reason::NotFound => NotDoneKind::NotFound,
+                Reason::Rejected => NotDoneKind::Rejected,
+                Reason::Denied => NotDoneKind::Denied,
+                Reason::Blocked => NotDoneKind::Blocked,
+                Reason::Throttled => NotDoneKind::Throttled,
+                Reason::NotSent => NotDoneKind::NotSent,
+                Reason::Unsupported => NotDoneKind::Unsupported,
+            },
+            _ => NotDoneKind::Unknown,
+        };
+        let why = why.unwrap_or_else(|| "the member gave no reason".to_owned());
+        Err(NotDone { kind, status, why, after: after_ms.map(Duration::from_millis) })
+    }
+}
