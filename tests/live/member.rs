@@ -263,7 +263,7 @@ async fn either_side_is_killed_around_its_changes_and_each_effect_comes_once() {
                 tokio::time::sleep(Duration::from_micros(200)).await;
             }
         } else {
-            tokio::time::sleep(Duration::from_millis(dice.below(600))).await;
+            tokio::time::sleep(Duration::from_millis(dice.number(600))).await;
         }
         let is_under_way = member.lines("intent") > member.lines("outcome");
         *struck.entry((side, if is_under_way { "under way" } else { "elsewhere" })).or_default() += 1;
