@@ -29,7 +29,7 @@ CREATE TABLE incident (
   body TEXT NOT NULL,
   checksum TEXT NOT NULL);
 CREATE UNIQUE INDEX incident_open_fingerprint ON incident (fingerprint) WHERE closed_at IS NULL;
-CREATE INDEX incident_first_seen ON incident (first_seen, id);
+CREATE INDEX incident_first_seen ON incident (first_seen, id, status, severity, namespace, reported_target);
 CREATE INDEX incident_closed ON incident (closed_at) WHERE closed_at IS NOT NULL;
 
 CREATE TABLE workflow (
@@ -65,7 +65,8 @@ CREATE TABLE workflow (
 CREATE UNIQUE INDEX workflow_active_fingerprint ON workflow (fingerprint) WHERE finished_at IS NULL AND dry_run = 0;
 CREATE INDEX workflow_ready ON workflow (wake_at, id) WHERE finished_at IS NULL;
 CREATE INDEX workflow_incident ON workflow (incident_id);
-CREATE INDEX workflow_created ON workflow (created_at, id);
+-- Lists are filtered and counted by what stands here, without the rows, which are large.
+CREATE INDEX workflow_created ON workflow (created_at, id, phase, namespace, incident_id);
 CREATE INDEX workflow_finished ON workflow (finished_at, id) WHERE finished_at IS NOT NULL;
 
 CREATE TABLE step (

@@ -67,7 +67,7 @@ pub fn start_acting(
 ) -> (Arc<dyn ports::Cluster>, Arc<dyn Acting>) {
     let shared = connect::Shared { acts: true, ..shared(loaded, metrics) };
     let live = begin(loaded, inventory, shared, tasks);
-    let acting = acting::Changes::new(Arc::clone(&live), rate);
+    let acting = acting::Changes::new(Arc::clone(&live), rate, loaded.config.acting.times.request());
     (live, Arc::new(acting))
 }
 

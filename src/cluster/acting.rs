@@ -26,11 +26,6 @@ use tokio::time::{Instant, timeout_at};
 pub(super) use self::writer::Writer;
 use super::{Live, bucket::Bucket};
 
-/// Longest for a change, from the call to the last byte of its answer: the lease under which it is sent outlasts it.
-const WITHIN: Duration = Duration::from_secs(5);
-/// How much of that may pass before it is sent. One that is sent late would be known to nobody when its time ends.
-const PREPARE: Duration = Duration::from_secs(2);
-
 /// How many changes a second, and how many of them at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -53,12 +48,20 @@ pub(super) struct Changes {
     bucket: Bucket,
     /// Events take no change's turn.
     events: Bucket,
+    /// Longest for a change, from the call to the last byte of its answer: the lease under which it is sent outlasts it.
+    within: Duration,
 }
 
 impl Changes {
-    pub(super) fn new(live: Arc<Live>, rate: Rate) -> Self {
+    pub(super) fn new(live: Arc<Live>, rate: Rate, within: Duration) -> Self {
         let bucket = || Bucket::new(f64::from(rate.per_second), rate.burst);
-        Self { live, bucket: bucket(), events: bucket() }
+        Self { live, bucket: bucket(), events: bucket(), within }
+    }
+
+    /// How much of a change's time may pass before it is sent. One that is sent late would be known to nobody when its time
+    /// ends.
+    fn prepare(&self) -> Duration {
+        self.within * 2 / 5
     }
 
     /// The kind as the cluster serves it.
@@ -85,7 +88,7 @@ impl Changes {
         &self,
         target: &Target,
         what: &str,
-        turns: &Bucket,
+        turns: Option<&Bucket>,
     ) -> Result<(Arc<Writer>, ApiResource), NotDone> {
         let not_sent = |why: String| NotDone::new(NotDoneKind::NotSent, why);
         let connection = self
@@ -96,28 +99,36 @@ impl Changes {
             NotDone::new(NotDoneKind::Unsupported, format!("{what}: this aiops may only read"))
         })?;
         let kind = self.kind(target, what).await?;
-        turns.take().await;
+        if let Some(turns) = turns {
+            turns.take().await;
+        }
         Ok((writer, kind))
     }
 }
 
 #[async_trait]
 impl Acting for Changes {
+    async fn turn(&self) {
+        self.bucket.take().await;
+    }
+
     async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
         let begun = Instant::now();
         let what = request::describe(mutation);
-        let prepared = timeout_at(begun + PREPARE, self.ready(&mutation.target, &what, &self.bucket)).await;
+        // What changes something has waited for its turn before it was allowed.
+        let turns = mutation.dry_run.then_some(&self.bucket);
+        let prepared = timeout_at(begun + self.prepare(), self.ready(&mutation.target, &what, turns)).await;
         let (writer, kind) = prepared.unwrap_or_else(|_| {
-            let why =
-                format!("{what}: it was not sent: its turn did not come within {} s", PREPARE.as_secs());
-            Err(NotDone { after: Some(PREPARE), ..NotDone::new(NotDoneKind::NotSent, why) })
+            let prepare = self.prepare();
+            let why = format!("{what}: it was not sent: its turn did not come within {prepare:?}");
+            Err(NotDone { after: Some(prepare), ..NotDone::new(NotDoneKind::NotSent, why) })
         })?;
         if let Action::RecordRelease { release, .. } = &mutation.action {
             return self.record_release(mutation, release, (&writer, &kind), begun).await;
         }
         let request = request::write(mutation, &kind)
             .map_err(|why| NotDone::new(NotDoneKind::Rejected, format!("{what}: {why}")))?;
-        writer.send(request, &what, begun + WITHIN).await
+        writer.send(request, &what, begun + self.within).await
     }
 
     async fn announce(&self, note: &Announcement) {

@@ -4,6 +4,7 @@
 //! once a second.
 
 mod board;
+mod identity;
 mod intake;
 mod optional;
 mod order;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 use self::{
     board::Board,
+    identity::Identity,
     session::{End, Session},
 };
 use super::{
@@ -70,7 +72,7 @@ pub(super) struct Feed {
 /// What an API server says of itself.
 struct Facts {
     version: String,
-    uid: String,
+    identity: Identity,
     reach: Reach,
 }
 
@@ -220,10 +222,15 @@ impl Feed {
             std::mem::take(&mut self.is_first),
             self.patience,
         );
-        let end = Box::pin(session.run(&self.namespaces, &connection.candidates)).await;
-        match end {
-            End::OtherRights => Ok(()),
-            End::Lost(lost) => Err(lost),
+        let run = Box::pin(session.run(&self.namespaces, &connection.candidates));
+        let find = identity::find(&connection.api, &self.inventory, self.patience, &facts.identity);
+        tokio::select! {
+            end = run => match end {
+                End::OtherRights => Ok(()),
+                End::Lost(lost) => Err(lost),
+            },
+            // Another cluster answers: everything is laid out anew.
+            () = find => Ok(()),
         }
     }
 
@@ -239,8 +246,8 @@ impl Feed {
             // Another address is another cluster unless both say that they are the same: versions of the one mean nothing
             // to the other.
             let has_moved = !self.server.is_empty() && self.server != server;
-            let is_told_apart = !known.is_empty() && !facts.uid.is_empty();
-            if is_told_apart { known != facts.uid.as_str() } else { has_moved }
+            let is_told_apart = !known.is_empty() && !facts.identity.uid().is_empty();
+            if is_told_apart { known != facts.identity.uid() } else { has_moved }
         };
         server.clone_into(&mut self.server);
         if is_other {
@@ -255,8 +262,8 @@ impl Feed {
             inventory.set_info(|info| {
                 info.source = Source::Live;
                 info.version = self.version.as_str().into();
-                if is_other || !facts.uid.is_empty() {
-                    info.uid = facts.uid.as_str().into();
+                if is_other || !facts.identity.uid().is_empty() {
+                    info.uid = facts.identity.uid().into();
                 }
                 info.scope = scope;
                 info.connection = Link::Up;
@@ -288,8 +295,8 @@ impl Feed {
         let api = &connection.api;
         // Alone and first: while the API server is down this is the one request that it gets.
         let version = self.greet(api).await?;
-        let (uid, reach) = tokio::join!(
-            uid(api, self.patience),
+        let (identity, reach) = tokio::join!(
+            identity::identity(api, self.patience),
             reach::reach(api, &self.namespaces, &connection.candidates)
         );
         let reach = match reach {
@@ -298,7 +305,7 @@ impl Feed {
             // Who may not even ask about rights is told by each kind what is refused.
             Err(_) => Reach::Cluster,
         };
-        Ok(Facts { version, uid: uid.unwrap_or_default(), reach })
+        Ok(Facts { version, identity, reach })
     }
 }
 
@@ -334,21 +341,4 @@ pub(super) async fn version(api: &Api, within: Duration) -> Result<String, Failu
     };
     let info: VersionInfo = serde_json::from_slice(&body).map_err(|_| no_server())?;
     Ok(info.git_version)
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    metadata: IdentifiedMeta,
-}
-
-#[derive(Deserialize)]
-struct IdentifiedMeta {
-    uid: String,
-}
-
-/// The uid of `kube-system`, which names a cluster; `None` when it may not be read.
-async fn uid(api: &Api, within: Duration) -> Option<String> {
-    let call = Call::read("get", "/api/v1/namespaces/kube-system".to_owned());
-    let body = api.read(&call, 1024 * 1024, within).await.ok()?;
-    serde_json::from_slice::<Identified>(&body).ok().map(|object| object.metadata.uid)
 }

@@ -242,6 +242,14 @@ impl Default for ActingTimes {
     }
 }
 
+impl ActingTimes {
+    /// The longest that one change may take: 5 s, and under a short lease less, so that the lease may be trusted for longer
+    /// than the request takes. With a longer one nothing would ever be sent.
+    pub fn request(&self) -> Duration {
+        (self.lease / 3).min(Timing::default().request)
+    }
+}
+
 /// Longest a workflow may take.
 const LONGEST_WORKFLOW: Duration = Duration::from_secs(24 * 3_600);
 
@@ -291,6 +299,7 @@ impl Acting {
             // A third, as of the default; the margin a fifth: a short lease is renewed and trusted shorter.
             renew: times.lease / 3,
             lease_margin: times.lease / 5,
+            request: times.request(),
             sweep: times.sweep,
             sweep_grace: times.sweep_grace,
             ..Timing::default()

@@ -3,7 +3,8 @@
 //! A backup is always a SQLite file, whatever it was taken from, and restores into either database. Nothing that is
 //! there is overwritten unasked, and even then it is set aside. What is restored or copied is older than the cluster:
 //! its active workflows get epochs that nobody can hold any more and are due at once, so that whoever claims them
-//! looks at the cluster before anything else.
+//! looks at the cluster before anything else. The epochs of what was restored tell the engine that the cluster may have
+//! gone on without the record, and what the cluster does not show it then leaves to a person.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +15,7 @@ use aiops_engine::{
     model::caller::Via,
     ports::{
         Clock,
-        store::{Entry, StoreError},
+        store::{Entry, RESTORED, StoreError},
     },
 };
 use async_trait::async_trait;
@@ -101,7 +102,7 @@ pub async fn restore(
                 tables::clear(pool).await?;
             }
             let rows = tables::copy(&backup, pool).await?;
-            let active = to.write(&Reobserve { what: shown(from) }).await?;
+            let active = to.write(&Reobserve { what: shown(from), by: RESTORED }).await?;
             Restored { rows, active, set_aside: None }
         }
     };
@@ -136,7 +137,7 @@ pub async fn copy(from: &Options, to: &Options, clock: Arc<dyn Clock>) -> Result
         return Err(not_empty("the target"));
     }
     let rows = tables::copy(&source, pool).await?;
-    let active = target.write(&Reobserve { what }).await?;
+    let active = target.write(&Reobserve { what, by: AFTER_COPY }).await?;
     source.close().await;
     pool.close().await;
     Ok(Restored { rows, active, set_aside: None })
@@ -180,11 +181,12 @@ async fn reobserve(
     from: &Path,
 ) -> Result<u64, StoreError> {
     let db = files::bare(clock, busy, pool);
-    db.write(&Reobserve { what: shown(from) }).await
+    db.write(&Reobserve { what: shown(from), by: RESTORED }).await
 }
 
-/// Far beyond any epoch that was given out since the backup was taken.
-const AFTER_RESTORE: i64 = 1_000_000;
+/// Far beyond any epoch that was given out since the copy was taken. After a restore it is [`RESTORED`] beyond, which the
+/// engine knows by: a copy is of now, a backup of some time ago.
+const AFTER_COPY: i64 = 1_000_000;
 
 const ACTIVE: &str = "SELECT id FROM workflow WHERE finished_at IS NULL ORDER BY id";
 const FENCE_OFF: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0, lease_epoch = lease_epoch + $2, \
@@ -194,6 +196,8 @@ const FENCE_OFF: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0
 struct Reobserve {
     /// What the records come from.
     what: String,
+    /// By how much epochs grow.
+    by: i64,
 }
 
 #[async_trait]
@@ -204,7 +208,7 @@ impl Unit for Reobserve {
         let mut active = 0;
         for row in tx.all(ACTIVE, []).await? {
             let id = Reader::plain("workflow id", &row)?.text()?;
-            let values: [V; 3] = [(&id).into(), AFTER_RESTORE.into(), tx.now.into()];
+            let values: [V; 3] = [(&id).into(), self.by.into(), tx.now.into()];
             tx.execute(FENCE_OFF, values).await?;
             let entry = Entry {
                 at: tx.now,

@@ -32,7 +32,7 @@ const HOLD_DUTY: &str = "INSERT INTO duty_lease (name, owner, until) VALUES ($1,
                          WHERE duty_lease.owner = excluded.owner OR duty_lease.until <= $4 RETURNING name";
 /// What was held by a process that is gone is nobody's, under an epoch that fences it.
 const END_LEASES: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0, lease_epoch = lease_epoch + 1 \
-                          WHERE lease_owner IS NOT NULL";
+                          WHERE finished_at IS NULL AND lease_owner IS NOT NULL";
 const END_DUTIES: &str = "DELETE FROM duty_lease";
 
 /// This much later; what the calendar cannot say is its end.

@@ -8,11 +8,12 @@ use aiops_engine::{
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
         phase::Phase,
+        plan::Problem,
         workflow::{Record, Workflow},
     },
     ports::store::{
-        AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
-        StoreError, WorkflowFilter,
+        Active, AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice,
+        Rows, StoreError, WorkflowFilter,
     },
 };
 use async_trait::async_trait;
@@ -56,6 +57,18 @@ const WORKFLOWS: &str = concat!(
     " ORDER BY created_at DESC, id DESC LIMIT $4 OFFSET $5"
 );
 const COUNT_WORKFLOWS: &str = concat!("SELECT COUNT(*)", workflow_filter!());
+/// The same where none that is over can pass: few of all that are kept, and they have an index of their own.
+const WORKFLOWS_NOT_OVER: &str = concat!(
+    "SELECT ",
+    workflow_columns!(),
+    workflow_filter!(),
+    " AND finished_at IS NULL ORDER BY created_at + 0 DESC, id DESC LIMIT $4 OFFSET $5"
+);
+const COUNT_NOT_OVER: &str = concat!("SELECT COUNT(*)", workflow_filter!(), " AND finished_at IS NULL");
+
+/// Sorted by what no index has, so that SQLite takes an index of those that are not over and not the one of all.
+const ACTIVE: &str = "SELECT id, phase, problem FROM workflow WHERE finished_at IS NULL AND dry_run = 0 \
+                      ORDER BY created_at + 0 DESC, id DESC LIMIT $1";
 
 macro_rules! incident_filter {
     () => {
@@ -151,11 +164,25 @@ impl Db {
                 filter.incident.as_ref().map(IncidentId::as_str).into(),
             ]
         };
-        let total = self.how_many(COUNT_WORKFLOWS, by()).await?;
+        let none_is_over = !filter.phase.is_empty() && !filter.phase.iter().any(|phase| phase.is_terminal());
+        let (count, list) =
+            if none_is_over { (COUNT_NOT_OVER, WORKFLOWS_NOT_OVER) } else { (COUNT_WORKFLOWS, WORKFLOWS) };
+        let total = self.how_many(count, by()).await?;
         let mut page = by();
         page.extend([filter.limit.into(), filter.offset.into()]);
-        let rows = self.rows(WORKFLOWS, page, workflow::read).await?;
+        let rows = self.rows(list, page, workflow::read).await?;
         Ok(Rows { rows, total })
+    }
+
+    pub(super) async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("active workflow", row)?;
+            let id = row.word(|text| WorkflowId::parse(text).ok())?;
+            let phase = row.word(Phase::parse)?;
+            let Problem { target, issue, .. } = row.json()?;
+            Ok(Active { id, phase, target, issue })
+        };
+        self.rows(ACTIVE, vec![limit.into()], read).await
     }
 
     pub(super) async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {

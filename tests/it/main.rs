@@ -14,6 +14,7 @@ mod catalogue;
 mod cli;
 mod cluster;
 mod commands;
+mod darkness;
 mod http;
 mod ids;
 mod mcp;

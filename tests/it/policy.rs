@@ -52,6 +52,17 @@ fn without_a_word_the_settings_are_the_defaults_of_the_engine() {
 }
 
 #[test]
+fn a_lease_of_any_length_outlasts_what_is_sent_under_it() {
+    for lease in ["1s", "1500ms", "7s", "15s", "5m"] {
+        let timing = settings(&[("AIOPS_ACTING__TIMES__LEASE", lease)]).timing;
+        // Just before it is renewed it may still be trusted for a request and what comes before it.
+        let trusted = timing.lease - timing.lease_margin - timing.renew;
+        assert!(trusted >= timing.request + timing.request / 5, "{lease}: {timing:?}");
+        assert!(timing.request <= Duration::from_secs(5), "{lease}");
+    }
+}
+
+#[test]
 fn our_own_namespace_is_that_of_the_pod() {
     let settings =
         settings(&[("POD_NAMESPACE", "aiops "), ("AIOPS_ACTING__KILL_SWITCH_CONFIG_MAP", "control")]);
@@ -78,7 +89,10 @@ fn what_is_configured_is_what_the_engine_acts_by() {
     assert_eq!(settings.limits.breaker.incidents, 10);
     let timing = &settings.timing;
     assert_eq!((timing.lease, timing.renew), (Duration::from_millis(1_500), Duration::from_millis(500)));
-    assert_eq!(timing.lease_margin, Duration::from_millis(300));
+    assert_eq!(
+        (timing.lease_margin, timing.request),
+        (Duration::from_millis(300), Duration::from_millis(500))
+    );
 }
 
 #[test]

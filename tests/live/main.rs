@@ -8,15 +8,27 @@
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod canaries;
+#[cfg(test)]
+mod corpus;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod diagnosis;
 #[cfg(test)]
+mod evictions;
+#[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod helm;
+#[cfg(test)]
+mod incident;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod member;
 #[cfg(test)]
@@ -27,6 +39,8 @@ mod outages;
 mod owners;
 #[cfg(test)]
 mod plane;
+#[cfg(test)]
+mod rollback;
 #[cfg(test)]
 #[path = "../it/store/sample.rs"]
 mod sample;

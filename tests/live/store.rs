@@ -1,6 +1,7 @@
 //! The store on a real PostgreSQL: the contract of the port, and what it does when the server is taken away.
 
 mod cut;
+mod load;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -220,4 +221,8 @@ async fn a_store_moves_from_sqlite_to_postgres_and_back() {
         }
         assert!(store.claim("me", Duration::from_secs(9)).await.unwrap().unwrap().epoch > 100_000);
     }
+    // What was restored is known by its epochs, what was copied is not.
+    let of = async |store: &SqlStore| store.claim("me", Duration::from_secs(9)).await.unwrap().unwrap();
+    assert!(of(&postgres).await.is_restored());
+    assert!(!of(opened_second.store()).await.is_restored());
 }

@@ -181,6 +181,18 @@ impl Connection {
         Ok(answer.pointer_mut("/result/structuredContent").map(Value::take).unwrap_or_default())
     }
 
+    /// Posts JSON to a path that answers JSON.
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let (address, body) = (self.stream.peer_addr()?, body.to_string());
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.write_all(request.as_bytes()).await?;
+        let answer = self.read().await?;
+        Ok(serde_json::from_slice(self.buffer.get(answer).unwrap_or_default())?)
+    }
+
     /// Reads a path that answers JSON.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Value> {
         let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.stream.peer_addr()?);
@@ -194,7 +206,11 @@ impl Connection {
 fn head(bytes: &[u8]) -> anyhow::Result<Option<std::ops::Range<usize>>> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let head = std::str::from_utf8(bytes.get(..end).unwrap_or_default())?;
-    anyhow::ensure!(head.starts_with("HTTP/1.1 200 "), "refused: {head}");
+    let is_good = ["HTTP/1.1 200 ", "HTTP/1.1 202 "].iter().any(|good| head.starts_with(good));
+    if !is_good {
+        let said = String::from_utf8_lossy(bytes.get(end..).unwrap_or_default());
+        anyhow::bail!("refused: {head}{said}");
+    }
     let length = head
         .lines()
         .filter_map(|line| line.split_once(':'))

@@ -4,6 +4,7 @@
 //! from outside: the kernel, the sockets, the API server's audit log.
 
 mod beside;
+mod engine;
 mod load;
 mod peer;
 mod plane;
@@ -21,8 +22,9 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use self::{
+    engine::Amounts,
     plane::{Plane, Size},
-    report::{Goal, Report, say},
+    report::{Goal, Part, Report, say},
     subject::{Aiops, Lengths, Truth},
 };
 
@@ -56,10 +58,21 @@ struct Arguments {
     /// Leave out the run without streaming lists
     #[arg(long)]
     no_pages: bool,
+    /// Only the coordination engine's figures
+    #[arg(long)]
+    engine: bool,
+    /// Leave out what needs a control plane, and with it Go
+    #[arg(long, requires = "engine")]
+    no_plane: bool,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
+    if arguments.engine {
+        // What is measured in this process has the threads that it would have in one of its own.
+        let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        return threads.block_on(measure_engine(&arguments));
+    }
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(measure(&arguments))
 }
 
@@ -76,11 +89,52 @@ fn target() -> anyhow::Result<PathBuf> {
     Ok(own.ancestors().nth(2).context("this program has no folder")?.to_owned())
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+/// The repository, where cargo puts what it builds, and where files of a run go.
+fn places() -> anyhow::Result<(&'static Path, PathBuf, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no root")?;
     let target = target()?;
     let scratch = target.join("bench");
     std::fs::create_dir_all(&scratch)?;
+    Ok((root, target, scratch))
+}
+
+/// The binary that is measured.
+fn built(arguments: &Arguments, root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
+    if let Some(binary) = &arguments.binary {
+        return Ok(binary.clone());
+    }
+    let profile = arguments.profile.as_str();
+    let mut build = vec!["rustc", "--locked", "--profile", profile, "--bin", "aiops", "--"];
+    build.extend(arguments.link.split_whitespace());
+    cargo(root, &build)?;
+    Ok(target.join(profile).join("aiops"))
+}
+
+/// The coordination engine alone.
+async fn measure_engine(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (root, target, scratch) = places()?;
+    let binary = built(arguments, root, &target)?;
+    let mut report = Report::default();
+    let before = machine()?;
+    let amounts = Amounts::of(arguments.quick);
+    let amounts = if arguments.no_plane { amounts.without_plane() } else { amounts };
+    engine::measure(&binary, root, &scratch, amounts, &mut report).await?;
+    let page = (!arguments.quick && !arguments.no_plane).then(|| root.join("docs/benchmarks.md"));
+    report.finish(Part::Engine, &engine_head(&before, &machine()?), page.as_deref())?;
+    ended(&report)
+}
+
+/// What was missed is said. A machine that is slow or busy is no failure of the build; who wants to know reads the table.
+fn ended(report: &Report) -> anyhow::Result<ExitCode> {
+    let missed = report.missed();
+    if missed > 0 {
+        say(&format!("{missed} goals missed"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (root, target, scratch) = places()?;
     let pods = if arguments.quick { 1_000 } else { arguments.pods };
     let size = Size { nodes: (pods / 100).max(1), pods };
     let lengths = if arguments.quick {
@@ -88,16 +142,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         Lengths { rest: secs(60), load: secs(20), one_caller: secs(5), changes: 200 }
     };
-    let aiops = match &arguments.binary {
-        Some(binary) => binary.clone(),
-        None => {
-            let profile = arguments.profile.as_str();
-            let mut build = vec!["rustc", "--locked", "--profile", profile, "--bin", "aiops", "--"];
-            build.extend(arguments.link.split_whitespace());
-            cargo(root, &build)?;
-            target.join(profile).join("aiops")
-        }
-    };
+    let aiops = built(arguments, root, &target)?;
     let floor_package = ["build", "--locked", "--release", "--package", "aiops-floor"];
     cargo(root, &floor_package)?;
     let floor = target.join("release/aiops-floor");
@@ -123,7 +168,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
     beside::idle(&aiops, &scratch, &mut report).await?;
     {
-        let mut subject = Aiops::start(&aiops, &plane, &scratch, "", &mut report).await?;
+        let mut subject = Aiops::start(&aiops, &plane, &scratch, "", &[], &mut report).await?;
         subject.every_tool(&plane).await?;
         let _churn = plane.churn(20)?;
         subject.rest(&plane, &lengths, 26.0, &mut report).await?;
@@ -134,6 +179,10 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if arguments.plane.is_none() {
             subject.relist(&plane, &mut report).await?;
         }
+    }
+    {
+        let stored = engine::stored::folder(&scratch, engine::STORED).await?;
+        full(&aiops, &plane, &scratch, &stored, &lengths, &mut report).await?;
     }
     {
         beside::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
@@ -147,7 +196,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say("starting the control plane without streaming lists");
         let plane = Plane::start(root, &dir, size.nodes, "WatchList=false").await?;
         plane.fill(root, size).await?;
-        let mut subject = Aiops::start(&aiops, &plane, &scratch, "pages: ", &mut report).await?;
+        let mut subject = Aiops::start(&aiops, &plane, &scratch, "pages: ", &[], &mut report).await?;
         subject.every_tool(&plane).await?;
         let _churn = plane.churn(20)?;
         subject.rest(&plane, &lengths, 30.0, &mut report).await?;
@@ -166,14 +215,31 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ));
     let page = (!arguments.quick && arguments.plane.is_none() && pods == 10_000)
         .then(|| root.join("docs/benchmarks.md"));
-    report.finish(&head(&truth, &before, &machine()?), page.as_deref())?;
-    let missed = report.missed();
-    if missed > 0 {
-        say(&format!("{missed} goals missed"));
-    }
-    // A machine that is slow or busy is no failure of the build; who wants to know reads the table.
-    Ok(ExitCode::SUCCESS)
+    report.finish(Part::Cluster, &head(&truth, &before, &machine()?), page.as_deref())?;
+    ended(&report)
 }
+
+/// With the coordination engine, and what a year of it left behind.
+async fn full(
+    aiops: &Path,
+    plane: &Plane,
+    scratch: &Path,
+    stored: &Path,
+    lengths: &Lengths,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let state = scratch.join("state");
+    engine::stored::copy(stored, &state)?;
+    let mut subject = Aiops::start(aiops, plane, scratch, FULL, &["--mode", "full"], report).await?;
+    subject.every_tool(plane).await?;
+    let _churn = plane.churn(20)?;
+    subject.rest(plane, lengths, 28.0, report).await?;
+    std::fs::remove_dir_all(&state)?;
+    Ok(())
+}
+
+/// Put before the figures of full mode.
+const FULL: &str = "full mode, 10,000 stored workflows: ";
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -205,10 +271,31 @@ fn machine() -> anyhow::Result<Machine> {
     })
 }
 
+/// The beginning of the engine's part of the page.
+fn engine_head(before: &Machine, after: &Machine) -> String {
+    format!(
+        "Written by `make bench-engine`; do not edit. {date}, commit {commit}, on the same kind of machine: {name}; load average\n\
+         {before} before, {after} after.\n\n\
+         The store holds {stored} workflows that are over. Latencies are taken in one process, on the model API server, with the\n\
+         durable SQLite store of a shipped binary (WAL, FULL) and its doors on loopback, one caller; the floor is the machine's own:\n\
+         a bare route of axum, or a bare commit of SQLite. Throughput is from the first trigger to the last end, every rule in\n\
+         force, limits raised as a configuration may raise them; each workflow is one step, watched for 10 s after it has settled.\n",
+        date = jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        commit = commit(),
+        name = after.name,
+        before = before.load,
+        after = after.load,
+        stored = engine::STORED,
+    )
+}
+
+fn commit() -> String {
+    let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+}
+
 /// The beginning of the page.
 fn head(truth: &Truth, before: &Machine, after: &Machine) -> String {
-    let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
-    let commit = commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default();
     format!(
         "# Benchmarks\n\n\
          Written by `make bench`; do not edit. {date}, commit {commit}.\n\n\
@@ -220,6 +307,7 @@ fn head(truth: &Truth, before: &Machine, after: &Machine) -> String {
          Floor: `benches/floor`, a server with the same libraries, one watch of pods, one tool and nothing else. \"pages\" is\n\
          the same API server with the feature WatchList off. MiB of the kernel's VmRSS, RssAnon and VmHWM.\n",
         date = jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        commit = commit(),
         name = after.name,
         before = before.load,
         after = after.load,

@@ -109,6 +109,11 @@ impl Plane {
         self.facts.kubeconfigs.get("viewer").and_then(|path| path.to_str()).context("no kubeconfig")
     }
 
+    /// The kubeconfig of one who may change everything.
+    pub(crate) fn admin_text(&self) -> anyhow::Result<&str> {
+        self.admin()?.to_str().context("the path is no text")
+    }
+
     fn admin(&self) -> anyhow::Result<&Path> {
         self.facts.kubeconfigs.get("admin").map(PathBuf::as_path).context("no kubeconfig of the admin")
     }
@@ -127,15 +132,25 @@ impl Plane {
                 all.push_str("\n---\n");
             }
         }
+        self.apply(&all)?;
+        self.ready((size.repetitions() * OF_EACH + ONCE) as u64).await
+    }
+
+    /// Applies manifests, one after the other.
+    pub(crate) fn apply(&self, manifests: &str) -> anyhow::Result<()> {
         let mut apply = Command::new(&self.binary)
             .args(["apply", "-f", "-", "--kubeconfig"])
             .arg(self.admin()?)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;
-        apply.stdin.take().context("no stdin")?.write_all(all.as_bytes())?;
-        anyhow::ensure!(apply.wait()?.success(), "the pods cannot be applied");
-        let wanted = size.repetitions() * OF_EACH + ONCE;
+        apply.stdin.take().context("no stdin")?.write_all(manifests.as_bytes())?;
+        anyhow::ensure!(apply.wait()?.success(), "the manifests cannot be applied");
+        Ok(())
+    }
+
+    /// Waits until so many pods of workloads run.
+    pub(crate) async fn ready(&self, wanted: u64) -> anyhow::Result<()> {
         // KWOK makes about 60 pods a second.
         let deadline =
             Instant::now() + Duration::from_secs(120) + Duration::from_millis(40) * u32::try_from(wanted)?;
@@ -143,7 +158,7 @@ impl Plane {
             let deployments = self.get("/apis/apps/v1/deployments").await?;
             let sets = self.get("/apis/apps/v1/statefulsets").await?;
             let ready = sum(&deployments, "/status/availableReplicas") + sum(&sets, "/status/readyReplicas");
-            if ready >= wanted as u64 {
+            if ready >= wanted {
                 return Ok(());
             }
             anyhow::ensure!(Instant::now() < deadline, "only {ready} of {wanted} pods run");

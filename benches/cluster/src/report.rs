@@ -13,6 +13,18 @@ pub(crate) enum Goal {
     None,
 }
 
+/// A part of the page; each run writes its own and leaves the other as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Reading a cluster of many pods: the beginning.
+    Cluster,
+    /// The coordination engine: what follows its headline.
+    Engine,
+}
+
+/// Where the engine's part begins.
+const ENGINE: &str = "\n## Remediation\n";
+
 #[derive(Debug)]
 struct Row {
     what: String,
@@ -89,7 +101,7 @@ impl Report {
     }
 
     /// Prints the table and writes the page.
-    pub(crate) fn finish(&self, head: &str, page: Option<&Path>) -> anyhow::Result<()> {
+    pub(crate) fn finish(&self, part: Part, head: &str, page: Option<&Path>) -> anyhow::Result<()> {
         let table = self.table();
         say(&format!("\n{table}"));
         let Some(page) = page else { return Ok(()) };
@@ -100,7 +112,14 @@ impl Report {
                 let _ = writeln!(text, "- {note}");
             }
         }
-        std::fs::write(page, text)?;
+        let old = std::fs::read_to_string(page).unwrap_or_default();
+        let (cluster, engine) = old.split_once(ENGINE).unwrap_or((&old, ""));
+        let whole = match part {
+            Part::Cluster if engine.is_empty() => text,
+            Part::Cluster => format!("{text}{ENGINE}{engine}"),
+            Part::Engine => format!("{cluster}{ENGINE}\n{text}"),
+        };
+        std::fs::write(page, whole)?;
         say(&format!("written to {}", page.display()));
         Ok(())
     }

@@ -102,10 +102,11 @@ impl Aiops {
         plane: &Plane,
         scratch: &Path,
         prefix: &'static str,
+        more: &[&str],
         report: &mut Report,
     ) -> anyhow::Result<Self> {
         let state = scratch.join("state");
-        let arguments = [
+        let mut arguments = vec![
             "serve",
             "--http",
             "127.0.0.1:0",
@@ -114,6 +115,7 @@ impl Aiops {
             "--state-dir",
             state.to_str().context("the path is no text")?,
         ];
+        arguments.extend(more);
         let server = Server::start(binary, &arguments, &scratch.join("aiops.log"))?;
         let connection = Connection::open(server.address).await?;
         let mut this = Self { server, connection, prefix };

@@ -21,6 +21,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 
+#[cfg(test)]
+pub(crate) use self::sweeping::Sweeper;
+
 use crate::{
     Engine,
     coordination::{

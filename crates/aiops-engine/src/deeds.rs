@@ -26,6 +26,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use rollout::holds_still;
 pub use see::see;
 
 use crate::{

@@ -7,6 +7,7 @@
 mod approvals;
 mod budgets;
 mod figures;
+mod foresight;
 mod lately;
 mod pods;
 mod rules;
@@ -18,6 +19,7 @@ pub use self::{
     approvals::{is_entitled, may_decide},
     budgets::{cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
+    foresight::{Foreseen, foresee},
     rules::{in_scope, passes_by_itself, rule},
     step::{may_step, may_undo},
 };
@@ -54,7 +56,19 @@ pub struct Question<'a> {
     pub figures: &'a Figures,
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    /// What somebody ordered, judged by these figures and at the time at which they were read.
+    pub(crate) const fn of_order(
+        caller: &'a Caller,
+        problem: &'a Problem,
+        actions: &'a [&'a Action],
+        (method, is_multi_layer): (DeployMethod, bool),
+        figures: &'a Figures,
+    ) -> Self {
+        let now = figures.controls_at;
+        Self { caller, problem, actions, method, is_multi_layer, is_explicit: true, now, figures }
+    }
+
     /// An incident is to trigger by itself: by whom it came in says so, whatever was claimed.
     pub(crate) const fn is_automatic(&self) -> bool {
         !self.is_explicit || matches!(self.caller.via, Via::Alert | Via::Sweep)
@@ -106,6 +120,8 @@ pub mod names {
     pub const EVICTION: &str = "eviction";
     /// Nodes that are not to be touched.
     pub const CONTROL_PLANE: &str = "control-plane";
+    /// Argo CD, Flux, Helm or an operator owns what would be written.
+    pub const OWNER: &str = "owner";
     /// An autoscaler owns the number of replicas.
     pub const AUTOSCALER: &str = "autoscaler";
     /// The plan is longer than plans may be.
@@ -120,7 +136,7 @@ pub mod names {
     pub const APPROVAL: &str = "approval";
 
     /// All of them, as `docs/errors.md` explains them.
-    pub const ALL: [&str; 21] = [
+    pub const ALL: [&str; 22] = [
         ACTING,
         GRANTED_TO,
         KILL_SWITCH,
@@ -134,6 +150,7 @@ pub mod names {
         COOLDOWN,
         ERROR_BUDGET,
         CONTROL_PLANE,
+        OWNER,
         AUTOSCALER,
         BLAST_RADIUS,
         EVICTION,

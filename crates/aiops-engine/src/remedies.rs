@@ -20,24 +20,23 @@ mod rollback;
 mod scale;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use self::helm::HelmRelease;
 pub(crate) use self::{
     evict::may_go,
     hanging::{named, unstick},
     nodes::pool_of,
-    owner::{Change, allows},
+    owner::{Change, allows, change_of, owned},
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
+    words::words,
 };
 use crate::{
     issue_words::IssueWord,
     model::{action::Action, plan::Risk},
     planner::Neighbourhood,
 };
-
-/// Pods that one plan evicts or deletes at most.
-pub const MOST_PODS: usize = 10;
 
 /// Something that may be done about an issue.
 pub trait Remedy: Sync {

@@ -16,7 +16,7 @@ use aiops_engine::{
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Changes, WITHIN, Writer, request};
+use super::{Changes, Writer, request};
 use crate::cluster::helm::{self, Stored};
 
 /// Labels that Helm sets itself; all others are a user's and go with the revision.
@@ -35,7 +35,7 @@ impl Changes {
             let why = format!("{what}: acting.helm is off, so Helm releases are not written");
             return Err(NotDone::new(NotDoneKind::Unsupported, why));
         }
-        let end = begun + WITHIN;
+        let end = begun + self.within;
         let within = |error: PortError| not_sent(&what, error);
         let read = async {
             let (namespace, name) = (&release.namespace, &release.name);
@@ -57,7 +57,9 @@ impl Changes {
         let answer = match self.one(&create, (writer, kind), end).await {
             Err(refused) if refused.kind == NotDoneKind::Conflict && !mutation.dry_run => {
                 // Ours, from the time before, or somebody else's.
-                if !self.is_ours(release, next, &mutation.effect_key).await {
+                // One that cannot be read in time is taken for somebody else's: the next look tells.
+                let ours = self.is_ours(release, next, &mutation.effect_key);
+                if !timeout_at(end, ours).await.unwrap_or(false) {
                     return Err(refused);
                 }
                 Accepted { status: 200, ..Accepted::default() }
@@ -68,7 +70,8 @@ impl Changes {
             let superseded = supersede(old, release, mutation, jiff::Timestamp::now());
             let superseded =
                 superseded.map_err(|why| NotDone::new(NotDoneKind::Rejected, format!("{what}: {why}")))?;
-            self.bucket.take().await;
+            // Without a turn before `end` nothing is sent any more: `send` looks at the time itself.
+            let _ = timeout_at(end, self.bucket.take()).await;
             if let Err(refused) = self.one(&superseded, (writer, kind), end).await {
                 // The new revision stands: what is missing is seen by looking, and done by the same change again.
                 let kind = if mutation.dry_run { refused.kind } else { NotDoneKind::Unknown };

@@ -84,6 +84,12 @@ impl Writer {
     /// Sends it once. What is not answered by `end` is unknown.
     pub(super) async fn send(&self, write: Write, what: &str, end: Instant) -> Result<Accepted, NotDone> {
         let begun = Instant::now();
+        // A timeout polls what it bounds once even when its time is over, and once is enough for a request to leave: after
+        // `end` nobody may hold the lease under which it is sent.
+        if begun >= end {
+            let why = format!("{what}: it was not sent: the time in which it had to be sent is over");
+            return Err(NotDone::new(NotDoneKind::NotSent, why));
+        }
         let mut count = Count { metrics: &self.metrics, verb: write.verb, outcome: "timeout" };
         let span = tracing::debug_span!("kubernetes change", verb = write.verb, path = write.path);
         let (verb, path) = (write.verb, write.path.clone());
@@ -172,4 +178,39 @@ async fn collect(mut body: Body) -> Option<Vec<u8>> {
         }
     }
     Some(whole.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Method, Response};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_sent_when_its_time_is_over() {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&sent);
+        let service = tower::service_fn(move |_: Request<Body>| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) }
+        });
+        let client = kube::Client::new(service, "default");
+        let writer = Writer::new(client, "https://example.com".to_owned(), Arc::new(Metrics::new()));
+        let write = Write {
+            verb: "patch",
+            method: Method::PATCH,
+            path: "/api/v1/nodes/n".to_owned(),
+            content: JSON,
+            body: b"{}".to_vec(),
+            workflow: "wf-1".to_owned(),
+            form: aiops_engine::ports::acting::Verb::MergePatch,
+        };
+        let not_done = writer.send(write, "patch Node n", Instant::now()).await.unwrap_err();
+        // A request that may have left would be looked for for a minute before the step goes on.
+        assert_eq!(not_done.kind, NotDoneKind::NotSent, "{not_done}");
+        tokio::task::yield_now().await;
+        assert_eq!(sent.load(Ordering::SeqCst), 0);
+    }
 }

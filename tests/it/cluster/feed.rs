@@ -44,6 +44,28 @@ async fn streaming_lists_and_watches_fill_the_rows() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_could_not_be_told_at_first_is_asked_again() {
+    const SYSTEM: &str = "/api/v1/namespaces/kube-system";
+    let stub = Stub::start().await;
+    stub.story.lock().answers.insert(SYSTEM.to_owned(), (500, "{}".to_owned()));
+    let room = Room::on(&stub);
+    room.until(SOON, "all kinds synced", all_synced).await;
+    assert_eq!(&*room.inventory.look().info().uid, "");
+    stub.story.lock().answers.remove(SYSTEM);
+    room.until(SOON, "the cluster is known", |rows| !rows.info().uid.is_empty()).await;
+    // Who may not read it is not asked about it for ever.
+    let stub = Stub::start().await;
+    stub.story.lock().answers.insert(
+        SYSTEM.to_owned(),
+        (403, json!({"kind": "Status", "code": 403, "reason": "Forbidden", "message": "no"}).to_string()),
+    );
+    let room = Room::on(&stub);
+    room.until(SOON, "all kinds synced", all_synced).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(stub.count(SYSTEM), 1);
+}
+
+#[tokio::test]
 async fn refused_streaming_lists_fall_back_to_pages_and_are_not_tried_again() {
     let stub = Stub::start().await;
     stub.story.lock().streams = false;

@@ -51,7 +51,7 @@ async fn a_backup_of_a_store_in_use_restores_what_it_had() {
     let old = store.commit(&lease.workflow, Some(&lease), &[Write::Audit(entry("x", now))]).await;
     assert!(matches!(old, Err(StoreError::Fenced)), "{old:?}");
     let claimed = store.claim("you", TTL).await.unwrap().expect("what was active is due");
-    assert!(claimed.epoch > lease.epoch + 100_000, "{claimed:?}");
+    assert!(claimed.epoch > lease.epoch + 100_000 && claimed.is_restored(), "{claimed:?}");
     let lines = store.audit("wf-web", 0, 9).await.unwrap();
     aiops_engine::audit::verify(&lines).unwrap();
     assert_eq!(lines.last().unwrap().entry.action, "restored");

@@ -271,6 +271,8 @@ async fn restarts_under_load() {
         let begun = Instant::now();
         plane.api_up().await;
         let up = begun.elapsed();
+        // A connection that said nothing for so long may have been closed meanwhile.
+        open = served.open().await;
         let (_, took) =
             open.until("list-workloads", &arguments, "fresh", super::fresh_within(), Told::is_fresh).await;
         fresh.push((up, took));

@@ -1,4 +1,5 @@
-//! The engine at work on a control plane, as in the binary: triggers, approvals, the work line; its store is in memory.
+//! The engine at work on a control plane, as in the binary: triggers, approvals, the work line; its store is in
+//! memory or in SQLite.
 //!
 //! It decides nothing about what is triggered.
 
@@ -12,6 +13,7 @@ use aiops::{
     config::{self, Environment, Sources},
     ids::SystemIds,
     shutdown::Tasks,
+    store,
     telemetry::Metrics,
 };
 use aiops_engine::{
@@ -24,7 +26,7 @@ use aiops_engine::{
         ids::WorkflowId,
         phase::Phase,
     },
-    ports::{Clock, Timer},
+    ports::{Clock, Timer, store::Store},
     settings::Settings,
     testing::memory_store::MemoryStore,
     workflow::Executor,
@@ -61,6 +63,7 @@ impl Timer for Ticking {
 /// The engine at work on the control plane.
 pub(crate) struct Desk {
     pub(crate) coordinator: Coordinator,
+    pub(crate) store: Arc<dyn Store>,
     tasks: Tasks,
     _home: tempfile::TempDir,
 }
@@ -78,7 +81,32 @@ pub(crate) fn caller() -> Caller {
 
 impl Desk {
     pub(crate) async fn of(plane: &Plane, settings: &str) -> Self {
+        let mut limits = Settings::default();
+        limits.limits.budget_per_namespace = 100;
+        limits.limits.budget_per_cluster = 100;
+        limits.timing.verify = Duration::from_secs(30);
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(Now)));
+        Self::at_work(plane, settings, limits, store, tempfile::tempdir().unwrap())
+    }
+
+    /// The same with SQLite under it, and with these limits.
+    pub(crate) async fn durable(plane: &Plane, settings: &str, limits: Settings) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let location = store::Location::Folder(home.path().join("state"));
+        let options = store::Options { location, busy_timeout: Duration::from_secs(5), max_bytes: None };
+        let opened = store::open(&options, Arc::new(Now)).await.unwrap();
+        let store: Arc<dyn Store> = opened.store().clone();
+        store.writable().unwrap();
+        Self::at_work(plane, settings, limits, store, home)
+    }
+
+    fn at_work(
+        plane: &Plane,
+        settings: &str,
+        limits: Settings,
+        store: Arc<dyn Store>,
+        home: tempfile::TempDir,
+    ) -> Self {
         let file = home.path().join("aiops.toml");
         let kubeconfig = plane.kubeconfig("admin").to_str().unwrap();
         let text = format!("cluster.kubeconfig = {kubeconfig:?}\n{settings}\n");
@@ -91,21 +119,18 @@ impl Desk {
         let (cluster, acting) =
             cluster::start_acting(&loaded, inventory.clone(), Arc::new(Metrics::new()), &tasks, rate);
         let clock: Arc<dyn Clock> = Arc::new(Now);
-        let mut limits = Settings::default();
-        limits.limits.budget_per_namespace = 100;
-        limits.limits.budget_per_cluster = 100;
-        limits.timing.verify = Duration::from_secs(30);
+        let at_once = usize::try_from(limits.limits.workflows_per_cluster).unwrap();
         let coordinator = Coordinator::new(Parts {
-            engine: Engine::new(inventory, Some(cluster), Arc::clone(&clock)),
-            store: Arc::new(MemoryStore::new(clock)),
+            engine: Engine::new(inventory, Some(cluster), clock),
+            store: Arc::clone(&store),
             acting: Some(acting),
             ids: Arc::new(SystemIds),
             settings: limits,
         });
         let executor = Executor::new(&coordinator, "test", Arc::new(Ticking(Instant::now())));
         let ending = tasks.ending();
-        tasks.spawn("work", async move { executor.run(4, ending.cancelled()).await });
-        Self { coordinator, tasks, _home: home }
+        tasks.spawn("work", async move { executor.run(at_once, ending.cancelled()).await });
+        Self { coordinator, store, tasks, _home: home }
     }
 
     /// Triggers on a Deployment, as soon as it is in memory.

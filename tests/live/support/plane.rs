@@ -77,6 +77,7 @@ pub(crate) struct Plane {
 }
 
 static SHARED: OnceLock<Running> = OnceLock::new();
+static APART: OnceLock<Running> = OnceLock::new();
 
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -153,6 +154,12 @@ impl Plane {
         Self::of(Lease::Shared(running)).await
     }
 
+    /// A second one, for tests of the engine that other tests' faults would hold: so many of them are a storm.
+    pub(crate) async fn apart() -> Self {
+        let running = APART.get_or_init(|| start(&Options::default()));
+        Self::of(Lease::Shared(running)).await
+    }
+
     /// One for this test alone, which may then take its API server away.
     pub(crate) async fn own(options: &Options) -> Self {
         Self::of(Lease::Own(start(options))).await
@@ -164,6 +171,11 @@ impl Plane {
         // A client lives on the runtime of its test, so each test has its own.
         let client = client_of(&facts.kubeconfigs["admin"]).await;
         Self { lease, client }
+    }
+
+    /// A client as the admin, for what has no method here.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     fn facts(&self) -> &Facts {

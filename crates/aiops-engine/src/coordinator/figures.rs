@@ -17,18 +17,15 @@ use crate::{
     guard::{Active, Facts, Figures, OPT_OUT},
     model::{
         action::Action,
-        ids::WorkflowId,
-        phase::Phase,
         plan::{Plan, Problem},
         target::Target,
     },
     owners,
-    ports::store::WorkflowFilter,
     settings::limits::millis,
 };
 
 /// Active workflows that are looked at: more than may act at once by far.
-const MOST_ACTIVE: u32 = 200;
+const MOST_ACTIVE: u32 = 1_000;
 
 impl Inner {
     /// uid of the cluster, once it was read.
@@ -38,8 +35,7 @@ impl Inner {
         (!uid.is_empty()).then(|| uid.to_string())
     }
 
-    /// What is known about a problem and what is to be done about it. `own` is the workflow that asks, which does not
-    /// stand in its own way.
+    /// What is known about a problem and what is to be done about it.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -48,7 +44,6 @@ impl Inner {
         problem: &Problem,
         actions: &[&Action],
         plan: Option<&Plan>,
-        own: Option<&WorkflowId>,
     ) -> Result<Figures, Error> {
         let mut figures = self.step_figures(actions, plan).await?;
         let failed = |error| Error::from_store("reading what the guard judges by", error);
@@ -62,23 +57,18 @@ impl Inner {
         let cluster = figures.cluster.clone().unwrap_or_default();
         let fingerprint = fingerprint(&cluster, &problem.target, &problem.issue);
         figures.cooldown = self.store.cooldown(&fingerprint).await.map_err(failed)?;
-        let since = self.now().saturating_sub(millis(self.settings.limits.error_window));
+        let since = figures.controls_at.saturating_sub(millis(self.settings.limits.error_window));
         figures.outcomes = self.store.outcomes_since(since).await.map_err(failed)?;
-        let phases = Phase::ALL.into_iter().filter(|phase| !phase.is_terminal()).collect();
-        let filter = WorkflowFilter { phase: phases, limit: MOST_ACTIVE, ..WorkflowFilter::default() };
-        let active = self.store.workflows(&filter).await.map_err(failed)?;
-        figures.active = active
-            .rows
-            .into_iter()
-            .filter(|workflow| Some(&workflow.id) != own && !workflow.dry_run)
-            .map(|workflow| Active {
-                id: workflow.id,
-                phase: workflow.phase,
-                target: workflow.problem.target,
-                issue: workflow.problem.issue,
-            })
-            .collect();
         Ok(figures)
+    }
+
+    /// The workflows that are not over, for whoever asks why a trigger would wait; no decision of the work line reads them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) async fn active(&self) -> Result<Vec<Active>, Error> {
+        let active = self.store.active(MOST_ACTIVE).await;
+        active.map_err(|error| Error::from_store("reading the active workflows", error))
     }
 
     /// What is asked just before a step: the controls, the cluster, and what the rows know of the objects.
@@ -91,9 +81,10 @@ impl Inner {
         plan: Option<&Plan>,
     ) -> Result<Figures, Error> {
         let mut figures = Figures::default();
-        let controls = self.store.controls().await;
-        let controls = controls.map_err(|error| Error::from_store("reading the kill switch", error))?;
-        figures.set_controls(&controls, self.now());
+        let failed = |error| Error::from_store("reading the kill switch", error);
+        let controls = self.store.controls().await.map_err(failed)?;
+        // By the store's time, as everything that is kept: cooldowns, outcomes, budgets.
+        figures.set_controls(&controls, self.store.time().await.map_err(failed)?);
         self.external_switch(&mut figures).await;
         figures.cluster = self.cluster_uid();
         figures.plan_cluster = plan.map(|plan| plan.cluster.clone());
@@ -160,6 +151,7 @@ fn pod(inventory: &Inventory, row: &PodRow) -> Facts {
         has_budget: budget.map(|found| found.is_some()),
         budget_allows: budget.flatten().map(|budget| budget.allowed),
         is_ready: Some(row.ready),
+        has_local_storage: Some(row.has_scratch),
         ..Facts::default()
     }
 }

@@ -35,7 +35,7 @@ impl Inner {
     pub(super) async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {
         let trigger = request.trigger;
         let (problem, order) = self.problem(&trigger)?;
-        match Box::pin(planner::plan(&self.engine, &problem, &order)).await? {
+        match Box::pin(planner::plan(&self.engine, &problem, &order, &self.settings.limits)).await? {
             Planned::NoRemedy { why } => {
                 Ok(view::none(&self.engine, &problem, why, self.settings.is_simulated))
             }
@@ -57,19 +57,16 @@ impl Inner {
     /// judge, the plan is still shown, and would be refused.
     async fn ruled(&self, caller: &Caller, plan: &Plan, is_multi_layer: bool) -> Ruled {
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
-        let ruling = match self.figures(&plan.problem, &actions, Some(plan), None).await {
+        let ruling = match self.figures(&plan.problem, &actions, Some(plan)).await {
             Ok(figures) => guard::rule(
                 &self.settings,
-                &guard::Question {
+                &guard::Question::of_order(
                     caller,
-                    problem: &plan.problem,
-                    actions: &actions,
-                    method: plan.deployed.method,
-                    is_multi_layer: is_multi_layer || plan.layers.len() > 1,
-                    is_explicit: true,
-                    now: self.now(),
-                    figures: &figures,
-                },
+                    &plan.problem,
+                    &actions,
+                    (plan.deployed.method, is_multi_layer || plan.layers.len() > 1),
+                    &figures,
+                ),
             ),
             Err(error) => {
                 let why = format!("the guard could not judge it: {error}");

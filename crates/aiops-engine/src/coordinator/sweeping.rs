@@ -3,6 +3,7 @@
 //!
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
+mod filing;
 mod signals;
 
 use std::collections::VecDeque;
@@ -112,7 +113,8 @@ impl Coordinator {
 }
 
 impl Inner {
-    async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
+    /// Everything that whoever holds the duty does, once.
+    pub(crate) async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
         let failed = |error| Error::from_store("holding the duty of the sweep", error);
         if self.store.writable().is_err() {
             return Ok(());
@@ -160,7 +162,10 @@ impl Inner {
             limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        let mut open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        if self.file(&cluster, &open).await? > 0 {
+            open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        }
         // Only where something may have to be opened is what was closed worth reading.
         let closed = if findings.is_empty() {
             Vec::new()

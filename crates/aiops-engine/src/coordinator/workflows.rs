@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     guard,
     model::{
+        Millis,
         caller::Caller,
         ids::{IncidentId, WorkflowId},
         phase::Phase,
@@ -71,7 +72,7 @@ impl Inner {
         let verb = if decision.approve { "approving" } else { "denying" };
         let what = format!("{verb} workflow {id}");
         let reason = said(decision.reason.as_deref());
-        self.change(id, &what, |record| {
+        self.change(id, &what, |record, now| {
             let workflow = &record.workflow;
             let Some(open) = record.approvals.iter().find(|a| a.state == ApprovalState::Requested) else {
                 let last = record.approvals.last().map(|approval| approval.state.as_str());
@@ -83,7 +84,7 @@ impl Inner {
                 };
                 return Err(conflict(&what, why, id));
             };
-            guard::may_decide(&self.settings, caller, workflow, open, &decision, self.now())
+            guard::may_decide(&self.settings, caller, workflow, open, &decision, now)
                 .map_err(|verdict| Error::refused(&what, verdict.rule, verdict.why))?;
             let (by, reason) = (caller.clone(), reason.clone());
             Ok(Some(Event::Decided { approves: decision.approve, by, reason }))
@@ -99,7 +100,7 @@ impl Inner {
     ) -> Result<WorkflowView, Error> {
         let what = format!("cancelling workflow {id}");
         let why = said(reason.as_deref());
-        self.change(id, &what, |record| {
+        self.change(id, &what, |record, _| {
             let workflow = &record.workflow;
             let is_own = caller.name == workflow.requested_by.name;
             if !is_own && !guard::is_entitled(&self.settings, caller) {
@@ -159,7 +160,7 @@ impl Inner {
         let Some(note) = said(Some(&how.note)) else {
             return Err(Error::invalid("note", "must say what was found and done"));
         };
-        self.change(id, &what, |record| match record.workflow.phase {
+        self.change(id, &what, |record, _| match record.workflow.phase {
             Phase::NeedsOperator => {
                 Ok(Some(Event::Resolved { ending, by: caller.clone(), note: note.clone() }))
             }
@@ -171,20 +172,21 @@ impl Inner {
         .await
     }
 
-    /// Commits what somebody decided about a workflow as it is; again when an executor was faster.
+    /// Commits what somebody decided about a workflow as it is; again when an executor was faster. Times are the store's.
     async fn change(
         &self,
         id: &WorkflowId,
         what: &str,
-        decide: impl Fn(&Record) -> Result<Option<Event>, Error>,
+        decide: impl Fn(&Record, Millis) -> Result<Option<Event>, Error>,
     ) -> Result<WorkflowView, Error> {
+        let failed = |error| Error::from_store(what, error);
         let mut tries = 0;
         loop {
             let mut record = self.record(id).await?;
-            let Some(event) = decide(&record)? else {
+            let at = self.store.time().await.map_err(failed)?;
+            let Some(event) = decide(&record, at)? else {
                 return Ok(views::workflow(&record, self.settings.is_simulated));
             };
-            let failed = |error| Error::from_store(what, error);
             let workflow = &record.workflow;
             let incident = self.store.incident(&workflow.incident).await.map_err(failed)?;
             let print = crate::fingerprint::fingerprint(
@@ -193,16 +195,14 @@ impl Inner {
                 &workflow.problem.issue,
             );
             let context = Context {
-                at: self.now(),
+                at,
                 settings: &self.settings,
                 epoch: None,
                 cooldown: self.store.cooldown(&print).await.map_err(failed)?,
                 incident_is_closed: incident.is_none_or(|incident| incident.status.is_closed()),
             };
-            let mut writes = record::commit(&record, event, &context)
+            let writes = record::commit(&record, event, &context)
                 .map_err(|illegal| conflict(what, illegal.to_string(), id))?;
-            let time = self.store.time().await.map_err(failed)?;
-            record::shift_wake(&mut writes, time.saturating_sub(context.at));
             match self.store.commit(id, None, &writes).await {
                 Ok(()) => {
                     self.touch();

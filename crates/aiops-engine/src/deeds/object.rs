@@ -262,10 +262,17 @@ impl Back<'_> {
 
     /// The same as an operation of a JSON patch.
     pub(super) fn operation(&self, object: &Value) -> Value {
+        match self.marker_before() {
+            None if is_alone(object) => json!({"op": "remove", "path": "/metadata/annotations"}),
+            _ => self.operation_beside_others(),
+        }
+    }
+
+    /// The same for a patch that writes other annotations too: their map stays.
+    pub(super) fn operation_beside_others(&self) -> Value {
         let path = format!("/metadata/annotations/{}", escaped(EFFECT));
         match self.marker_before() {
             Some(before) => json!({"op": "replace", "path": path, "value": before}),
-            None if is_alone(object) => json!({"op": "remove", "path": "/metadata/annotations"}),
             None => json!({"op": "remove", "path": path}),
         }
     }

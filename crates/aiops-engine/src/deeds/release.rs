@@ -73,8 +73,9 @@ pub(super) fn observe_revert(deed: &Deed<'_>, release: &Release, seen: &[Sight])
             release.from, release.name, field.path
         ));
     }
-    let mut operations: Vec<Value> = fields.iter().filter_map(compare::Field::revert).collect();
-    operations.extend(mark(object, deed.key));
+    // The marker first: it makes the annotations that a field may be put into.
+    let mut operations = mark(object, deed.key);
+    operations.extend(fields.iter().filter_map(compare::Field::revert));
     let diff = fields.iter().filter(|field| !field.is_reverted()).map(compare::Field::line).collect();
     let change = Change::of(
         object,
@@ -112,7 +113,8 @@ pub(super) fn undo_revert(
         return judged;
     }
     let mut operations: Vec<Value> = fields.iter().filter_map(compare::Field::restore).collect();
-    operations.push(back.operation(object));
+    let is_among_others = fields.iter().any(compare::Field::is_annotation);
+    operations.push(if is_among_others { back.operation_beside_others() } else { back.operation(object) });
     let revision = if is_before { release.from } else { release.to };
     let change = Change::of(
         object,

@@ -20,12 +20,19 @@ pub(super) fn pods(target: &Target) -> Look {
 }
 
 /// Why a change of the template would replace no pod; `None` when it would.
-pub(super) fn holds_still(workload: &Value) -> Option<&'static str> {
+pub(crate) fn holds_still(workload: &Value) -> Option<&'static str> {
     if workload.pointer("/spec/paused") == Some(&Value::Bool(true)) {
         return Some("is paused: no pod is replaced until `kubectl rollout resume`");
     }
-    (text(workload, "/spec/updateStrategy/type") == Some("OnDelete"))
-        .then_some("has the update strategy OnDelete: its pods are replaced only when somebody deletes them")
+    if text(workload, "/spec/updateStrategy/type") == Some("OnDelete") {
+        return Some(
+            "has the update strategy OnDelete: its pods are replaced only when somebody deletes them",
+        );
+    }
+    // Only a StatefulSet has one: pods of lower ordinals keep their template.
+    let partition = number(workload, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
+    (partition > 0 && partition >= wanted(workload))
+        .then_some("has a partition that none of its pods is above: no pod is replaced until that is lowered")
 }
 
 /// Replicas that are wanted; a workload that does not say wants one.

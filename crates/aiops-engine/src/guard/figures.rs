@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Millis, ids::WorkflowId, phase::Phase, target::Target};
+use crate::model::{Millis, phase::Phase, target::Target};
+pub use crate::ports::store::Active;
 use crate::ports::store::{Control, Cooldown};
 
 /// The label or annotation by which an object, or all that is in a namespace, asks to be left alone, with the value
@@ -74,19 +75,6 @@ pub struct Figures {
     pub facts: BTreeMap<String, Facts>,
 }
 
-/// A workflow that is not over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Active {
-    /// Its id.
-    pub id: WorkflowId,
-    /// Where it is.
-    pub phase: Phase,
-    /// Its target.
-    pub target: Target,
-    /// Its issue.
-    pub issue: String,
-}
-
 /// What is known of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -110,7 +98,7 @@ pub struct Facts {
     pub is_control_plane: Option<bool>,
     /// The pod is ready.
     pub is_ready: Option<bool>,
-    /// The pod keeps data on its node.
+    /// The pod keeps data in an emptyDir that is not memory: it is lost with the pod.
     pub has_local_storage: Option<bool>,
 }
 

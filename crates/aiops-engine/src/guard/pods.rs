@@ -22,11 +22,15 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
     let mut pods = 0_u32;
     let mut of_owner: BTreeMap<(&str, &str, &str), (u32, u32)> = BTreeMap::new();
     let mut raised = None;
+    let mut losing = Vec::new();
     for action in question.actions {
         match action {
             Action::EvictPod { target } | Action::DeletePod { target } => {
                 pods = pods.saturating_add(1);
                 let facts = question.figures.of(target);
+                if facts.is_some_and(|facts| facts.has_local_storage == Some(true)) {
+                    losing.push(target.to_string());
+                }
                 if let Some(Facts {
                     owner_kind: Some(kind),
                     owner_name: Some(name),
@@ -70,6 +74,14 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
             ));
         }
     }
+    // kubectl wants `--delete-emptydir-data` for it; here a person sees the pods named and agrees.
+    if !losing.is_empty() {
+        let why = format!(
+            "what {} keep in emptyDir volumes is lost with them, so a person has to agree",
+            losing.join(", ")
+        );
+        raised = Some(why);
+    }
     match raised {
         Some(why) => Finding::Raises(Approval::Approve, why),
         None => Finding::Passes(format!("{pods} of at most {} pods", limits.pods_per_workflow)),
@@ -107,9 +119,6 @@ pub(super) fn may_go(action: &Action, pod: &Target, facts: &Facts) -> Result<(),
     }
     if owner == Some("DaemonSet") {
         return Err(format!("{pod} is a DaemonSet's, which makes it again on the same node"));
-    }
-    if facts.has_local_storage == Some(true) {
-        return Err(format!("{pod} keeps data on its node, which would be lost"));
     }
     let is_workload = matches!(owner, Some("Deployment" | "StatefulSet" | "ReplicaSet"));
     // One that is not ready serves nobody, and taking it away takes nothing away.

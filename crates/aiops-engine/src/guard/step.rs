@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{Facts, KillSwitch, OPT_OUT, Question, names, pods, rules};
-use crate::{coordination::RuleVerdict, model::action::Action, settings::Settings};
+use crate::{coordination::RuleVerdict, method, model::action::Action, remedies, settings::Settings};
 
 /// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
 /// now, does not keep what we did in place; only `stop`, the breaker and another cluster do.
@@ -68,8 +68,17 @@ fn object(
         let rule = format!("{}/{}", names::POLICY, says.rule);
         return no(&rule, format!("{} says deny to {} now", settings.policy.source, action.name()));
     }
-    if let Some(by) = opted_out(fresh) {
+    let known = question.figures.of(target).and_then(|facts| facts.opted_out_by.clone());
+    // The object says it of itself, its rows also for its owner and its namespace.
+    if let Some(by) = opted_out(fresh).or(known) {
         return no(names::OPT_OUT, format!("{target} asks to be left alone ({by})"));
+    }
+    // An owner may have taken it over since the plan was made.
+    if let Some(change) = remedies::change_of(action) {
+        let owners = method::detect(std::slice::from_ref(fresh), &[]);
+        if let Some(why) = remedies::owned(target, &owners, change) {
+            return no(names::OWNER, why);
+        }
     }
     match action {
         Action::EvictPod { .. } | Action::DeletePod { .. } => {

@@ -21,6 +21,7 @@ const MINUTE: Millis = 60_000;
 const NOW: Millis = 1_800_000_000_000;
 
 mod approving;
+mod owning;
 mod verdicts;
 
 /// A question about one Deployment, to be changed by a test.
@@ -236,6 +237,7 @@ fn the_first_rule_that_matches_decides_and_what_none_matches_needs_an_approval()
         then,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let rules = vec![
         rule("night", &["shop"], &["critical"], &[], Approval::Auto),

@@ -44,10 +44,7 @@ fn about(near: &Neighbourhood, action: &Action) -> Result<Target, Error> {
             near.owners.application.clone()
         }
         Action::NudgeOperator { .. } => near.nudged.clone(),
-        Action::AwaitPool { .. } => remedies::pool_of(near).map(|pool| {
-            let group = "machineconfiguration.openshift.io";
-            Target::new(group, "MachineConfigPool", "", value::name(pool)).with_uid(value::uid(pool))
-        }),
+        Action::AwaitPool { .. } => remedies::pool_of(near).map(value::target),
         _ => None,
     };
     let candidates = [Some(near.target().clone()), of_pod, through_owner];
@@ -87,14 +84,7 @@ fn check_kind(action: &Action, target: &Target) -> Result<(), Error> {
 
 fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<Draft, String>, Error> {
     let refused = |why: String| Ok(Err(why));
-    let change = match action {
-        Action::RestartWorkload { .. } => Some(Change::Restart),
-        Action::RollbackWorkload { .. } => Some(Change::Template),
-        Action::SetResources { .. } => Some(Change::Resources),
-        Action::ScaleWorkload { .. } => Some(Change::Replicas),
-        _ => None,
-    };
-    if let Some(change) = change {
+    if let Some(change) = remedies::change_of(action) {
         if let Err(why) = allows(near, change) {
             return refused(why);
         }

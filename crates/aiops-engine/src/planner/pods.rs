@@ -37,8 +37,9 @@ pub struct Pod {
     pub owner: Option<Target>,
     /// `spec.priorityClassName`.
     pub priority_class: String,
-    /// It keeps data on its node: an emptyDir that is not memory, or a hostPath.
-    pub has_local_storage: bool,
+    /// Names of its emptyDir volumes that are not memory: what they hold is lost with the pod, and `kubectl drain` wants
+    /// `--delete-emptydir-data` for it.
+    pub scratch: Vec<String>,
     /// Its labels, for disruption budgets.
     pub labels: Value,
     /// The worst of its containers' troubles.
@@ -81,7 +82,10 @@ impl Pod {
             revision: revision.to_owned(),
             owner: controller(object),
             priority_class: text(object, "/spec/priorityClassName").to_owned(),
-            has_local_storage: list(object, "/spec/volumes").any(keeps_data),
+            scratch: list(object, "/spec/volumes")
+                .filter(is_scratch)
+                .map(|v| text(v, "/name").to_owned())
+                .collect(),
             labels: object.pointer("/metadata/labels").cloned().unwrap_or_default(),
             trouble: None,
         };
@@ -110,9 +114,8 @@ impl Pod {
     }
 }
 
-fn keeps_data(volume: &Value) -> bool {
-    let scratch = volume.get("emptyDir").is_some_and(|dir| text(dir, "/medium") != "Memory");
-    scratch || volume.get("hostPath").is_some()
+fn is_scratch(volume: &&Value) -> bool {
+    volume.get("emptyDir").is_some_and(|dir| text(dir, "/medium") != "Memory")
 }
 
 /// Waiting reasons of a life without trouble.

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+
 use crate::{
     deeds::{self, Observation},
     discovery,
@@ -25,6 +27,8 @@ use crate::{
 const KEY: &str = "plan";
 /// A dry run that takes longer than this is given up.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Steps that are proven at once.
+const AT_ONCE: usize = 4;
 /// Lines of a difference that are kept.
 const MOST_LINES: usize = 12;
 /// Notes that are kept.
@@ -37,8 +41,14 @@ pub(super) async fn prove(
 ) -> Result<(), Error> {
     let what = format!("proving the plan for {}", plan.problem.target);
     let kinds = cluster.resources().await.map_err(|error| Error::from_port(&*what, error))?;
-    for step in &mut plan.steps {
-        step.proof = Some(of_step(cluster, &kinds, acting, step).await);
+    // Each asks its own objects, so that they need not wait for each other.
+    let mut asked: Vec<BoxFuture<'_, Proof>> = Vec::with_capacity(plan.steps.len());
+    for step in &plan.steps {
+        asked.push(of_step(cluster, &kinds, acting, step).boxed());
+    }
+    let proofs: Vec<Proof> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    for (step, proof) in plan.steps.iter_mut().zip(proofs) {
+        step.proof = Some(proof);
     }
     Ok(())
 }

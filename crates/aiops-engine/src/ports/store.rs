@@ -17,6 +17,7 @@ use crate::{
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
         phase::Phase,
+        target::Target,
         workflow::{ApprovalRecord, Attempt, CheckRecord, Record, StepRecord, Workflow},
     },
 };
@@ -92,6 +93,17 @@ pub struct Lease {
     pub owner: String,
     /// Since which claim.
     pub epoch: i64,
+}
+
+/// Epochs from here on are those of workflows that were active in a backup when it was restored. No number of claims leads
+/// here: what has such an epoch may have been taken further than its record knows.
+pub const RESTORED: i64 = 1_000_000_000;
+
+impl Lease {
+    /// Whether the workflow was active in a backup that was restored.
+    pub const fn is_restored(&self) -> bool {
+        self.epoch >= RESTORED
+    }
 }
 
 /// What a commit demands to hold before it writes: the lease is ours and has not ended.
@@ -305,6 +317,17 @@ pub struct Reported {
     pub occurrences: i64,
 }
 
+/// Where an incident belongs, when that is known later than the incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// uid of the cluster.
+    pub cluster: String,
+    /// The object that it is about.
+    pub target: Target,
+    /// The fingerprint of both and its issue.
+    pub fingerprint: String,
+}
+
 /// Which incidents.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IncidentFilter {
@@ -333,6 +356,19 @@ pub struct WorkflowFilter {
     pub limit: u32,
     /// After so many.
     pub offset: u32,
+}
+
+/// A workflow that is not over, as far as others have to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Active {
+    /// Its id.
+    pub id: WorkflowId,
+    /// Where it is.
+    pub phase: Phase,
+    /// Its target.
+    pub target: Target,
+    /// Its issue.
+    pub issue: String,
 }
 
 /// Rows, newest first, and how many there are in all.
@@ -401,6 +437,9 @@ pub trait Store: Send + Sync {
     /// Workflows, newest first.
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError>;
 
+    /// Workflows that are not over, newest first, dry runs left out. What it costs depends on them, not on how many are kept.
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError>;
+
     /// Opens incidents or counts their reports, in one commit, in order.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError>;
 
@@ -423,6 +462,24 @@ pub trait Store: Send + Sync {
         resolution: Option<&str>,
         entry: &Entry,
     ) -> Result<(), StoreError>;
+
+    /// These alerts of an incident fire no more. With words and a line, it is closed in the same commit when alerts opened
+    /// it, none of them fires any more and nothing acts on it; returns whether it was.
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError>;
+
+    /// Files an open incident, on which nothing acts, where it belongs. When another one is open there, that one counts its
+    /// reports and this one is closed as `cancelled`. Returns the incident that is open now, `None` when nothing was done.
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError>;
 
     /// The cooldown of a fingerprint.
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError>;

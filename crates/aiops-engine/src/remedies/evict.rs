@@ -49,7 +49,10 @@ impl Remedy for Evict {
 
 /// The move that evicts a pod.
 pub(super) fn one(pod: &Pod) -> Move {
-    let data = if pod.has_local_storage { ", with the data that it keeps on its node" } else { "" };
+    let data = match pod.scratch.as_slice() {
+        [] => String::new(),
+        volumes => format!(", with the data in its emptyDir volumes ({})", volumes.join(", ")),
+    };
     Move::new(
         format!("Evict pod {}/{}{data}: it cannot be brought back", pod.namespace, pod.name),
         Action::EvictPod { target: pod.target() },
@@ -65,11 +68,10 @@ pub(crate) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
     if pod.owner.is_none() {
         return Err(format!("{shown} has no controller, so nobody would make it again"));
     }
-    // Pods that are not ready, or have ended, may go without asking: the API's own rule.
     let budgets = budgets_of(near, pod);
     match budgets.as_slice() {
         [] => Ok(()),
-        [budget] if pod.is_ready && value::int(budget, "/status/disruptionsAllowed") == Some(0) => {
+        [budget] if is_kept(budget, pod) => {
             Err(format!("PodDisruptionBudget {} allows no disruption of {shown} now", value::name(budget)))
         }
         [_] => Ok(()),
@@ -82,6 +84,22 @@ pub(crate) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
             ))
         }
     }
+}
+
+/// Whether a budget that covers a pod keeps it now, as the API server judges an eviction: a pod that is pending or has
+/// ended always goes; one that runs and is not ready goes where the budget says so (`AlwaysAllow`) or is met without it.
+fn is_kept(budget: &Value, pod: &Pod) -> bool {
+    if !matches!(pod.phase.as_str(), "Running" | "Unknown" | "") {
+        return false;
+    }
+    let count = |member: &str| value::int(budget, &format!("/status/{member}"));
+    let is_met = match (count("currentHealthy"), count("desiredHealthy")) {
+        (Some(healthy), Some(desired)) => desired > 0 && healthy >= desired,
+        _ => false,
+    };
+    let always = value::text(budget, "/spec/unhealthyPodEvictionPolicy") == "AlwaysAllow";
+    let goes_unready = !pod.is_ready && (always || is_met);
+    !goes_unready && count("disruptionsAllowed") == Some(0)
 }
 
 /// The disruption budgets that cover a pod.

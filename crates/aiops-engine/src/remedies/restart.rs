@@ -5,6 +5,7 @@
 
 use super::{Change, Draft, Move, Remedy, allows, began, hanging};
 use crate::{
+    deeds,
     model::{action::Action, plan::Risk},
     planner::{Neighbourhood, value},
 };
@@ -73,16 +74,10 @@ pub(crate) fn draft(near: &Neighbourhood, why: String) -> Result<Draft, String> 
 
 /// A change of the template replaces no pod while a workload is paused or waits for somebody to delete its pods.
 pub(crate) fn holds_still(near: &Neighbourhood) -> Result<(), String> {
-    let target = near.target();
-    if value::flag(&near.object, "/spec/paused") {
-        return Err(format!("{target} is paused: no pod is replaced until `kubectl rollout resume`"));
+    match deeds::holds_still(&near.object) {
+        Some(why) => Err(format!("{} {why}", near.target())),
+        None => Ok(()),
     }
-    if value::text(&near.object, "/spec/updateStrategy/type") == "OnDelete" {
-        return Err(format!(
-            "{target} has the update strategy OnDelete: its pods are replaced only when somebody deletes them"
-        ));
-    }
-    Ok(())
 }
 
 /// Seconds that a container may take to start and be ready, where nothing says more.

@@ -105,6 +105,24 @@ async fn a_drain_cordons_first_and_evicts_what_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_drain_names_the_pods_whose_empty_dirs_are_lost() {
+    let world = node(|_| ());
+    world.put("pods", fixtures::pod("web-2-a", "web-2"));
+    let mut keeping = fixtures::pod("web-2-b", "web-2");
+    keeping["spec"]["volumes"] = json!([
+        {"name": "cache", "emptyDir": {}},
+        {"name": "shm", "emptyDir": {"medium": "Memory"}},
+        {"name": "config", "configMap": {"name": "x"}},
+    ]);
+    world.put("pods", keeping);
+    let draft = fits(world, "Node", "node-1", "drain-node").await;
+    assert!(draft.why.contains("emptyDir volumes is lost: shop/web-2-b (cache)"), "{}", draft.why);
+    let told = |name: &str| draft.moves.iter().find(|one| one.description.contains(name)).unwrap();
+    assert!(told("web-2-b").description.contains("emptyDir volumes (cache)"));
+    assert!(!told("web-2-a").description.contains("emptyDir"));
+}
+
+#[tokio::test]
 async fn a_drain_does_not_fit_where_something_would_be_lost() {
     let bare = node(|_| ());
     let mut pod = fixtures::pod("bare", "web-2");
@@ -113,7 +131,7 @@ async fn a_drain_does_not_fit_where_something_would_be_lost() {
     misfits(bare, "Node", "node-1", "drain-node", "nobody would make it again").await;
 
     let many = node(|_| ());
-    for number in 0..=MOST_PODS {
+    for number in 0..=crate::settings::Limits::default().pods_per_workflow {
         many.put("pods", fixtures::pod(&format!("web-2-{number}"), "web-2"));
     }
     misfits(many, "Node", "node-1", "drain-node", "kubectl drain node-1").await;
@@ -125,6 +143,24 @@ async fn a_drain_does_not_fit_where_something_would_be_lost() {
     let blocked = node(|_| ());
     blocked.put("pods", fixtures::pod("web-2-a", "web-2"));
     blocked.put("poddisruptionbudgets", budget("web", 0));
+    // A pod that is not ready goes only where its budget is met without it, or says so.
+    let unready = |healthy: i64, policy: Option<&str>| {
+        let world = node(|_| ());
+        let mut pod = fixtures::pod("web-2-a", "web-2");
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+        world.put("pods", pod);
+        let mut kept = budget("web", 0);
+        kept["status"]["currentHealthy"] = json!(healthy);
+        kept["status"]["desiredHealthy"] = json!(2);
+        if let Some(policy) = policy {
+            kept["spec"]["unhealthyPodEvictionPolicy"] = json!(policy);
+        }
+        world.put("poddisruptionbudgets", kept);
+        world
+    };
+    misfits(unready(1, None), "Node", "node-1", "drain-node", "allows no disruption").await;
+    fits(unready(2, None), "Node", "node-1", "drain-node").await;
+    fits(unready(0, Some("AlwaysAllow")), "Node", "node-1", "drain-node").await;
     misfits(blocked, "Node", "node-1", "drain-node", "PodDisruptionBudget web allows no disruption").await;
 
     let twice = node(|_| ());

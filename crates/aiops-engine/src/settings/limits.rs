@@ -145,7 +145,7 @@ pub struct Timing {
     pub renew: Duration,
     /// What is kept off a lease for clocks that differ: nothing is sent that could end within it.
     pub lease_margin: Duration,
-    /// One mutating request.
+    /// One mutating request. Nothing is sent unless the lease may be trusted for a fifth longer than this.
     pub request: Duration,
     /// One step, waiting for a disruption budget included.
     pub step: Duration,

@@ -7,19 +7,22 @@
 mod cluster;
 mod effects;
 mod endings;
+mod lines;
 mod replay;
+#[cfg(test)]
+mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::replay::Replay;
 use crate::{
-    model::{Millis, ids::WorkflowId, workflow::Record},
+    model::{Millis, ids::WorkflowId, incident::Incident, phase::Phase, workflow::Record},
     ports::store::AuditLine,
     testing::{model::Entry, sim::notes::Note},
 };
 
 /// Everything that is known of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct History {
     pub(crate) notes: Vec<Note>,
     pub(crate) journal: Vec<Entry>,
@@ -27,7 +30,12 @@ pub(crate) struct History {
     pub(crate) chains: BTreeMap<String, Vec<AuditLine>>,
     pub(crate) locks: Vec<(String, WorkflowId)>,
     pub(crate) slots: Vec<(String, u32, WorkflowId)>,
+    pub(crate) incidents: Vec<Incident>,
     pub(crate) limits: Bounds,
+    /// The uids of what is there at the end.
+    pub(crate) alive: BTreeSet<String>,
+    /// Wall clocks were wrong at times.
+    pub(crate) has_jumps: bool,
     /// When faults stopped for good.
     pub(crate) calm_since: Millis,
     pub(crate) ended_at: Millis,
@@ -42,7 +50,45 @@ pub(crate) struct Bounds {
     pub(crate) mutations_per_namespace: usize,
     pub(crate) workflows_per_cluster: usize,
     pub(crate) workflows_per_namespace: usize,
+    pub(crate) node_workflows: usize,
+    /// Attempts of a step that count: those that a disruption budget put off do not.
     pub(crate) attempts: u32,
+    /// How long a lease has to last when a request is sent under it.
+    pub(crate) lease_left: Millis,
+    /// How long a lease lasts.
+    pub(crate) lease: Millis,
+    /// How long what ended is kept.
+    pub(crate) retention: Millis,
+    /// How long a trouble rests after it was repaired, and after it was not, at least.
+    pub(crate) rest_after_success: Millis,
+    pub(crate) rest_after_failure: Millis,
+}
+
+impl Bounds {
+    /// What was counted is kept as long as it counts.
+    pub(crate) const fn keeps_counts(&self) -> bool {
+        self.retention > self.window && self.retention > self.rest_after_failure
+    }
+}
+
+/// Nothing follows this phase: written down here once more.
+pub(crate) const fn is_over(phase: Phase) -> bool {
+    match phase {
+        Phase::Completed
+        | Phase::Failed
+        | Phase::RolledBack
+        | Phase::Cancelled
+        | Phase::Refused
+        | Phase::Rejected
+        | Phase::Expired => true,
+        Phase::Planning
+        | Phase::AwaitingApproval
+        | Phase::Queued
+        | Phase::Running
+        | Phase::Verifying
+        | Phase::RollingBack
+        | Phase::NeedsOperator => false,
+    }
 }
 
 /// Something that must never be so.
@@ -83,5 +129,9 @@ pub(crate) fn check(history: &History) -> Vec<Violation> {
     effects::check(history, &replay, &mut findings);
     cluster::check(history, &replay, &mut findings);
     endings::check(history, &replay, &mut findings);
+    lines::check(history, &replay, &mut findings);
+    if !history.has_jumps && history.limits.keeps_counts() {
+        replay.rests(history, &mut findings);
+    }
     findings.0
 }

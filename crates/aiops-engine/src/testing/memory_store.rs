@@ -4,6 +4,7 @@
 //! well, so nothing is ever half done; a [`snapshot`](MemoryStore::snapshot) is what a crash at this moment would leave.
 //! It is no cache and lies before no database: what it holds ends with it.
 
+mod incidents;
 mod reads;
 mod state;
 mod writes;
@@ -25,9 +26,9 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-            Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+            WorkflowFilter, Write,
         },
     },
 };
@@ -99,6 +100,31 @@ impl MemoryStore {
     pub fn lease(&self, id: &WorkflowId) -> Option<(Option<String>, i64, Millis)> {
         let state = self.look();
         state.workflows.get(id).map(|kept| (kept.owner.clone(), kept.epoch, kept.until))
+    }
+
+    /// Looks at a workflow and its steps without copying them.
+    #[cfg(test)]
+    pub(crate) fn peek<R>(
+        &self,
+        id: &WorkflowId,
+        look: impl FnOnce(&Workflow, &[&crate::model::workflow::StepRecord]) -> R,
+    ) -> Option<R> {
+        let state = self.look();
+        let kept = state.workflows.get(id)?;
+        let steps: Vec<_> = kept.steps.values().collect();
+        Some(look(&kept.workflow, &steps))
+    }
+
+    /// The phase of every workflow.
+    #[cfg(test)]
+    pub(crate) fn phases(&self) -> Vec<Phase> {
+        self.look().workflows.values().map(|kept| kept.workflow.phase).collect()
+    }
+
+    /// Every incident there is.
+    #[cfg(test)]
+    pub(crate) fn every_incident(&self) -> Vec<Incident> {
+        self.look().incidents.values().map(|kept| Incident::clone(kept)).collect()
     }
 
     fn look(&self) -> Arc<State> {
@@ -203,6 +229,10 @@ impl Store for MemoryStore {
         Ok(self.look().list_workflows(filter))
     }
 
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        Ok(self.look().active_ones(limit))
+    }
+
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
         self.write(|state, _| reports.iter().map(|report| state.report(report)).collect())
     }
@@ -228,6 +258,24 @@ impl Store for MemoryStore {
         entry: &Entry,
     ) -> Result<(), StoreError> {
         self.write(|state, _| state.set_incident(id, from, to, resolution, entry))
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.write(|state, _| state.quiet(id, alerts, close))
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.write(|state, _| Ok(state.file_incident(id, filing, entry)))
     }
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {

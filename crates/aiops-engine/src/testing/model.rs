@@ -16,6 +16,7 @@ pub(crate) mod json;
 mod kinds;
 mod reads;
 mod recording;
+mod releases;
 mod requests;
 #[cfg(test)]
 mod tests;
@@ -153,6 +154,13 @@ impl Model {
     /// The objects of a kind.
     pub fn objects(&self, kind: &str) -> Vec<(Key, Arc<Value>)> {
         self.world.lock().of_kind(kind)
+    }
+
+    /// The uids of everything there is.
+    #[cfg(test)]
+    pub(crate) fn uids(&self) -> std::collections::BTreeSet<String> {
+        let world = self.world.lock();
+        world.objects.values().map(|object| json::text(object, "/metadata/uid").to_owned()).collect()
     }
 
     /// Everything that was asked so far.

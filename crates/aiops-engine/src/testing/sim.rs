@@ -1,17 +1,21 @@
 //! Simulated runs of the real engine against the model API server (lane A of the design's harness): processes, faults at
 //! every call of a port, and time that is moved by hand.
 //!
-//! The same seed is the same schedule; a run that breaks an invariant prints its seed. `cargo test` runs a part,
-//! `make proof` all of it. No socket, no thread, no real time.
+//! The same seed is the same schedule; a run that breaks an invariant prints its name, by which it is done again. `cargo
+//! test` runs a part, `make proof-engine` all of it. No socket, no real time, and no thread within a run.
 
+mod again;
 mod cluster;
+mod coverage;
 mod defects;
 mod dice;
+mod double;
 mod faults;
 mod hands;
 mod matrix;
 mod member;
 pub(crate) mod notes;
+mod part;
 mod plans;
 mod random;
 mod rollback;
@@ -19,6 +23,9 @@ mod run;
 mod scene;
 mod seeded;
 pub(crate) mod store;
+mod stories;
+mod troubles;
+mod whole;
 
 use crate::{
     coordination::PolicyRule,
@@ -26,26 +33,6 @@ use crate::{
     settings::{Policy, Settings},
     testing::checker::{self, Violation},
 };
-
-/// What is asked for from outside: nothing, `1` for all of it, or a number of random schedules.
-#[expect(clippy::disallowed_methods, reason = "a test, whose length is asked for from outside")]
-fn asked() -> Option<u64> {
-    std::env::var("AIOPS_PROOF").ok().and_then(|value| value.parse().ok())
-}
-
-/// Whether all of it is to be run.
-pub(crate) fn is_proof() -> bool {
-    asked() == Some(1)
-}
-
-/// How many random schedules are run.
-pub(crate) fn schedules() -> u64 {
-    match asked() {
-        None => 30,
-        Some(1) => 100_000,
-        Some(count) => count,
-    }
-}
 
 /// Settings in which every action may be taken without asking: who may is proven elsewhere.
 pub(crate) fn settings() -> Settings {
@@ -57,11 +44,17 @@ pub(crate) fn settings() -> Settings {
         then: Approval::Auto,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let mut settings =
         Settings { policy: Policy { source: "test".to_owned(), rules: vec![rule] }, ..Settings::default() };
     settings.limits.replica_percent = 100;
     settings
+}
+
+/// What a random schedule of the engine leaves behind.
+pub(crate) fn random_history(seed: u64) -> checker::History {
+    random::schedule(&run::Base::new(), seed, None).history()
 }
 
 /// What is wrong with a run, with what is needed to repeat it.

@@ -18,7 +18,7 @@ use crate::{
 pub struct Held {
     lease: Lease,
     /// How far the store's time is ahead of our ticks, measured at the claim.
-    ahead: Option<Millis>,
+    ahead: Millis,
     /// Ticks until which the lease may be trusted.
     trusted_until: AtomicI64,
     is_lost: AtomicBool,
@@ -33,7 +33,7 @@ pub struct Held {
 }
 
 impl Held {
-    pub(super) fn new(lease: Lease, trusted_until: Millis, is_counted: bool, ahead: Option<Millis>) -> Self {
+    pub(super) fn new(lease: Lease, trusted_until: Millis, is_counted: bool, ahead: Millis) -> Self {
         Self {
             lease,
             ahead,
@@ -59,9 +59,10 @@ impl Held {
         self.trusted_until.load(Ordering::Acquire).saturating_sub(ticks).max(0)
     }
 
-    /// The store's time at this tick, as far as it was told.
-    pub(super) fn store_time(&self, ticks: Millis) -> Option<Millis> {
-        self.ahead.map(|ahead| ticks.saturating_add(ahead))
+    /// The store's time at this tick. Everything about a workflow is measured by it: it is the same for all that share the
+    /// store, and between two claims it neither jumps nor stands still, whatever the wall clock of this machine does.
+    pub(super) fn time(&self, ticks: Millis) -> Millis {
+        ticks.saturating_add(self.ahead)
     }
 
     pub(super) fn trust_until(&self, ticks: Millis) {

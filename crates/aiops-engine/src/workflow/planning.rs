@@ -4,6 +4,7 @@
 //! have passed; and a plan is executed only as it was approved, by its digest.
 
 use super::{
+    annotation,
     record::Event,
     runner::{Executor, Stop, Turn, Work},
 };
@@ -20,6 +21,7 @@ use crate::{
     planner::{self, Planned},
     ports::store::{StoreError, Write},
     remedies,
+    settings::limits::millis,
 };
 
 /// Between two tries of what may be possible soon.
@@ -28,13 +30,25 @@ const SOON: Millis = 2_000;
 impl Executor {
     /// Makes the plan, from what is so now.
     pub(super) async fn planning(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
+        let longest = millis(self.inner.settings.timing.workflow);
+        let age = self.now(work.held).saturating_sub(work.workflow().created_at);
+        if age >= longest {
+            let why = format!(
+                "it was accepted {} min ago and nobody could take it up since; what was ordered then may not be wanted now: \
+                 trigger it again",
+                age / 60_000
+            );
+            self.commit(work, Event::Failed { why }).await?;
+            return Ok(self.next(work));
+        }
         if let Some(why) = self.unread_cluster() {
             return self
                 .unplanned(work, Error::Unavailable { what: "planning".to_owned(), why, retry_after: None })
                 .await;
         }
         let (problem, order) = (work.workflow().problem.clone(), work.workflow().order.clone());
-        let made = Box::pin(planner::plan(&self.inner.engine, &problem, &order)).await;
+        let (engine, limits) = (&self.inner.engine, &self.inner.settings.limits);
+        let made = Box::pin(planner::plan(engine, &problem, &order, limits)).await;
         let mut plan = match made {
             Ok(Planned::Plan(plan)) => plan,
             Ok(Planned::NoRemedy { why }) => return self.refuse(work, "no-remedy", why).await,
@@ -47,7 +61,11 @@ impl Executor {
         if let Some(why) = planner::refusal(&plan) {
             return self.refuse(work, "dry-run", why).await;
         }
-        let ruling = self.judge(work.workflow(), &plan).await?;
+        let ruling = match self.judge(work.workflow(), &plan).await {
+            Ok(ruling) => ruling,
+            Err(Stop::Error(error)) => return self.unplanned(work, error).await,
+            Err(stop) => return Err(stop),
+        };
         if ruling.approval == Approval::Deny {
             return self.refused(work, &ruling.rule, ruling.why).await;
         }
@@ -70,7 +88,7 @@ impl Executor {
     /// No plan came of it: tried again where that may help, until the phase's time is over.
     async fn unplanned(&self, work: &mut Work<'_>, error: Error) -> Result<Turn, Stop> {
         let why = chain(&error);
-        let soon = self.now().saturating_add(SOON);
+        let soon = self.now(work.held).saturating_add(SOON);
         let deadline = work.workflow().deadline;
         match error {
             Error::Unavailable { .. } | Error::Timeout { .. } | Error::Cancelled { .. }
@@ -108,7 +126,7 @@ impl Executor {
 
     /// A rule refuses: waited for where it passes by itself, until the phase's time is over.
     async fn refused(&self, work: &mut Work<'_>, rule: &str, why: String) -> Result<Turn, Stop> {
-        let soon = self.now().saturating_add(SOON);
+        let soon = self.now(work.held).saturating_add(SOON);
         if guard::passes_by_itself(rule) && soon < work.workflow().deadline {
             return self.wait(work, soon, Some(format!("{rule}: {why}"))).await;
         }
@@ -118,25 +136,32 @@ impl Executor {
     /// What the guard says to the whole plan now.
     async fn judge(&self, workflow: &Workflow, plan: &Plan) -> Result<guard::Ruling, Stop> {
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
-        let figures = self.inner.figures(&workflow.problem, &actions, Some(plan), Some(&workflow.id)).await?;
-        let question = guard::Question {
-            caller: &workflow.requested_by,
-            problem: &workflow.problem,
-            actions: &actions,
-            method: plan.deployed.method,
-            is_multi_layer: plan.layers.len() > 1,
-            is_explicit: true,
-            now: self.now(),
-            figures: &figures,
-        };
+        let figures = self.inner.figures(&workflow.problem, &actions, Some(plan)).await?;
+        let traits = (plan.deployed.method, plan.layers.len() > 1);
+        let (caller, problem) = (&workflow.requested_by, &workflow.problem);
+        let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         Ok(guard::rule(&self.inner.settings, &question))
     }
 
     /// Waits for somebody's answer; without one it expires.
     pub(super) async fn awaiting(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
         let deadline = work.workflow().deadline;
-        if self.now() < deadline {
-            return self.wait(work, deadline, None).await;
+        if self.now(work.held) < deadline {
+            let plan = work.workflow().plan.clone();
+            let Some(plan) = plan.filter(|plan| annotation::counts(&self.inner.settings, plan)) else {
+                return self.wait(work, deadline, None).await;
+            };
+            // A cluster that cannot be asked approves nothing.
+            let found = match self.inner.engine.cluster("looking for an approval") {
+                Ok(cluster) => annotation::found(cluster, work, &plan).await,
+                Err(_) => None,
+            };
+            let Some((by, reason)) = found else {
+                let soon = self.now(work.held).saturating_add(annotation::LOOK_EVERY);
+                return self.wait(work, soon.min(deadline), None).await;
+            };
+            self.commit(work, Event::Decided { approves: true, by, reason: Some(reason) }).await?;
+            return Ok(self.next(work));
         }
         self.commit(work, Event::Expired).await?;
         Ok(self.next(work))
@@ -155,14 +180,14 @@ impl Executor {
             );
             return self.park(work, Some("remedy-version"), why).await;
         }
-        if self.now() >= work.workflow().deadline {
+        if self.now(work.held) >= work.workflow().deadline {
             let last = work.workflow().reason.clone().unwrap_or_else(|| "nobody took it up".to_owned());
             let why = format!("its turn did not come in time: {last}");
             self.commit(work, Event::Failed { why }).await?;
             return Ok(self.next(work));
         }
         if let Some(why) = self.unread_cluster() {
-            let until = self.now().saturating_add(SOON).min(work.workflow().deadline);
+            let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
             return self.wait(work, until, Some(why)).await;
         }
         let ruling = self.judge(work.workflow(), &plan).await?;
@@ -179,7 +204,7 @@ impl Executor {
         match self.commit(work, Event::Started { takes }).await {
             Err(Stop::Store(StoreError::Taken { what, holder })) => {
                 let by = holder.map(|holder| format!(", held by {holder}")).unwrap_or_default();
-                let until = self.now().saturating_add(SOON).min(work.workflow().deadline);
+                let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
                 self.wait(work, until, Some(format!("waits for {what}{by}"))).await
             }
             Err(stop) => Err(stop),

@@ -232,6 +232,8 @@ pub enum Found {
     Skipped,
     /// It cannot be done, and no request of it can still arrive.
     Failed,
+    /// It cannot be done, for its object is gone; what a request did to that one nobody can tell any more.
+    Gone,
     /// It cannot be told.
     Indeterminate,
 }
@@ -261,6 +263,7 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         Event::Counted => {
             draft.go(Move::Note)?;
             draft.workflow.recoveries = draft.workflow.recoveries.saturating_add(1);
+            draft.regain();
         }
         Event::Waits { until, why, checks } => {
             draft.go(Move::Note)?;
@@ -332,18 +335,6 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         Event::Resolved { ending, by, note } => draft.resolved(ending, &by, note)?,
     }
     Ok(draft.writes())
-}
-
-/// Puts the moment at which a workflow is due into the store's time, by which it is claimed: `shift` is how far that is
-/// ahead of the clock that the event was judged by. A clock that is an hour off delays nothing by an hour.
-pub fn shift_wake(writes: &mut [Write], shift: Millis) {
-    for write in writes {
-        if let Write::Workflow(workflow) = write
-            && workflow.wake_at < endings::NEVER
-        {
-            workflow.wake_at = workflow.wake_at.saturating_add(shift).clamp(0, endings::NEVER);
-        }
-    }
 }
 
 /// The step in a record.

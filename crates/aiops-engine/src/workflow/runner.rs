@@ -4,7 +4,7 @@
 //! commits is found again by looking at the cluster; so a crash needs no path of its own. Nothing is sent without a
 //! committed intent and a lease that outlives the request.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -31,7 +31,7 @@ use crate::{
     settings::limits::millis,
 };
 
-/// What became of a turn. Moments are those of the engine's clock.
+/// What became of a turn. Moments are those of the store's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// There is more to do now, under the same lease.
@@ -54,7 +54,18 @@ pub struct Executor {
     pub(super) timer: Arc<dyn Timer>,
     /// The epoch under which we gave a workflow back ourselves: the claim after it is none that recovers anything.
     given_back: Arc<Mutex<HashMap<WorkflowId, i64>>>,
+    /// Ticks at which it was made.
+    began: Millis,
 }
+
+/// How long after a start a cluster that was not read yet holds a workflow up without costing it any of its tries: a
+/// connection takes a moment, and what was under way must not end because of that.
+const STARTING: Millis = 30_000;
+/// Between two looks whether it was read.
+const UNREAD: Millis = 250;
+/// Workflows given back that are remembered. What ends in other hands is never asked for again; a claim too many that
+/// counts as a recovery does no harm, because the next orderly pause forgets it.
+const GIVEN_BACK: usize = 4_096;
 
 impl std::fmt::Debug for Executor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -107,12 +118,13 @@ impl Executor {
     /// An executor of this coordinator's workflows. `owner` names it in leases: unique among all that share the store, and
     /// another one after each start.
     pub fn new(coordinator: &Coordinator, owner: impl Into<String>, timer: Arc<dyn Timer>) -> Self {
-        Self { inner: coordinator.inner(), owner: owner.into(), timer, given_back: Arc::default() }
+        let began = timer.ticks();
+        Self { inner: coordinator.inner(), owner: owner.into(), timer, given_back: Arc::default(), began }
     }
 
-    /// Now, by the engine's clock.
-    pub(super) fn now(&self) -> Millis {
-        self.inner.now()
+    /// Now, by the time of the store that the workflow is in.
+    pub(super) fn now(&self, held: &Held) -> Millis {
+        held.time(self.timer.ticks())
     }
 
     fn timing(&self) -> &crate::settings::Timing {
@@ -131,8 +143,8 @@ impl Executor {
         let before = lease.epoch.saturating_sub(1);
         // The very first claim recovers nothing either.
         let is_counted = before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
-        let time = self.inner.store.time().await.ok();
-        let ahead = time.map(|time| time.saturating_sub(self.timer.ticks()));
+        let time = self.inner.store.time().await.unwrap_or_else(|_| self.inner.now());
+        let ahead = time.saturating_sub(self.timer.ticks());
         Ok(Some(Held::new(lease, self.trusted(began), is_counted, ahead)))
     }
 
@@ -163,18 +175,26 @@ impl Executor {
         }
         let lease = held.lease();
         match self.inner.store.commit(&lease.workflow, Some(lease), &[Write::Yield]).await {
-            Ok(()) => {
-                self.given_back.lock().insert(lease.workflow.clone(), lease.epoch);
-            }
+            Ok(()) => self.gave_back(held),
             Err(error) => {
                 tracing::warn!(workflow.id = %lease.workflow, %error, "a lease was not given back; it ends by itself");
             }
         }
     }
 
+    fn gave_back(&self, held: &Held) {
+        let mut given_back = self.given_back.lock();
+        if given_back.len() >= GIVEN_BACK {
+            given_back.clear();
+        }
+        given_back.insert(held.lease().workflow.clone(), held.lease().epoch);
+    }
+
     /// Whether a request that is sent now ends while the lease may still be trusted; renews it when it would not.
     pub(super) async fn may_send(&self, held: &Held) -> bool {
-        let needed = millis(self.timing().request.saturating_add(Duration::from_secs(1)));
+        let request = self.timing().request;
+        // A fifth more: between this look and the request's first byte there is a commit.
+        let needed = millis(request.saturating_add(request / 5));
         if held.trust_left(self.timer.ticks()) >= needed {
             return true;
         }
@@ -220,6 +240,9 @@ impl Executor {
                 return self.park(&mut work, Some("poison"), why).await;
             }
         }
+        if self.is_starting(work.workflow().phase) {
+            return Ok(Turn::Hold(self.now(held).saturating_add(UNREAD)));
+        }
         let turn = match work.workflow().phase {
             Phase::Planning => self.planning(&mut work).await,
             Phase::AwaitingApproval => self.awaiting(&mut work).await,
@@ -246,19 +269,27 @@ impl Executor {
         Ok(turn)
     }
 
+    /// Whether a workflow in this phase has to wait for the cluster to be reached after a start.
+    fn is_starting(&self, phase: Phase) -> bool {
+        let asks_the_cluster = matches!(
+            phase,
+            Phase::Planning | Phase::Queued | Phase::Running | Phase::Verifying | Phase::RollingBack
+        );
+        asks_the_cluster
+            && self.timer.ticks().saturating_sub(self.began) < STARTING
+            && self.inner.cluster_uid().is_none()
+    }
+
     /// Commits an event, and takes what it says over into the record.
     pub(super) async fn commit(&self, work: &mut Work<'_>, event: Event) -> Result<(), Stop> {
         let lease = work.held.lease();
         let context = self.context(work, &event).await?;
-        let mut writes = record::commit(&work.record, event, &context)?;
-        if let Some(time) = work.held.store_time(self.timer.ticks()) {
-            record::shift_wake(&mut writes, time.saturating_sub(context.at));
-        }
+        let writes = record::commit(&work.record, event, &context)?;
         self.inner.store.commit(&lease.workflow, Some(lease), &writes).await?;
         let before = work.workflow().phase;
         record::apply(&mut work.record, &writes);
         if writes.last() == Some(&Write::Yield) && !work.workflow().phase.is_terminal() {
-            self.given_back.lock().insert(lease.workflow.clone(), lease.epoch);
+            self.gave_back(work.held);
         }
         self.inner.note();
         let phase = work.workflow().phase;
@@ -298,7 +329,7 @@ impl Executor {
         let settings = &self.inner.settings;
         let epoch = Some(work.held.lease().epoch);
         let mut context =
-            Context { at: self.now(), settings, epoch, cooldown: None, incident_is_closed: false };
+            Context { at: self.now(work.held), settings, epoch, cooldown: None, incident_is_closed: false };
         if event.may_change_the_incident() {
             let incident = self.inner.store.incident(&workflow.incident).await?;
             context.incident_is_closed = incident.is_none_or(|incident| incident.status.is_closed());

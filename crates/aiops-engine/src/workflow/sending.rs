@@ -15,6 +15,7 @@ use crate::{
     guard,
     model::{
         Millis,
+        method::DeployMethod,
         phase::Direction,
         workflow::{Attempt, Outcome, StepRecord},
     },
@@ -50,6 +51,15 @@ impl Executor {
             self.commit(work, Event::Seen { step: at, found: Found::Indeterminate, why }).await?;
             return Ok(Turn::Again);
         }
+        if work.held.lease().is_restored() {
+            let why = format!(
+                "the record is from a backup, and {} does not show step {}: whether it was taken since, and then undone or \
+                 overwritten, cannot be told; look at it, and resolve the workflow",
+                step.action.target(),
+                at.order
+            );
+            return self.park(work, Some("restored"), why).await;
+        }
         if let Some(why) = self.is_over(work, at) {
             return self.give_up(work, at, why).await;
         }
@@ -58,6 +68,8 @@ impl Executor {
                 .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
                 .await;
         };
+        // Before the guard is asked: a switch that is thrown while this waits counts.
+        acting.turn().await;
         if let Some(why) = self.unread_cluster() {
             return self.pause(work, at, SOON, why).await;
         }
@@ -71,7 +83,7 @@ impl Executor {
         if !self.may_send(work.held).await {
             return Ok(Turn::Lost);
         }
-        let time = self.inner.store.time().await?;
+        let time = self.now(work.held);
         let spends = self.spends(work, at, step, time);
         let event = Event::Intended {
             step: at,
@@ -109,7 +121,7 @@ impl Executor {
         if u32::try_from(counted).unwrap_or(u32::MAX) >= most {
             return Some(format!("{counted} attempts came to nothing"));
         }
-        if self.now() >= work.workflow().deadline {
+        if self.now(work.held) >= work.workflow().deadline {
             return Some("its time is over".to_owned());
         }
         let is_cancelled = work.workflow().cancel_requested && at.direction == Direction::Do;
@@ -128,16 +140,10 @@ impl Executor {
         let actions = [&step.action];
         let plan = workflow.plan.as_ref();
         let figures = self.inner.step_figures(&actions, plan).await?;
-        let question = guard::Question {
-            caller: &workflow.requested_by,
-            problem: &workflow.problem,
-            actions: &actions,
-            method: plan.map_or(crate::model::method::DeployMethod::Unknown, |plan| plan.deployed.method),
-            is_multi_layer: plan.is_some_and(|plan| plan.layers.len() > 1),
-            is_explicit: true,
-            now: self.now(),
-            figures: &figures,
-        };
+        let method = plan.map_or(DeployMethod::Unknown, |plan| plan.deployed.method);
+        let traits = (method, plan.is_some_and(|plan| plan.layers.len() > 1));
+        let (caller, problem) = (&workflow.requested_by, &workflow.problem);
+        let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         let settings = &self.inner.settings;
         let said = match at.direction {
             Direction::Do => guard::may_step(settings, &question, object),

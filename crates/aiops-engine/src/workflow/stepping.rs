@@ -9,7 +9,7 @@ use super::{
     runner::{Executor, Stop, Turn, Work},
 };
 use crate::{
-    deeds::{self, Observation, Ready},
+    deeds::{self, Observation, Ready, Sight},
     error::PortError,
     model::{
         Millis,
@@ -35,6 +35,8 @@ impl Executor {
             StepState::Pending | StepState::Intent => self.take(work, at, &step).await,
             StepState::Applied => self.settle(work, at, &step).await,
             StepState::Verified | StepState::Skipped => self.checkpoint(work, at).await,
+            // It had no effect because it was stopped: that is no failure of the step.
+            StepState::Failed if work.workflow().cancel_requested => self.cancelled(work).await,
             StepState::Failed if is_required(work, at.order) => {
                 let result = step.result.as_deref().unwrap_or("it was refused");
                 self.unwind(work, format!("step {} ({}) failed: {result}", at.order, step.action.name()))
@@ -108,6 +110,9 @@ impl Executor {
                 self.found(work, at, Found::Applied, why).await
             }
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
+            Observation::Refused { why } | Observation::Conflict { why } if is_gone(step, &seen) => {
+                self.give_up_as(work, at, Found::Gone, why).await
+            }
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
             Observation::Wait { why } => self.pause(work, at, SOON, why).await,
             Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
@@ -133,7 +138,7 @@ impl Executor {
             None => return self.pause(work, at, SOON, format!("the cluster cannot be read: {why}")).await,
             Some(attempt) => attempt.observed_at,
         };
-        let now = self.now();
+        let now = self.now(work.held);
         let longest = millis(self.inner.settings.timing.observe);
         match since {
             Some(since) if now >= since.saturating_add(longest) => {
@@ -159,7 +164,7 @@ impl Executor {
         by: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
-        let (now, deadline) = (self.now(), work.workflow().deadline);
+        let (now, deadline) = (self.now(work.held), work.workflow().deadline);
         if now >= deadline {
             return self.give_up(work, at, format!("its time is over: {why}")).await;
         }
@@ -167,16 +172,40 @@ impl Executor {
         self.wait(work, until, Some(why)).await
     }
 
-    /// The step fails, unless a request of it may still be on its way: no API server works on a request for longer than a
-    /// minute (its `--request-timeout` is 60 s), so after that a look decides.
+    /// The step fails, unless a request of it may still be on its way: it arrives within its own time, and no API server
+    /// works on a request for longer than a minute (its `--request-timeout` is 60 s), so after that a look decides.
     pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
+        self.give_up_as(work, at, Found::Failed, why).await
+    }
+
+    async fn give_up_as(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        found: Found,
+        why: String,
+    ) -> Result<Turn, Stop> {
         let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
-        let decided = last.map(|at| at.saturating_add(millis(self.inner.settings.timing.observe)));
-        if let Some(until) = decided.filter(|until| *until > self.now()) {
+        let timing = &self.inner.settings.timing;
+        let longest = millis(timing.request.saturating_add(timing.observe));
+        let decided = last.map(|at| at.saturating_add(longest));
+        if let Some(until) = decided.filter(|until| *until > self.now(work.held)) {
             let why = format!("{why}; waits until no request of it can still arrive");
             return self.wait(work, until, Some(why)).await;
         }
-        self.found(work, at, Found::Failed, why).await
+        self.found(work, at, found, why).await
+    }
+}
+
+/// Whether the object that a step is about is not there any more, or another one of its name is.
+fn is_gone(step: &StepRecord, seen: &[Sight]) -> bool {
+    let Some(wanted) = step.action.target().uid.as_deref() else { return false };
+    match seen.first() {
+        Some(Sight::Absent) => true,
+        Some(Sight::Object(object)) => {
+            object.pointer("/metadata/uid").and_then(serde_json::Value::as_str) != Some(wanted)
+        }
+        _ => false,
     }
 }
 

@@ -22,7 +22,7 @@ impl Executor {
     /// What to do about a turn that could not go on.
     pub(super) async fn stopped(&self, held: &Held, stop: Stop) -> Turn {
         let id = &held.lease().workflow;
-        let later = |by: Millis| Turn::Hold(self.now().saturating_add(by));
+        let later = |by: Millis| Turn::Hold(self.now(held).saturating_add(by));
         match stop {
             Stop::Store(StoreError::Fenced) => {
                 held.lose();
@@ -57,7 +57,7 @@ impl Executor {
 
     /// A state that cannot be is shown to a person, not repaired.
     async fn park_broken(&self, held: &Held, illegal: &Illegal) -> Turn {
-        let later = Turn::Hold(self.now().saturating_add(STORE_STOPPED));
+        let later = Turn::Hold(self.now(held).saturating_add(STORE_STOPPED));
         let Ok(Some(record)) = self.inner.store.workflow(&held.lease().workflow).await else { return later };
         if record.workflow.phase.is_terminal() {
             return Turn::Done;
@@ -69,7 +69,7 @@ impl Executor {
 
     /// Counts a turn that panicked; one that keeps doing so is parked.
     pub(super) async fn panicked(&self, held: &Held, what: &str) -> Turn {
-        let later = Turn::Hold(self.now().saturating_add(STORE_STOPPED));
+        let later = Turn::Hold(self.now(held).saturating_add(STORE_STOPPED));
         tracing::error!(workflow.id = %held.lease().workflow, panic = what, "a turn panicked");
         let Ok(Some(record)) = self.inner.store.workflow(&held.lease().workflow).await else { return later };
         if record.workflow.phase.is_terminal() {

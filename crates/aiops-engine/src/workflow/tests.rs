@@ -8,6 +8,7 @@ mod dying;
 mod looping;
 mod requests;
 mod stories;
+mod times;
 mod triggers;
 mod undoing;
 mod world;

@@ -47,11 +47,11 @@ impl Executor {
         };
         let seen = match seen {
             Ok(seen) => seen,
-            Err(why) if self.now() >= work.workflow().deadline => {
+            Err(why) if self.now(work.held) >= work.workflow().deadline => {
                 return self.park(work, Some("indeterminate"), why).await;
             }
             Err(why) => {
-                let until = self.now().saturating_add(SOON).min(work.workflow().deadline);
+                let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
                 return self.wait(work, until, Some(why)).await;
             }
         };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::{
     checks::{self, Judged},
+    held::Held,
     planning::chain,
     record::{self, Event, StepAt},
     runner::{Executor, Stop, Turn, Work},
@@ -15,6 +16,7 @@ use crate::{
     deeds,
     model::{
         Millis,
+        action::Action,
         phase::{Direction, StepState, Verdict},
         plan::{Checkpoint, Plan},
         workflow::{CheckRecord, StepRecord},
@@ -65,14 +67,20 @@ impl Executor {
         match verdict {
             Verdict::Passed => self.after_step(work, at, Some(evidence)).await,
             Verdict::Failed => self.unwind(work, format!("{} did not help: {evidence}", what())).await,
-            Verdict::Unknown | Verdict::Pending if self.now() >= deadline => {
+            Verdict::Unknown | Verdict::Pending if self.now(work.held) >= deadline => {
                 self.unwind(work, format!("{} was not seen to help in time: {evidence}", what())).await
             }
             Verdict::Unknown | Verdict::Pending => self.look_again(work, since, deadline, evidence).await,
         }
     }
 
-    /// Looks again: soon at first, then at the pace of what takes minutes.
+    /// Now, and after how long to look again at what began then: soon at first, then at the pace of what takes minutes.
+    fn pace(&self, held: &Held, since: Millis) -> (Millis, Millis) {
+        let now = self.now(held);
+        let longest = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
+        (now, (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, longest))
+    }
+
     async fn look_again(
         &self,
         work: &mut Work<'_>,
@@ -80,9 +88,7 @@ impl Executor {
         deadline: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
-        let now = self.now();
-        let pace = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by).min(deadline.max(now.saturating_add(1)));
         if by < SHORT {
             return Ok(Turn::Hold(until));
@@ -115,7 +121,7 @@ impl Executor {
         }
         let settled =
             (Verdict::Passed, evidence.clone().unwrap_or_else(|| "nothing had to be done".to_owned()));
-        let made = self.make(&plan, &due, &settled).await;
+        let made = self.make(work.held, &plan, &due, &settled).await;
         let since = applied_at(work, at, &step);
         match worst(&due, &made) {
             None => {
@@ -124,7 +130,7 @@ impl Executor {
             }
             Some((why, longest)) => {
                 let deadline = since.saturating_add(longest);
-                if self.now() < deadline {
+                if self.now(work.held) < deadline {
                     return self.wait_with(work, since, made, why).await;
                 }
                 let why = format!("what has to hold after step {} does not: {why}", at.order);
@@ -141,9 +147,7 @@ impl Executor {
         checks: Vec<CheckRecord>,
         why: String,
     ) -> Result<Turn, Stop> {
-        let now = self.now();
-        let pace = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by);
         if by < SHORT {
             return Ok(Turn::Hold(until));
@@ -153,7 +157,13 @@ impl Executor {
     }
 
     /// Makes the checks of these checkpoints, each name once.
-    async fn make(&self, plan: &Plan, due: &[&Checkpoint], settled: &Judged) -> Vec<CheckRecord> {
+    async fn make(
+        &self,
+        held: &Held,
+        plan: &Plan,
+        due: &[&Checkpoint],
+        settled: &Judged,
+    ) -> Vec<CheckRecord> {
         let mut made: Vec<CheckRecord> = Vec::new();
         let cluster = self.inner.engine.cluster("checking a checkpoint");
         for checkpoint in due {
@@ -166,19 +176,26 @@ impl Executor {
                     Ok(cluster) => checks::check(*cluster, name, plan, settled).await,
                     Err(error) => (Verdict::Unknown, chain(error)),
                 };
-                made.push(self.checked(checkpoint.after_step, name, verdict, evidence));
+                made.push(self.checked(held, checkpoint.after_step, name, verdict, evidence));
             }
         }
         made
     }
 
-    fn checked(&self, after_order: u32, name: &str, verdict: Verdict, evidence: String) -> CheckRecord {
+    fn checked(
+        &self,
+        held: &Held,
+        after_order: u32,
+        name: &str,
+        verdict: Verdict,
+        evidence: String,
+    ) -> CheckRecord {
         CheckRecord {
             after_order,
             name: name.to_owned(),
             verdict,
             evidence: Some(evidence),
-            at: Some(self.now()),
+            at: Some(self.now(held)),
         }
     }
 
@@ -196,7 +213,7 @@ impl Executor {
         let mut settled = (Verdict::Passed, "nothing had to be done".to_owned());
         for step in steps {
             let (verdict, evidence) = self.settled(&step).await;
-            made.push(self.checked(step.order, "settled", verdict, evidence.clone()));
+            made.push(self.checked(work.held, step.order, "settled", verdict, evidence.clone()));
             if verdict != Verdict::Passed && settled.0 != Verdict::Failed {
                 settled = (verdict, evidence);
             } else if settled.0 == Verdict::Passed {
@@ -209,7 +226,7 @@ impl Executor {
             return Ok(self.next(work));
         }
         let due: Vec<&Checkpoint> = plan.checkpoints.iter().filter(|c| c.after_step >= last).collect();
-        let checked = self.make(&plan, &due, &settled).await;
+        let checked = self.make(work.held, &plan, &due, &settled).await;
         let problem = match settled.0 {
             Verdict::Passed => worst(&due, &checked).map(|(why, _)| why),
             Verdict::Pending | Verdict::Failed | Verdict::Unknown => Some(settled.1),
@@ -223,14 +240,14 @@ impl Executor {
 
     /// Everything holds: it has to do so for a while.
     async fn steady(&self, work: &mut Work<'_>, last: u32, mut made: Vec<CheckRecord>) -> Result<Turn, Stop> {
-        let now = self.now();
+        let now = self.now(work.held);
         let longest = millis(self.inner.settings.timing.steady);
         let begun = work.record.checks.iter().find(|c| c.name == STEADY && c.verdict == Verdict::Pending);
         let since = begun.and_then(|check| check.at);
         let until = since.unwrap_or(now).saturating_add(longest);
         if now >= until {
             let why = format!("everything held for {} s", now.saturating_sub(since.unwrap_or(now)) / 1_000);
-            made.push(self.checked(last, STEADY, Verdict::Passed, why));
+            made.push(self.checked(work.held, last, STEADY, Verdict::Passed, why));
             self.commit(work, Event::Passed { checks: made }).await?;
             return Ok(self.next(work));
         }
@@ -241,7 +258,7 @@ impl Executor {
             self.commit(work, Event::Waits { until: next, why: None, checks: Vec::new() }).await?;
             return Ok(Turn::WakeAt(next));
         }
-        made.push(self.checked(last, STEADY, Verdict::Pending, "everything holds".to_owned()));
+        made.push(self.checked(work.held, last, STEADY, Verdict::Pending, "everything holds".to_owned()));
         let why = Some("everything holds; it has to do so for a while".to_owned());
         self.commit(work, Event::Waits { until: next, why, checks: made }).await?;
         Ok(Turn::WakeAt(next))
@@ -256,19 +273,16 @@ impl Executor {
         why: String,
     ) -> Result<Turn, Stop> {
         let deadline = work.workflow().deadline;
-        if self.now() >= deadline {
+        if self.now(work.held) >= deadline {
             let why = format!("the target was not seen healthy in time: {why}");
             self.commit(work, Event::Unwound { why, checks: made }).await?;
             return Ok(self.next(work));
         }
         if work.record.checks.iter().any(|c| c.name == STEADY && c.verdict == Verdict::Pending) {
-            made.push(self.checked(last, STEADY, Verdict::Unknown, why.clone()));
+            made.push(self.checked(work.held, last, STEADY, Verdict::Unknown, why.clone()));
         }
-        let timing = &self.inner.settings.timing;
-        let began = deadline.saturating_sub(millis(timing.verify));
-        let now = self.now();
-        let pace = millis(timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(began) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) =
+            self.pace(work.held, deadline.saturating_sub(millis(self.inner.settings.timing.verify)));
         let until = now.saturating_add(by).min(deadline);
         let is_reset = made.last().is_some_and(|check| check.name == STEADY);
         if by < SHORT && !is_reset {
@@ -313,10 +327,16 @@ fn applied_at(work: &Work<'_>, at: StepAt, step: &StepRecord) -> Millis {
 }
 
 /// The steps whose effect is to be seen at the end: on each object the last one, for it may have overwritten the others.
+/// One for which nothing had to be done is among them where its object tells without a marker: that it wants what it
+/// should does not say that it is well.
 fn lasting(steps: &[StepRecord]) -> Vec<StepRecord> {
     let mut last: BTreeMap<String, &StepRecord> = BTreeMap::new();
     for step in steps {
-        let is_done = matches!(step.state, StepState::Applied | StepState::Verified);
+        let is_done = match step.state {
+            StepState::Applied | StepState::Verified => true,
+            StepState::Skipped => tells_without_marker(&step.action),
+            StepState::Pending | StepState::Intent | StepState::Failed | StepState::Indeterminate => false,
+        };
         if step.direction == Direction::Do && is_done {
             let held = last.entry(step.action.target().key()).or_insert(step);
             if held.order < step.order {
@@ -327,4 +347,15 @@ fn lasting(steps: &[StepRecord]) -> Vec<StepRecord> {
     let mut steps: Vec<StepRecord> = last.into_values().cloned().collect();
     steps.sort_by_key(|step| step.order);
     steps
+}
+
+const fn tells_without_marker(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::ScaleWorkload { .. }
+            | Action::RollbackWorkload { .. }
+            | Action::SetResources { .. }
+            | Action::CordonNode { .. }
+            | Action::UncordonNode { .. }
+    )
 }

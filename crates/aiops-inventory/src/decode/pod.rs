@@ -1,6 +1,6 @@
 //! Pods, and the containers of anything that has a pod template.
 //!
-//! Of environment, arguments and volumes nothing is read but the names of claims.
+//! Of environment, arguments and volumes nothing is read but the names of claims and whether there is scratch space.
 
 use std::{cmp::max, sync::Arc};
 
@@ -32,7 +32,9 @@ slim! {
         name "name": Text<'a>,
         persistent_volume_claim "persistentVolumeClaim": Option<ClaimJson<'a>>,
         ephemeral "ephemeral": Present,
+        empty_dir "emptyDir": Option<EmptyDirJson<'a>>,
     }
+    EmptyDirJson<'a> { medium "medium": Text<'a> }
     ClaimJson<'a> { claim_name "claimName": Text<'a> }
     ContainerJson<'a> {
         name "name": Text<'a>,
@@ -122,6 +124,11 @@ impl Keep<'_> {
             priority_class: self.name(&spec.priority_class_name),
             service_account: self.name(&spec.service_account_name),
             claims: self.claims(&meta.key.name, &spec.volumes),
+            has_scratch: spec
+                .volumes
+                .iter()
+                .filter_map(|volume| volume.empty_dir.as_ref())
+                .any(|dir| &*dir.medium != "Memory"),
             is_mirror: !json.metadata.annotations.mirror.is_empty(),
             requests: self.shared.resources.share(requests),
             limits: self.shared.resources.share(limits),

@@ -36,6 +36,8 @@ pub struct PodRow {
     pub claims: Arc<[Name]>,
     /// It is a static (mirror) pod of a kubelet.
     pub is_mirror: bool,
+    /// It has an emptyDir that is not memory: what that holds is lost with the pod.
+    pub has_scratch: bool,
     /// What the scheduler counts: max(sum of containers + sidecars, init containers) + overhead.
     pub requests: Arc<Resources>,
     /// Sum over the containers that run together; a resource that one of them leaves unlimited is `None`.

@@ -131,10 +131,11 @@ async fn the_store_tells_the_rest() {
     };
     world.inner().store.set_control(&control, &entry, None).await.unwrap();
     let restart = Action::RestartWorkload { target };
-    let figures = world.inner().figures(&problem, &[&restart], None, None).await.unwrap();
+    let figures = world.inner().figures(&problem, &[&restart], None).await.unwrap();
     assert_eq!(figures.kill_switch, crate::guard::KillSwitch::Pause);
     assert!(figures.kill_switch_why.contains("ann") && figures.kill_switch_why.contains("freeze"));
     assert_eq!((figures.cluster.as_deref(), figures.plan_cluster), (Some("cluster-1"), None));
     assert_eq!((figures.cooldown, figures.outcomes.len(), figures.active.len()), (None, 0, 0));
+    assert_eq!(world.inner().active().await.unwrap(), []);
     assert!(figures.facts.contains_key(&problem.target.key()));
 }

@@ -27,17 +27,10 @@ impl Inner {
         let (problem, order) = self.problem(trigger)?;
         let method = self.method_of(&problem);
         let actions: Vec<&Action> = order.action.iter().collect();
-        let figures = self.figures(&problem, &actions, None, None).await?;
-        let question = guard::Question {
-            caller,
-            problem: &problem,
-            actions: &actions,
-            method,
-            is_multi_layer: !order.resources.is_empty(),
-            is_explicit: true,
-            now: self.now(),
-            figures: &figures,
-        };
+        let mut figures = self.figures(&problem, &actions, None).await?;
+        figures.active = self.active().await?;
+        let traits = (method, !order.resources.is_empty());
+        let question = guard::Question::of_order(caller, &problem, &actions, traits, &figures);
         let ruling = guard::rule(&self.settings, &question);
         let mut rules = ruling.rules;
         rules.extend(guard::waits(&self.settings.limits, &question));
@@ -75,17 +68,11 @@ impl Inner {
             Some(plan) => plan.steps.iter().map(|step| &step.action).collect(),
             None => workflow.order.action.iter().collect(),
         };
-        let figures = self.figures(&workflow.problem, &actions, plan, Some(id)).await?;
-        let question = guard::Question {
-            caller: &workflow.requested_by,
-            problem: &workflow.problem,
-            actions: &actions,
-            method: plan.map_or_else(|| self.method_of(&workflow.problem), |plan| plan.deployed.method),
-            is_multi_layer: plan.is_some_and(|plan| plan.layers.len() > 1),
-            is_explicit: true,
-            now: self.now(),
-            figures: &figures,
-        };
+        let figures = self.figures(&workflow.problem, &actions, plan).await?;
+        let method = plan.map_or_else(|| self.method_of(&workflow.problem), |plan| plan.deployed.method);
+        let traits = (method, plan.is_some_and(|plan| plan.layers.len() > 1));
+        let (caller, problem) = (&workflow.requested_by, &workflow.problem);
+        let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         let ruling = guard::rule(&self.settings, &question);
         let mut rules = vec![own];
         rules.extend(ruling.rules);

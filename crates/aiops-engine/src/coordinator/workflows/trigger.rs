@@ -53,11 +53,11 @@ impl Inner {
         if let Some(answer) = self.repeated(&what, idempotency.as_ref(), &order).await? {
             return Ok(answer);
         }
-        let (ruling, figures) = self.ruling(caller, &problem, &order, method).await?;
+        let ruling = self.ruling(caller, &problem, &order, method).await?;
         if ruling.approval == Approval::Deny {
             // What acts on it already is told, whatever would be said to a new one.
-            let same = figures
-                .active
+            let active = self.active().await?;
+            let same = active
                 .iter()
                 .find(|active| active.target.key() == problem.target.key() && active.issue == problem.issue);
             return match same {
@@ -65,29 +65,36 @@ impl Inner {
                 None => Err(Error::refused(what, ruling.rule, ruling.why)),
             };
         }
+        let foreseen = match (ruling.approval, order.action.is_some() || !order.resources.is_empty()) {
+            (Approval::Auto, false) => guard::foresee(&self.settings, &problem, method),
+            (Approval::Auto, true) => guard::Foreseen::Acts,
+            (Approval::Approve | Approval::TwoPerson | Approval::Deny, _) => guard::Foreseen::Waits,
+        };
         let id = WorkflowId::of(&self.ids.unique());
         let report = self.report(caller, &trigger, &problem).await?;
-        let mut acceptance = self.acceptance(caller, id.clone(), &problem, order, report, idempotency);
-        // Due at once, by the time by which it is claimed.
-        acceptance.workflow.wake_at =
-            self.store.time().await.map_err(|error| Error::from_store(&what, error))?;
+        // All of a workflow's moments are the store's, by which it is claimed.
+        let now = self.store.time().await.map_err(|error| Error::from_store(&what, error))?;
+        let acceptance = self.acceptance(caller, (id.clone(), now), &problem, order, report, idempotency);
         let taken = self.store.accept(&acceptance).await;
         match taken.map_err(|error| Error::from_store(&what, error))? {
             Taken::New { incident } => {
                 self.touch();
                 let multi = layers_of(&acceptance.workflow);
-                let is_auto = ruling.approval == Approval::Auto;
                 Ok(Triggered {
                     workflow_id: Some(id.to_string()),
                     incident_id: Some(incident.to_string()),
-                    status: if is_auto { "in_progress" } else { "pending" }.to_owned(),
+                    status: match foreseen {
+                        guard::Foreseen::Acts | guard::Foreseen::MayWait => "in_progress",
+                        guard::Foreseen::Waits => "pending",
+                    }
+                    .to_owned(),
                     phase: Phase::Planning,
                     deployment_method: method.as_str().to_owned(),
                     estimated_duration: crate::coordinator::rules::duration(self.settings.timing.verify),
                     deduplicated: false,
                     dry_run: false,
                     plan: None,
-                    message: next(id.as_str(), is_auto),
+                    message: next(id.as_str(), foreseen),
                     simulated: self.settings.is_simulated,
                     estimated_steps: multi.as_ref().map(|(_, steps)| *steps),
                     affected_layers: multi.map(|(layers, _)| layers).unwrap_or_default(),
@@ -168,21 +175,12 @@ impl Inner {
         problem: &Problem,
         order: &Order,
         method: DeployMethod,
-    ) -> Result<(guard::Ruling, guard::Figures), Error> {
+    ) -> Result<guard::Ruling, Error> {
         let actions: Vec<&Action> = order.action.iter().collect();
-        let figures = self.figures(problem, &actions, None, None).await?;
-        let question = guard::Question {
-            caller,
-            problem,
-            actions: &actions,
-            method,
-            is_multi_layer: !order.resources.is_empty(),
-            is_explicit: true,
-            now: self.now(),
-            figures: &figures,
-        };
-        let ruling = guard::rule(&self.settings, &question);
-        Ok((ruling, figures))
+        let figures = self.figures(problem, &actions, None).await?;
+        let traits = (method, !order.resources.is_empty());
+        let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
+        Ok(guard::rule(&self.settings, &question))
     }
 
     /// How the target is deployed, as far as memory tells.
@@ -265,13 +263,12 @@ impl Inner {
     fn acceptance(
         &self,
         caller: &Caller,
-        id: WorkflowId,
+        (id, now): (WorkflowId, Millis),
         problem: &Problem,
         order: Order,
         report: Report,
         idempotency: Option<Idempotency>,
     ) -> Acceptance {
-        let now: Millis = self.now();
         let audit = vec![Entry {
             at: now,
             actor: caller.name.clone(),
@@ -363,14 +360,18 @@ fn contradiction(what: &str, id: &WorkflowId) -> Error {
     conflict(what, why, id)
 }
 
-fn next(id: &str, is_auto: bool) -> String {
-    if is_auto {
-        format!("accepted; {id} is planned, proven and executed: get-workflow shows it")
-    } else {
-        format!(
-            "accepted; {id} is planned and proven, then somebody has to approve it: get-workflow shows the plan"
-        )
-    }
+fn next(id: &str, foreseen: guard::Foreseen) -> String {
+    let then = match foreseen {
+        guard::Foreseen::Acts => "planned, proven and executed: get-workflow shows it",
+        guard::Foreseen::MayWait => {
+            "planned and proven, then executed, or, where its plan needs one, waits for somebody's approval: get-workflow \
+             shows which"
+        }
+        guard::Foreseen::Waits => {
+            "planned and proven, then somebody has to approve it: get-workflow shows the plan"
+        }
+    };
+    format!("accepted; {id} is {then}")
 }
 
 /// Layers and steps of a multi-layer order, before it is planned; `None` for one about one object.

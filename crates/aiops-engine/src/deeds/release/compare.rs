@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     super::{Sight, object::escaped, template},
@@ -58,17 +58,25 @@ fn compare(place: (String, String), from: &Value, to: &Value, live: &Value, fiel
     if from == to || (is_empty(from) && is_empty(to)) {
         return;
     }
-    match (from, to, live) {
-        (Value::Object(old), Value::Object(new), Value::Object(is)) => {
-            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-            for name in names {
-                let of =
-                    |members: &serde_json::Map<String, Value>| members.get(name).cloned().unwrap_or_default();
-                let dot = if place.1.is_empty() { "" } else { "." };
-                let inner = (format!("{}/{}", place.0, escaped(name)), format!("{}{dot}{name}", place.1));
-                compare(inner, &of(old), &of(new), &of(is), fields);
-            }
+    let none = Map::new();
+    // The marker stands among the annotations, so that map is there by the time a field of it is written.
+    let is = match live {
+        Value::Null if place.0 == ANNOTATIONS => Some(&none),
+        live => live.as_object(),
+    };
+    if let (Some(old), Some(new), Some(is)) =
+        (members(from, &place.0, &none), members(to, &place.0, &none), is)
+    {
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let of = |members: &Map<String, Value>| members.get(name).cloned().unwrap_or_default();
+            let dot = if place.1.is_empty() { "" } else { "." };
+            let inner = (format!("{}/{}", place.0, escaped(name)), format!("{}{dot}{name}", place.1));
+            compare(inner, &of(old), &of(new), &of(is), fields);
         }
+        return;
+    }
+    match (from, to, live) {
         (Value::Array(old), Value::Array(new), Value::Array(is))
             if is_aligned(old, new) && is_aligned(old, is) =>
         {
@@ -82,6 +90,23 @@ fn compare(place: (String, String), from: &Value, to: &Value, live: &Value, fiel
             let (pointer, path) = place;
             fields.push(Field { path, pointer, from: from.clone(), to: to.clone(), live: live.clone() });
         }
+    }
+}
+
+const ANNOTATIONS: &str = "/metadata/annotations";
+
+/// The members of an object. Labels and annotations are many writers' (Helm marks what it owns there, controllers keep
+/// books in them): a manifest that has none says nothing of the others', so it has no members instead of no map.
+fn members<'a>(
+    said: &'a Value,
+    pointer: &str,
+    none: &'a Map<String, Value>,
+) -> Option<&'a Map<String, Value>> {
+    let is_shared = pointer.ends_with("/metadata/labels") || pointer.ends_with(ANNOTATIONS);
+    match said {
+        Value::Object(members) => Some(members),
+        Value::Null if is_shared => Some(none),
+        _ => None,
     }
 }
 
@@ -155,6 +180,11 @@ impl Field {
     fn is_as(&self, said: &Value) -> bool {
         let is_quantity = self.path.split(['.', '[']).any(|part| QUANTITIES.contains(&part));
         covers(&self.live, said, is_quantity)
+    }
+
+    /// It is one of the object's annotations, where the marker is too.
+    pub(super) fn is_annotation(&self) -> bool {
+        self.pointer.starts_with(ANNOTATIONS)
     }
 
     /// The operation that makes it as the earlier revision says.

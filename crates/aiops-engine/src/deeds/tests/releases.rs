@@ -214,3 +214,64 @@ fn a_release_is_recorded_once_and_the_record_is_finished_when_it_was_cut_off() {
         assert_eq!(verify(&action, KEY, &[Sight::Object(secret(6, status))]).0, verdict);
     }
 }
+
+/// Helm marks what it owns with labels and annotations that no manifest has.
+#[test]
+fn what_others_wrote_among_labels_and_annotations_stays_when_a_revision_has_none() {
+    let bare =
+        || json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"a": "1"}});
+    let mut dressed = bare();
+    dressed["metadata"]["labels"] = json!({"tier": "gold"});
+    dressed["metadata"]["annotations"] = json!({"example.com/owner": "ann"});
+    let live = |said: &Value, others: bool| {
+        let mut object = said.clone();
+        object["metadata"]["namespace"] = json!("shop");
+        object["metadata"]["uid"] = json!("u-1");
+        object["metadata"]["resourceVersion"] = json!("7");
+        if others {
+            object["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("Helm");
+            object["metadata"]["annotations"]["meta.helm.sh/release-name"] = json!("web");
+        }
+        object
+    };
+    let target = Target::known("ConfigMap", "shop", "web").with_uid("u-1");
+    let action = Action::RevertManifest { target, release: release() };
+    for (from, to) in [(dressed.clone(), bare()), (bare(), dressed)] {
+        for others in [true, false] {
+            let mut world = World::of(live(&from, others));
+            let before = world.object().clone();
+            let sent = ready(observe(&action, KEY, "wf-1", &seen(&world, &from, &to)));
+            world.take(&sent.mutation).unwrap();
+            let mut now = world.object().clone();
+            assert_eq!(now["metadata"]["annotations"][EFFECT], KEY);
+            now["metadata"]["annotations"].as_object_mut().unwrap().remove(EFFECT);
+            now["metadata"]["resourceVersion"] = json!("7");
+            let bare_maps = |object: Value| {
+                let mut object = object;
+                if let Some(metadata) = object["metadata"].as_object_mut() {
+                    // As the API server keeps it: no map that is empty.
+                    metadata.retain(|_, value| value.as_object().is_none_or(|map| !map.is_empty()));
+                }
+                object
+            };
+            assert_eq!(bare_maps(now), live(&to, others), "from {from} to {to}");
+            let step = StepRecord {
+                order: 0,
+                direction: Direction::Do,
+                action: action.clone(),
+                state: StepState::Applied,
+                effect_key: KEY.to_owned(),
+                pre_image: Some(sent.pre_image),
+                post_image: Some(sent.post_image),
+                result: None,
+                started_at: None,
+                finished_at: None,
+            };
+            let back = ready(observe_undo(&step, BACK, "wf-1", &seen(&world, &from, &to)));
+            world.take(&back.mutation).unwrap();
+            let mut after = world.object().clone();
+            after["metadata"]["resourceVersion"] = json!("7");
+            assert_eq!(bare_maps(after), before, "from {from} to {to}");
+        }
+    }
+}

@@ -150,6 +150,11 @@ async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
         by_hand.edit(plural, "db", |set| set["spec"]["updateStrategy"] = json!({"type": "OnDelete"}));
         misfits(by_hand, kind, "db", ROLLBACK, "OnDelete").await;
     }
+    let held = set("StatefulSet", "statefulsets");
+    held.edit("statefulsets", "db", |set| {
+        set["spec"]["updateStrategy"] = json!({"type": "RollingUpdate", "rollingUpdate": {"partition": 9}});
+    });
+    misfits(held, "StatefulSet", "db", ROLLBACK, "partition").await;
 }
 
 #[tokio::test]

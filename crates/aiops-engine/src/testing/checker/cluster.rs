@@ -71,6 +71,22 @@ fn ails(action: &Action, scene: &Scene) -> Option<String> {
             let phase = text(application, "/status/operationState/phase");
             (phase != "Succeeded").then(|| format!("the operation of {key} is {phase}"))
         }
+        Action::RecordRelease { release, .. } => {
+            let Some(secret) = object else { return missing() };
+            // A later rollback or upgrade may have superseded it: then no revision before that is deployed either.
+            let status = |secret: &Value| text(secret, "/metadata/labels/status").to_owned();
+            let older = scene.iter().find(|(other, secret)| {
+                other.kind == "Secret"
+                    && other.namespace == release.namespace
+                    && text(secret, "/metadata/labels/name") == release.name
+                    && text(secret, "/metadata/labels/version").parse().is_ok_and(|v: i64| v <= release.from)
+                    && status(secret) == "deployed"
+            });
+            let is_recorded = matches!(status(secret).as_str(), "deployed" | "superseded");
+            (!is_recorded || older.is_some()).then(|| {
+                format!("{key} is {}, and deployed as well is {:?}", status(secret), older.map(|(k, _)| k))
+            })
+        }
         _ => match (key.kind.as_str(), object) {
             ("Deployment" | "StatefulSet" | "DaemonSet", Some(workload)) => unhealthy(&key, workload, scene),
             ("Deployment" | "StatefulSet" | "DaemonSet", None) => missing(),
@@ -109,6 +125,9 @@ fn unhealthy(key: &Key, workload: &Value, scene: &Scene) -> Option<String> {
 
 /// The fields that we write, as they are.
 fn fields(object: &Value) -> Value {
+    if let Some(data) = object.get("data") {
+        return data.clone();
+    }
     let mut fields = object.get("spec").cloned().unwrap_or(Value::Null);
     // A node's taints are its controller's; `false` and absent are one to a node.
     take(&mut fields, "/taints");
@@ -158,7 +177,9 @@ fn restored(history: &History, id: &str, scene: &Scene, findings: &mut Findings)
 /// Whether a write changed more than annotations.
 fn spec_differs(entry: &Entry) -> bool {
     match (&entry.before, &entry.after) {
-        (Some(before), Some(after)) => before.get("spec") != after.get("spec"),
+        (Some(before), Some(after)) => {
+            before.get("spec") != after.get("spec") || before.get("data") != after.get("data")
+        }
         _ => true,
     }
 }

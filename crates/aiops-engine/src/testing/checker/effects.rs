@@ -1,19 +1,17 @@
 //! Effects: one for each marker, each with its intent kept before, each on exactly what the intent named.
 //!
-//! I3, I4, I5, I6, I9, I11 and I13, from the model's journal against the replayed store.
+//! I3, I4, I5, I6, I9 and I11, from the model's journal against the replayed store.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest as _, Sha256};
-
 use super::{
-    Findings, History,
+    Findings, History, is_over,
     replay::{Direction2, Intent, Replay, Told},
 };
 use crate::{
-    model::phase::{Phase, StepState},
+    model::{phase::StepState, workflow::Outcome},
     ports::acting::Verb,
-    testing::model::{Entry, OURSELVES},
+    testing::model::{Entry, Key, OURSELVES},
 };
 
 pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings) {
@@ -23,23 +21,36 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
         entry.actor == OURSELVES && entry.is_effect() && (entry.changed || !takes_away)
     };
     let effects: Vec<&Entry> = history.journal.iter().filter(is_effect).collect();
+    // By marker and object: the record of a release alone writes more than one, each of them once.
+    let mut by_object: BTreeMap<(&str, &Key), Vec<u64>> = BTreeMap::new();
     let mut by_key: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for effect in &effects {
-        by_key.entry(&effect.effect_key).or_default().push(effect);
+        by_object.entry((&effect.effect_key, &effect.key)).or_default().push(effect.order);
+        if is_main(effect, replay) {
+            by_key.entry(&effect.effect_key).or_default().push(effect);
+        }
         one(effect, replay, findings);
     }
-    for (key, effects) in &by_key {
-        findings.unless(effects.len() <= 1, "I3", || {
-            let at: Vec<u64> = effects.iter().map(|effect| effect.order).collect();
-            format!("{key} had {} effects, at {at:?}", effects.len())
-        });
+    for ((key, object), at) in &by_object {
+        findings
+            .unless(at.len() <= 1, "I3", || format!("{key} had {} effects on {object}, at {at:?}", at.len()));
     }
     superseded(&effects, replay, findings);
-    budgets(history, replay, findings);
-    for (id, told) in &replay.told {
-        steps(id.as_str(), told, &by_key, findings);
+    if history.limits.keeps_counts() {
+        budgets(history, replay, findings);
+        windows(history, &effects, findings);
     }
-    audit(history, replay, findings);
+    for (id, told) in &replay.told {
+        steps(id.as_str(), (told, &history.alive), &by_key, findings);
+    }
+}
+
+/// Whether an effect is on the object that its step is about; only the record of a Helm release has others: the revisions
+/// that are superseded.
+fn is_main(effect: &Entry, replay: &Replay) -> bool {
+    let intent = replay.intents.iter().find(|intent| intent.key == effect.effect_key);
+    let is_revision = effect.key.kind == "Secret" && effect.key.name.starts_with("sh.helm.release.v1.");
+    intent.is_none_or(|intent| intent.target == effect.key || !is_revision)
 }
 
 /// The intents of an effect's marker that were kept before it.
@@ -69,7 +80,13 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
             // A pod is pinned by its uid alone; whatever else happened to it, it is that pod.
             && (version_fits || (effect.verb == Verb::Evict && effect.wants_version.is_none()))
     });
-    findings.unless(is_named || effect.verb == Verb::Create, "I4", || {
+    // What is superseded is pinned by what was read of it just before, which no intent names.
+    let is_pinned = effect.wants_uid.is_some()
+        && effect.wants_uid == effect.uid
+        && effect.wants_version.is_some()
+        && effect.wants_version == effect.version;
+    let is_main = is_main(effect, replay);
+    findings.unless(is_named || effect.verb == Verb::Create || (!is_main && is_pinned), "I4", || {
         format!(
             "{key} changed {} with uid {:?} and version {:?} as demanded, {:?} and {:?} as found; recorded was {}",
             effect.key, effect.wants_uid, effect.wants_version, effect.uid, effect.version, last.attempt.intent
@@ -84,12 +101,14 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
     findings.unless(may_be || last.at - last.mode_since <= 1_000, "I11", || {
         format!("{key} was intended while the kill switch was at {}", last.mode)
     });
+    let is_closed = last.breaker.0 != "open" || last.at - last.breaker.1 <= 1_000;
+    findings.unless(is_closed, "I11", || format!("{key} was intended while the breaker was open"));
     findings.unless(!effect.key.namespace.starts_with("kube-"), "I11", || format!("{key} acted in kube-*"));
     // I6: the object says whose effect it is.
     let is_forward = !key.ends_with("/undo");
     let is_marked = effect.after.as_ref().is_some_and(|after| after.to_string().contains(key.as_str()));
     let leaves_a_mark = matches!(effect.verb, Verb::MergePatch | Verb::JsonPatch | Verb::Create);
-    findings.unless(!is_forward || !leaves_a_mark || is_marked, "I6", || {
+    findings.unless(!is_forward || !leaves_a_mark || is_marked || !is_main, "I6", || {
         format!("{key} left no marker on {}", effect.key)
     });
 }
@@ -127,8 +146,13 @@ fn budgets(history: &History, replay: &Replay, findings: &mut Findings) {
     // However often a step is tried, it has one effect at most.
     let mut buckets: BTreeMap<(i64, &str), BTreeSet<&str>> = BTreeMap::new();
     for intent in &replay.intents {
-        // The bucket is of the clock that the intent was dated by, which may be wrong: budgets rest on it.
-        let bucket = intent.attempt.intent_at.div_euclid(history.limits.window);
+        // Buckets are of the store's time as it was read just before: no longer ago than a lease lasts.
+        let read = intent.attempt.intent.get("storeTime").and_then(serde_json::Value::as_i64);
+        let read = read.unwrap_or_default();
+        findings.unless((0..=history.limits.lease).contains(&(intent.at - read)), "I9", || {
+            format!("{} was counted at {read} and intended at {}", intent.key, intent.at)
+        });
+        let bucket = read.div_euclid(history.limits.window);
         buckets.entry((bucket, "")).or_default().insert(&intent.key);
         if !intent.namespace.is_empty() {
             buckets.entry((bucket, &intent.namespace)).or_default().insert(&intent.key);
@@ -147,8 +171,35 @@ fn budgets(history: &History, replay: &Replay, findings: &mut Findings) {
     }
 }
 
+/// I9, from the journal alone: two buckets lie in any window of a bucket's length, so no window holds more than both may.
+fn windows(history: &History, effects: &[&Entry], findings: &mut Findings) {
+    let limits = &history.limits;
+    for first in effects {
+        let from = first.at.as_millisecond();
+        let within = |e: &&&Entry| (from..from + limits.window).contains(&e.at.as_millisecond());
+        let keys = |of: &dyn Fn(&Entry) -> bool| {
+            let keys: BTreeSet<&str> =
+                effects.iter().filter(within).filter(|e| of(e)).map(|e| e.effect_key.as_str()).collect();
+            keys.len()
+        };
+        let (all, near) = (keys(&|_| true), keys(&|e| e.key.namespace == first.key.namespace));
+        findings.unless(all <= 2 * limits.mutations_per_cluster, "I9", || {
+            format!("{all} effects within a window from {from}")
+        });
+        let is_near = first.key.namespace.is_empty() || near <= 2 * limits.mutations_per_namespace;
+        findings.unless(is_near, "I9", || {
+            format!("{near} effects in {} within a window from {from}", first.key.namespace)
+        });
+    }
+}
+
 /// I6: states of steps say what happened.
-fn steps(id: &str, told: &Told, by_key: &BTreeMap<&str, Vec<&Entry>>, findings: &mut Findings) {
+fn steps(
+    id: &str,
+    (told, alive): (&Told, &BTreeSet<String>),
+    by_key: &BTreeMap<&str, Vec<&Entry>>,
+    findings: &mut Findings,
+) {
     for ((order, direction), step) in &told.steps {
         let effects = by_key.get(step.effect_key.as_str()).map_or(0, Vec::len);
         let place = format!("step {order} ({direction:?}) of {id}");
@@ -162,72 +213,33 @@ fn steps(id: &str, told: &Told, by_key: &BTreeMap<&str, Vec<&Entry>>, findings: 
                 });
             }
             StepState::Failed | StepState::Skipped | StepState::Pending => {
-                findings.unless(effects == 0, "I6", || {
+                // Somebody took the object away, and with it what a request of which nobody knew did to it: then no attempt
+                // may be said to have had no effect.
+                let is_gone = by_key.get(step.effect_key.as_str()).into_iter().flatten().all(|effect| {
+                    let is_patch = matches!(effect.verb, Verb::MergePatch | Verb::JsonPatch);
+                    is_patch && effect.uid.as_ref().is_some_and(|uid| !alive.contains(uid))
+                });
+                let mut of_step = told.attempts.iter().filter(|((o, d, _), _)| (o, d) == (order, direction));
+                let is_open = of_step.any(|(_, attempt)| attempt.outcome == Some(Outcome::Indeterminate));
+                let is_moot = step.state == StepState::Failed && is_gone && is_open;
+                findings.unless(effects == 0 || is_moot, "I6", || {
                     format!("{place} is {} and had {effects} effects", step.state.as_str())
                 });
             }
             StepState::Intent => {
-                let is_over = told.workflow.as_ref().is_some_and(|w| w.phase.is_terminal());
+                let is_over = told.workflow.as_ref().is_some_and(|w| is_over(w.phase));
                 findings
                     .unless(!is_over, "I6", || format!("{place} is undecided though the workflow is over"));
             }
             StepState::Indeterminate => {}
         }
     }
-    let is_over = told.workflow.as_ref().is_some_and(|w| w.phase.is_terminal());
+    let is_over = told.workflow.as_ref().is_some_and(|w| is_over(w.phase));
     for ((order, direction, number), attempt) in &told.attempts {
         findings.unless(!is_over || attempt.outcome.is_some(), "I6", || {
             format!(
                 "attempt {number} of step {order} ({direction:?}) of {id} has no outcome though it is over"
             )
         });
-    }
-}
-
-/// I13: every chain follows, and has a line for each intent, effect and decision.
-fn audit(history: &History, replay: &Replay, findings: &mut Findings) {
-    for (chain, lines) in &history.chains {
-        let mut before = String::new();
-        for (place, line) in (1_i64..).zip(lines) {
-            let entry = &line.entry;
-            let written = serde_json::json!({
-                "action": entry.action, "actor": entry.actor, "at": entry.at, "body": entry.body, "chain": chain,
-                "object": entry.object, "seq": place, "via": entry.via.as_str(),
-            });
-            let digest = Sha256::digest(format!("{before}{written}").as_bytes());
-            let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            findings.unless(
-                line.seq == place && line.prev_hash == before && line.hash == hash,
-                "I13",
-                || format!("line {place} of {chain} does not follow"),
-            );
-            before.clone_from(&line.hash);
-        }
-    }
-    for (id, told) in &replay.told {
-        let kept: Vec<String> = history
-            .chains
-            .get(id.as_str())
-            .into_iter()
-            .flatten()
-            .map(|line| line.entry.action.clone())
-            .collect();
-        findings.unless(kept == told.lines, "I13", || {
-            format!("the chain of {id} does not hold the lines that were written, in their order")
-        });
-        let lines = |word: &str| told.lines.iter().filter(|line| *line == word).count();
-        let intents = replay.intents.iter().filter(|intent| intent.workflow == *id).count();
-        findings.unless(lines("intent") == intents, "I13", || {
-            format!("{intents} intents of {id} and {} lines of them", lines("intent"))
-        });
-        let moves = told.phases.windows(2).count();
-        findings.unless(lines("phase") == moves, "I13", || {
-            format!("{moves} phases of {id} and {} lines of them", lines("phase"))
-        });
-        let is_over =
-            told.workflow.as_ref().is_some_and(|w| w.phase != Phase::NeedsOperator && w.phase.is_terminal());
-        let decided = lines("approved") + lines("denied");
-        let asked = usize::from(told.approved.is_some());
-        findings.unless(!is_over || decided >= asked, "I13", || format!("a decision on {id} has no line"));
     }
 }

@@ -5,23 +5,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Findings, History,
+    Findings, History, is_over,
     replay::{Replay, shown},
 };
 use crate::{
-    model::{ids::WorkflowId, phase::Phase},
+    model::{ids::WorkflowId, incident::IncidentStatus, phase::Phase},
     ports::store::Taken,
     testing::sim::{notes::What, store::CANARY},
 };
 
+/// When faults have stopped, everything is over after this long at most: approvals wait for an hour, workflows for half an
+/// hour, their way back and full budgets for some more, and clocks were wrong by an hour.
+const LONGEST: i64 = 6 * 3_600_000;
+
 pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings) {
     let kept: BTreeMap<&WorkflowId, Phase> =
         history.records.iter().map(|record| (&record.workflow.id, record.workflow.phase)).collect();
-    triggers(history, &kept, findings);
+    triggers(history, replay, &kept, findings);
+    incidents(history, findings);
+    let lasted = history.ended_at - history.calm_since;
+    findings.unless(lasted <= LONGEST, "I2", || {
+        format!("{} s after the last fault something still went on", lasted / 1_000)
+    });
     for record in &history.records {
         let workflow = &record.workflow;
         let (id, phase) = (&workflow.id, workflow.phase);
-        let is_over = phase.is_terminal() || phase == Phase::NeedsOperator;
+        let is_over = is_over(phase) || phase == Phase::NeedsOperator;
         findings.unless(is_over, "I2", || {
             format!(
                 "{id} is {phase} {} s after the last fault, due in {} s: {:?}",
@@ -43,7 +52,7 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
     // I8, at rest.
     for (key, holder) in &history.locks {
         let phase = kept.get(holder);
-        findings.unless(phase.is_some_and(|phase| !phase.is_terminal()), "I8", || {
+        findings.unless(phase.is_some_and(|phase| !is_over(*phase)), "I8", || {
             format!("{holder}, which is over, holds the lock of {key}")
         });
     }
@@ -53,7 +62,12 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
     secrets(history, findings);
 }
 
-fn triggers(history: &History, kept: &BTreeMap<&WorkflowId, Phase>, findings: &mut Findings) {
+fn triggers(
+    history: &History,
+    replay: &Replay,
+    kept: &BTreeMap<&WorkflowId, Phase>,
+    findings: &mut Findings,
+) {
     let mut accepted = BTreeSet::new();
     let mut by_key: BTreeMap<&str, &WorkflowId> = BTreeMap::new();
     for note in &history.notes {
@@ -62,7 +76,10 @@ fn triggers(history: &History, kept: &BTreeMap<&WorkflowId, Phase>, findings: &m
                 accepted.insert(&acceptance.workflow.id);
             }
             What::Acknowledged { workflow, key } => {
-                findings.unless(kept.contains_key(workflow), "I1", || {
+                let ended = replay.told.get(workflow).and_then(|told| told.ended_at);
+                let is_old = ended.is_some_and(|at| history.ended_at - at >= history.limits.retention)
+                    && history.chains.contains_key(workflow.as_str());
+                findings.unless(kept.contains_key(workflow) || is_old, "I1", || {
                     format!("{workflow} was acknowledged and is not kept")
                 });
                 if let Some(key) = key {
@@ -77,6 +94,49 @@ fn triggers(history: &History, kept: &BTreeMap<&WorkflowId, Phase>, findings: &m
     }
     for id in kept.keys() {
         findings.unless(accepted.contains(id), "I1", || format!("{id} is kept and nobody triggered it"));
+    }
+}
+
+/// I1 and I8 of incidents: what was reported is kept until it is old, one is open for each fingerprint, and none says
+/// that somebody is at work on it when nobody is.
+fn incidents(history: &History, findings: &mut Findings) {
+    let kept: BTreeSet<_> = history.incidents.iter().map(|incident| &incident.id).collect();
+    let mut reported = 0_u64;
+    for note in &history.notes {
+        match &note.what {
+            What::Reported { reports, done } => {
+                for (report, done) in reports.iter().zip(done) {
+                    reported += u64::try_from(report.incident.occurrences).unwrap_or_default();
+                    let is_old = history.ended_at - note.at >= history.limits.retention;
+                    findings.unless(kept.contains(&done.id) || is_old, "I1", || {
+                        format!("incident {} was reported and is not kept", done.id)
+                    });
+                }
+            }
+            What::Heard { alerts } => {
+                findings.unless(*alerts <= reported, "I1", || {
+                    format!("{alerts} alerts were acknowledged, and {reported} had been reported")
+                });
+            }
+            _ => {}
+        }
+    }
+    let mut open = BTreeSet::new();
+    for incident in &history.incidents {
+        let is_closed = matches!(
+            incident.status,
+            IncidentStatus::Resolved | IncidentStatus::Remediated | IncidentStatus::Cancelled
+        );
+        let trouble = (&incident.cluster, incident.target.key(), &incident.issue);
+        findings.unless(is_closed || open.insert(trouble), "I8", || {
+            format!(
+                "{} is one of two open incidents of {} on {}",
+                incident.id, incident.issue, incident.target
+            )
+        });
+        findings.unless(incident.status != IncidentStatus::Remediating, "I8", || {
+            format!("{} is being remediated, and no workflow acts any more", incident.id)
+        });
     }
 }
 

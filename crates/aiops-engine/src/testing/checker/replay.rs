@@ -2,20 +2,26 @@
 //!
 //! I8, I12 and the lease part of I5 are judged on the way, because they are about what may follow what.
 
+mod held;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Findings, History};
+use super::{Bounds, Findings, History, is_over};
 use crate::{
     model::{
         Millis,
         ids::WorkflowId,
         phase::{Direction, Phase, StepState},
+        plan::Approval,
         workflow::{ApprovalState, Attempt, StepRecord, Workflow},
     },
-    ports::store::{Lease, Taken, Write},
-    testing::sim::notes::{Scene, What},
+    ports::store::{Entry, Lease, Taken, Write},
+    testing::{
+        model::Key,
+        sim::notes::{Scene, What},
+    },
 };
 
 /// An intent, from the commit that kept it.
@@ -30,8 +36,12 @@ pub(crate) struct Intent {
     /// The control mode and the workflow as they were.
     pub(crate) mode: String,
     pub(crate) mode_since: Millis,
+    /// The breaker's mode, and since when.
+    pub(crate) breaker: (String, Millis),
     pub(crate) is_dry: bool,
     pub(crate) is_approved: bool,
+    /// The object of the step.
+    pub(crate) target: Key,
 }
 
 impl Intent {
@@ -50,13 +60,19 @@ pub(crate) struct Told {
     pub(crate) owner: Option<String>,
     pub(crate) steps: BTreeMap<(u32, Direction2), StepRecord>,
     pub(crate) attempts: BTreeMap<(u32, Direction2, u32), Attempt>,
-    /// The digest for which an approval was asked, and the one that was approved.
+    /// Until when its lease lasts; it was given back, or never taken, at 0.
+    pub(crate) leased_until: Millis,
+    /// The digest for which an approval was asked, the one that was approved, and by whom.
     pub(crate) asked: Option<String>,
     pub(crate) approved: Option<String>,
-    /// Words of the lines of its audit chain, in order.
-    pub(crate) lines: Vec<String>,
+    pub(crate) approved_by: Option<String>,
+    /// The lines of its audit chain, in order.
+    pub(crate) lines: Vec<Entry>,
     /// When it ended, and how the cluster stood.
     pub(crate) end: Option<(Phase, Option<Scene>)>,
+    pub(crate) ended_at: Option<Millis>,
+    /// When it began to act.
+    pub(crate) began_at: Option<Millis>,
     /// Phases, in order.
     pub(crate) phases: Vec<Phase>,
 }
@@ -86,6 +102,7 @@ pub(crate) struct Replay {
     slots: BTreeSet<(String, WorkflowId)>,
     mode: String,
     mode_since: Millis,
+    breaker: (String, Millis),
 }
 
 /// Which phases may follow which; every phase may stay.
@@ -120,7 +137,8 @@ fn step_follows(from: StepState, to: StepState) -> bool {
 
 impl Replay {
     pub(crate) fn of(history: &History, findings: &mut Findings) -> Self {
-        let mut replay = Self { mode: "run".to_owned(), ..Self::default() };
+        let breaker = ("closed".to_owned(), 0);
+        let mut replay = Self { mode: "run".to_owned(), breaker, ..Self::default() };
         for note in &history.notes {
             match &note.what {
                 What::Accepted { acceptance, taken: Taken::New { .. } } => {
@@ -128,30 +146,43 @@ impl Replay {
                     let told = replay.told.entry(id.clone()).or_default();
                     told.workflow = Some(acceptance.workflow.clone());
                     told.phases.push(acceptance.workflow.phase);
-                    told.lines.extend(acceptance.audit.iter().map(|entry| entry.action.clone()));
+                    told.lines.extend(acceptance.audit.iter().cloned());
                     if let Some(lock) = &acceptance.lock {
                         replay.lock(id, lock, findings);
                     }
                     replay.one_active(findings, id);
                 }
-                What::Accepted { .. } | What::Acknowledged { .. } => {}
-                What::Claimed { lease } => replay.claimed(lease, findings),
+                What::Accepted { .. }
+                | What::Acknowledged { .. }
+                | What::Reported { .. }
+                | What::Heard { .. } => {}
+                What::Claimed { lease, ttl } => replay.claimed(lease, note.at + ttl, findings),
+                What::Renewed { lease, ttl } => {
+                    let told = replay.told.entry(lease.workflow.clone()).or_default();
+                    told.leased_until = note.at + ttl;
+                }
+                What::Sent { workflow, key } => {
+                    replay.sent(workflow, key, (&note.actor, note.at), &history.limits, findings);
+                }
                 What::Controlled { control } if control.name == "kill_switch" => {
                     replay.mode.clone_from(&control.mode);
                     replay.mode_since = note.at;
                 }
+                What::Controlled { control } if control.name == "breaker" => {
+                    replay.breaker = (control.mode.clone(), note.at);
+                }
                 What::Controlled { .. } => {}
                 What::Committed { workflow, fence, writes, scene } => {
-                    replay.fence(workflow, fence.as_ref(), &note.actor, writes, findings);
+                    replay.fence(workflow, fence.as_ref(), (&note.actor, note.at), writes, findings);
                     for write in writes {
                         replay.write(history, workflow, write, (note.order, note.at), findings);
                     }
                     if let Some(told) = replay.told.get_mut(workflow)
-                        && let Some(phase) =
-                            told.workflow.as_ref().map(|w| w.phase).filter(|p| p.is_terminal())
+                        && let Some(phase) = told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
                         && told.end.is_none()
                     {
                         told.end = Some((phase, scene.clone()));
+                        told.ended_at = Some(note.at);
                     }
                     replay.nothing_held_by_the_dead(workflow, findings);
                     replay.one_active(findings, workflow);
@@ -162,30 +193,59 @@ impl Replay {
         replay
     }
 
-    fn claimed(&mut self, lease: &Lease, findings: &mut Findings) {
+    fn claimed(&mut self, lease: &Lease, until: Millis, findings: &mut Findings) {
         let told = self.told.entry(lease.workflow.clone()).or_default();
         findings.unless(lease.epoch > told.epoch, "I12", || {
             format!("{} was claimed under epoch {} after {}", lease.workflow, lease.epoch, told.epoch)
         });
         told.epoch = lease.epoch;
         told.owner = Some(lease.owner.clone());
+        told.leased_until = until;
+    }
+
+    /// I5: a request is sent only by who holds the workflow, under a lease that outlives it.
+    fn sent(
+        &self,
+        id: &str,
+        key: &str,
+        (actor, at): (&str, Millis),
+        limits: &Bounds,
+        findings: &mut Findings,
+    ) {
+        let Some((_, told)) = self.told.iter().find(|(known, _)| known.as_str() == id) else {
+            findings.add("I5", format!("{actor} sent {key} of a workflow that nobody knows"));
+            return;
+        };
+        findings.unless(told.owner.as_deref() == Some(actor), "I5", || {
+            format!("{actor} sent {key}, and {:?} holds the workflow", told.owner)
+        });
+        let left = told.leased_until - at;
+        findings.unless(left >= limits.lease_left, "I5", || {
+            format!("{actor} sent {key} with {left} ms of its lease left")
+        });
     }
 
     /// I5: what an executor writes it writes under the lease that was claimed last.
     fn fence(
-        &self,
+        &mut self,
         id: &WorkflowId,
         fence: Option<&Lease>,
-        actor: &str,
+        (actor, at): (&str, Millis),
         writes: &[Write],
         findings: &mut Findings,
     ) {
-        let Some(told) = self.told.get(id) else { return };
+        let Some(told) = self.told.get_mut(id) else { return };
         let is_executors = writes.iter().any(|write| matches!(write, Write::Step(_) | Write::Attempt(_)));
         match fence {
             Some(fence) => {
                 let is_holder = fence.epoch == told.epoch && Some(&fence.owner) == told.owner.as_ref();
                 findings.unless(is_holder, "I5", || format!("{actor} wrote {id} under {fence:?}"));
+                findings.unless(at < told.leased_until, "I5", || {
+                    format!("{actor} wrote {id} {} ms after its lease had ended", at - told.leased_until)
+                });
+                if writes.contains(&Write::Yield) {
+                    told.leased_until = 0;
+                }
             }
             None => {
                 let is_door = !actor.starts_with("executor");
@@ -221,6 +281,7 @@ impl Replay {
             _ => {}
         }
         let (mode, mode_since) = (self.mode.clone(), self.mode_since);
+        let breaker = self.breaker.clone();
         let told = self.told.entry(id.clone()).or_default();
         match write {
             Write::Workflow(new) => {
@@ -236,6 +297,9 @@ impl Replay {
                         "I11",
                         || format!("the plan of {id} was changed after it was made"),
                     );
+                }
+                if new.phase == Phase::Running && told.began_at.is_none() {
+                    told.began_at = Some(at);
                 }
                 if told.phases.last() != Some(&new.phase) {
                     told.phases.push(new.phase);
@@ -263,21 +327,24 @@ impl Replay {
             Write::Attempt(new) => {
                 let place = (new.order, new.direction.into(), new.number);
                 let is_new = told.attempts.insert(place, (**new).clone()).is_none();
-                findings.unless(new.number <= history.limits.attempts, "I9", || {
-                    format!("step {} of {id} had {} attempts", new.order, new.number)
-                });
                 if !is_new {
                     return;
                 }
+                let of_step =
+                    told.attempts.values().filter(|a| (a.order, a.direction) == (new.order, new.direction));
+                let counted = of_step.filter(|attempt| attempt.http_status != Some(429)).count();
+                findings.unless(counted <= usize::try_from(history.limits.attempts).unwrap(), "I9", || {
+                    format!("step {} of {id} had {counted} attempts", new.order)
+                });
                 findings.unless(new.epoch == told.epoch, "I12", || {
                     format!("an attempt of {id} names epoch {} under epoch {}", new.epoch, told.epoch)
                 });
                 let step = told.steps.get(&(new.order, new.direction.into()));
                 let workflow = told.workflow.as_ref();
-                let needs = workflow
-                    .and_then(|w| w.plan.as_ref())
-                    .is_some_and(|plan| plan.approval != crate::model::plan::Approval::Auto);
+                let asks = workflow.and_then(|w| w.plan.as_ref()).map(|plan| plan.approval);
                 let digest = workflow.and_then(|w| w.digest.clone());
+                let is_approved = told.approved.is_some() && told.approved == digest && told.asked == digest;
+                let is_second = told.approved_by.as_ref() != workflow.map(|w| &w.requested_by.name);
                 self.intents.push(Intent {
                     order,
                     at,
@@ -287,9 +354,15 @@ impl Replay {
                     attempt: (**new).clone(),
                     mode,
                     mode_since,
+                    breaker,
                     is_dry: workflow.is_some_and(|w| w.dry_run),
-                    is_approved: !needs
-                        || (told.approved.is_some() && told.approved == digest && told.asked == digest),
+                    is_approved: match asks {
+                        Some(Approval::Auto) => true,
+                        Some(Approval::Approve) => is_approved,
+                        Some(Approval::TwoPerson) => is_approved && is_second,
+                        Some(Approval::Deny) | None => false,
+                    },
+                    target: step.map_or_else(|| Key::new("", "", ""), |s| Key::of_target(s.action.target())),
                 });
             }
             Write::Approval(approval) => match approval.state {
@@ -298,80 +371,18 @@ impl Replay {
                     findings.unless(told.asked.as_ref() == Some(&approval.digest), "I11", || {
                         format!("{id}: another plan was approved than was asked about")
                     });
-                    findings.unless(at <= approval.expires_at, "I11", || {
+                    // Where clocks were wrong, by the one that dated the request too.
+                    let decided = approval.decided_at.filter(|_| history.has_jumps).unwrap_or(at);
+                    findings.unless(decided <= approval.expires_at, "I11", || {
                         format!("{id} was approved after the request had expired")
                     });
                     told.approved = Some(approval.digest.clone());
+                    told.approved_by.clone_from(&approval.decided_by);
                 }
                 ApprovalState::Denied | ApprovalState::Expired => {}
             },
-            Write::Audit(entry) => told.lines.push(entry.action.clone()),
+            Write::Audit(entry) => told.lines.push(entry.clone()),
             _ => {}
-        }
-    }
-
-    /// I8: what is over holds nothing; what is parked holds no place.
-    fn nothing_held_by_the_dead(&self, id: &WorkflowId, findings: &mut Findings) {
-        let Some(phase) = self.told.get(id).and_then(|told| told.workflow.as_ref()).map(|w| w.phase) else {
-            return;
-        };
-        if phase.is_terminal() {
-            let locks = self.locks.values().any(|holder| holder == id);
-            let slots = self.slots.iter().any(|(_, holder)| holder == id);
-            findings
-                .unless(!locks && !slots, "I8", || format!("{id} is {phase} and holds a lock or a place"));
-        } else if matches!(phase, Phase::Running | Phase::Verifying | Phase::RollingBack) {
-            let is_dry = self.told.get(id).and_then(|t| t.workflow.as_ref()).is_some_and(|w| w.dry_run);
-            let locks = self.locks.values().any(|holder| holder == id);
-            let slots = self.slots.iter().any(|(_, holder)| holder == id);
-            findings.unless(is_dry || (locks && slots), "I8", || {
-                format!("{id} is {phase} without a lock of its target or without a place")
-            });
-        } else if phase == Phase::NeedsOperator {
-            findings.unless(!self.slots.iter().any(|(_, holder)| holder == id), "I8", || {
-                format!("{id} is parked and holds a place")
-            });
-        }
-    }
-
-    /// I8: one active workflow for each trouble.
-    fn one_active(&self, findings: &mut Findings, id: &WorkflowId) {
-        let trouble = |w: &Workflow| (w.cluster.clone(), w.problem.target.key(), w.problem.issue.clone());
-        let Some(mine) = self.told.get(id).and_then(|told| told.workflow.as_ref()) else { return };
-        let is_active = |w: &Workflow| !w.phase.is_terminal() && !w.dry_run;
-        if !is_active(mine) {
-            return;
-        }
-        let other = self.told.iter().find(|(other, told)| {
-            *other != id
-                && told.workflow.as_ref().is_some_and(|w| is_active(w) && trouble(w) == trouble(mine))
-        });
-        if let Some((other, _)) = other {
-            findings.add("I8", format!("{id} and {other} are active for the same trouble"));
-        }
-    }
-
-    /// I9: no more act at once than may.
-    fn concurrency(&self, history: &History, findings: &mut Findings) {
-        let acting: Vec<&Workflow> = self
-            .told
-            .values()
-            .filter_map(|told| told.workflow.as_ref())
-            .filter(|w| {
-                matches!(w.phase, Phase::Running | Phase::Verifying | Phase::RollingBack) && !w.dry_run
-            })
-            .collect();
-        findings.unless(acting.len() <= history.limits.workflows_per_cluster, "I9", || {
-            format!("{} workflows act at once", acting.len())
-        });
-        let mut by: BTreeMap<&str, usize> = BTreeMap::new();
-        for workflow in acting.iter().filter(|w| !w.problem.target.namespace.is_empty()) {
-            *by.entry(&workflow.problem.target.namespace).or_default() += 1;
-        }
-        for (namespace, count) in by {
-            findings.unless(count <= history.limits.workflows_per_namespace, "I9", || {
-                format!("{count} workflows act at once in {namespace}")
-            });
         }
     }
 }

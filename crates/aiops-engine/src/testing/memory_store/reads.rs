@@ -13,7 +13,7 @@ use crate::{
         phase::Phase,
         workflow::Workflow,
     },
-    ports::store::{AuditLine, DueNotice, IncidentCounts, IncidentFilter, Rows, WorkflowFilter},
+    ports::store::{Active, AuditLine, DueNotice, IncidentCounts, IncidentFilter, Rows, WorkflowFilter},
 };
 
 /// How many ended workflows are told.
@@ -42,6 +42,19 @@ impl State {
             .collect();
         all.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         page(&all, filter.limit, filter.offset)
+    }
+
+    pub(super) fn active_ones(&self, limit: u32) -> Vec<Active> {
+        let all = self.workflows.values().map(|kept| &kept.workflow);
+        let mut all: Vec<&Workflow> = all.filter(|w| keeping::holds_fingerprint(w)).collect();
+        all.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+        let of = |workflow: &Workflow| Active {
+            id: workflow.id.clone(),
+            phase: workflow.phase,
+            target: workflow.problem.target.clone(),
+            issue: workflow.problem.issue.clone(),
+        };
+        all.into_iter().take(usize::try_from(limit).unwrap_or(usize::MAX)).map(of).collect()
     }
 
     fn passing(&self, filter: &IncidentFilter) -> impl Iterator<Item = &Incident> {

@@ -4,25 +4,26 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Model, OURSELVES, Refusal, json::take};
+use crate::model::action::Action;
 use crate::ports::acting::{Accepted, Acting, Announcement, Mutation, NotDone, NotDoneKind};
 
 #[async_trait]
 impl Acting for Model {
     async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
-        self.request(OURSELVES, mutation)
-            .map(|answer| {
-                let object = answer.object.map(|object| {
-                    let mut object = Value::clone(&object);
-                    if mutation.target.kind == "Secret" {
-                        take(&mut object, "/data");
-                        take(&mut object, "/stringData");
-                    }
-                    object
-                });
-                let audit_id = Some(format!("model-{}", answer.order));
-                Accepted { status: answer.status, audit_id, object, warnings: Vec::new() }
-            })
-            .map_err(NotDone::from)
+        let Action::RecordRelease { release, .. } = &mutation.action else { return self.answer(mutation) };
+        let mut answer = Accepted { status: 200, ..Accepted::default() };
+        for (place, part) in self.record_parts(mutation, release)?.iter().enumerate() {
+            match self.answer(part) {
+                Ok(accepted) if place == 0 => answer = accepted,
+                Ok(_) => {}
+                // Ours, from the time before: what is missing is done now.
+                Err(refused) if place == 0 && refused.kind == NotDoneKind::Conflict && self.is_ours(part) => {
+                }
+                Err(refused) if place == 0 || mutation.dry_run => return Err(refused),
+                Err(refused) => return Err(NotDone { kind: NotDoneKind::Unknown, ..refused }),
+            }
+        }
+        Ok(answer)
     }
 
     async fn announce(&self, note: &Announcement) {
@@ -45,6 +46,26 @@ impl Acting for Model {
                 }),
             );
         });
+    }
+}
+
+impl Model {
+    /// One request, answered as the port answers it.
+    pub(crate) fn answer(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
+        self.request(OURSELVES, mutation)
+            .map(|answer| {
+                let object = answer.object.map(|object| {
+                    let mut object = Value::clone(&object);
+                    if mutation.target.kind == "Secret" {
+                        take(&mut object, "/data");
+                        take(&mut object, "/stringData");
+                    }
+                    object
+                });
+                let audit_id = Some(format!("model-{}", answer.order));
+                Accepted { status: answer.status, audit_id, object, warnings: Vec::new() }
+            })
+            .map_err(NotDone::from)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{PortError, PortErrorKind},
-    ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage},
+    ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage, ReleaseRevision},
 };
 
 /// The object as a reader gets it: Secrets without what they hold.
@@ -73,7 +73,7 @@ fn passes_fields(object: &Value, selector: &str) -> Result<bool, PortError> {
 #[async_trait]
 impl Cluster for Model {
     async fn resources(&self) -> Result<Vec<ApiResource>, PortError> {
-        Ok(self.with(|world| world.kinds.clone()))
+        Ok(self.with(|world| world.kinds.to_vec()))
     }
 
     async fn get(
@@ -171,5 +171,17 @@ impl Cluster for Model {
         _namespace: Option<&str>,
     ) -> Result<bool, PortError> {
         Ok(self.with(|world| !world.denied.contains(&(verb.to_owned(), resource.to_owned()))))
+    }
+
+    async fn release(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: i64,
+    ) -> Result<ReleaseRevision, PortError> {
+        self.revision(namespace, name, revision).ok_or_else(|| {
+            let message = format!("revision {revision} of the release {namespace}/{name} not found");
+            PortError::new(PortErrorKind::NotFound, message)
+        })
     }
 }

@@ -6,13 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::{Admission, Key, Model, Refusal, build, json::*};
+use super::{Admission, Key, Model, Refusal, Symptom, Trouble, build, json::*};
 use crate::{
     SharedInventory,
-    model::{action::Action, target::Target},
+    model::{
+        action::{Action, Release},
+        target::Target,
+    },
     ports::{
-        Clock,
-        acting::{Mutation, NotDone, NotDoneKind, Verb},
+        Clock, Cluster,
+        acting::{Acting, Mutation, NotDone, NotDoneKind, Verb},
     },
 };
 
@@ -219,6 +222,77 @@ fn stateful_and_daemon_sets_replace_one_pod_after_another_and_keep_revisions() {
     assert_eq!(text(&set, "/status/currentRevision"), text(&set, "/status/updateRevision"));
     assert_eq!(number(&read(&model, &agent), "/status/updatedNumberScheduled"), 2);
     assert_eq!(model.objects("ControllerRevision").len(), 4);
+}
+
+#[test]
+fn an_ordered_stateful_set_keeps_a_pod_that_hangs_until_somebody_takes_it_away() {
+    let (model, clock) = cluster();
+    for (name, policy) in [("ordered", "OrderedReady"), ("parallel", "Parallel")] {
+        let mut set = build::stateful_set("shop", name, "registry.example/db:1", 2);
+        put(&mut set, "/spec/podManagementPolicy", policy);
+        model.put("kubectl", set);
+    }
+    pass(&model, &clock, 15);
+    let trouble = Trouble::Crash { code: 1 };
+    model.ail(Symptom { image: "registry.example/db:bad".to_owned(), command: None, trouble });
+    let image = |tag: &str| {
+        json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image",
+            "value": format!("registry.example/db:{tag}")}])
+    };
+    let updated =
+        |name: &str| number(&read(&model, &Key::new("StatefulSet", "shop", name)), "/status/updatedReplicas");
+    for tag in ["bad", "1"] {
+        for name in ["ordered", "parallel"] {
+            let key = Key::new("StatefulSet", "shop", name);
+            send(&model, &mutation(Verb::JsonPatch, &key, image(tag))).unwrap();
+        }
+        pass(&model, &clock, 30);
+    }
+    // The last pod crashes; the template is good again, and one keeps the pod all the same.
+    assert_eq!((updated("ordered"), updated("parallel")), (1, 2));
+    model.delete("kubectl", &Key::new("Pod", "shop", "ordered-1"));
+    pass(&model, &clock, 30);
+    assert_eq!(updated("ordered"), 2);
+}
+
+#[test]
+fn the_record_of_a_release_is_one_new_revision_and_what_was_deployed_superseded() {
+    let (model, _) = cluster();
+    let object =
+        |tag: &str| vec![build::deployment("shop", "web", &format!("registry.example/web:{tag}"), 1)];
+    model.put_release(("shop", "web"), 1, "superseded", object("1"));
+    model.put_release(("shop", "web"), 2, "deployed", object("2"));
+    let release = Release { name: "web".to_owned(), namespace: "shop".to_owned(), from: 2, to: 1 };
+    let key = Key::new("Secret", "shop", "sh.helm.release.v1.web.v3");
+    let body = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": key.name, "namespace": "shop",
+        "annotations": {"aiops.io/effect": "k"}}});
+    let target = Target::new("", "Secret", "shop", &key.name);
+    let action = Action::RecordRelease { target, release };
+    let record = Mutation {
+        uid: None,
+        resource_version: None,
+        effect_key: "k".to_owned(),
+        action,
+        ..mutation(Verb::Create, &key, body)
+    };
+    let perform =
+        |record: &Mutation| futures_util::FutureExt::now_or_never(Acting::perform(&model, record)).unwrap();
+    let statuses = || -> Vec<String> {
+        let all = model.objects("Secret").into_iter();
+        all.map(|(_, secret)| text(&secret, "/metadata/labels/status").to_owned()).collect()
+    };
+    perform(&Mutation { dry_run: true, ..record.clone() }).unwrap();
+    assert_eq!(statuses(), ["superseded", "deployed"]);
+    assert_eq!(perform(&record).unwrap().status, 201);
+    assert_eq!(statuses(), ["superseded", "superseded", "deployed"]);
+    // The same again finds its own, another one is refused.
+    assert_eq!(perform(&record).unwrap().status, 200);
+    let other = perform(&Mutation { effect_key: "other".to_owned(), ..record });
+    assert_eq!(other.unwrap_err().kind, NotDoneKind::Conflict);
+    let held = futures_util::FutureExt::now_or_never(Cluster::release(&model, "shop", "web", 3)).unwrap();
+    assert_eq!(held.unwrap().objects, object("1"));
+    let shown = read(&model, &key);
+    assert!(shown.get("data").is_some(), "the model keeps what a read does not show");
 }
 
 #[test]

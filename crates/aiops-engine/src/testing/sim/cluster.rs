@@ -10,12 +10,17 @@ use super::{
     defects::Defect,
     faults::{Call, Fate, Faults},
     hands::Hands,
+    notes::Notes,
 };
 use crate::{
     error::{PortError, PortErrorKind},
-    model::Millis,
+    model::{
+        Millis,
+        action::{Action, Release},
+        ids::WorkflowId,
+    },
     ports::{
-        ApiResource, Cluster, ListOptions, LogRequest, ObjectPage,
+        ApiResource, Cluster, ListOptions, LogRequest, ObjectPage, ReleaseRevision,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone, NotDoneKind, Verb},
     },
     testing::model::{
@@ -35,6 +40,7 @@ pub(crate) struct Reach {
     pub(crate) faults: Arc<Faults>,
     pub(crate) defect: Option<Defect>,
     pub(crate) under_way: UnderWay,
+    pub(crate) notes: Arc<Notes>,
 }
 
 impl std::fmt::Debug for Reach {
@@ -52,7 +58,7 @@ pub(crate) fn touch(model: &Model, key: &Key, order: u64) {
 
 impl Reach {
     async fn look(&self) -> Result<(), PortError> {
-        match self.faults.meet(Call::Look).await {
+        match self.faults.meet(Call::Look, &self.who, None).await {
             Fate::CrashBefore | Fate::CrashAfter => self.faults.crash(&self.who).await,
             Fate::Busy => Err(PortError::new(PortErrorKind::Unavailable, "the API server does not answer")),
             _ => Ok(()),
@@ -126,15 +132,7 @@ impl Reach {
     }
 
     fn send(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
-        let answer = self.model.request(crate::testing::model::OURSELVES, mutation);
-        answer
-            .map(|answer| Accepted {
-                status: answer.status,
-                audit_id: Some(format!("model-{}", answer.order)),
-                object: answer.object.map(|object| Value::clone(&object)),
-                warnings: Vec::new(),
-            })
-            .map_err(NotDone::from)
+        self.model.answer(mutation)
     }
 
     /// The same request against the object as it is now.
@@ -146,10 +144,82 @@ impl Reach {
         again
     }
 
-    fn later(&self, mutation: &Mutation) {
-        // Longer than a lease, at most: two owners may have come and gone.
-        let seed = self.hands.millis().unsigned_abs() % 40_000;
-        let at = self.hands.millis() + 500 + i64::try_from(seed).unwrap();
+    /// One request, past its faults.
+    async fn one(&self, sent: &Mutation) -> Result<Accepted, NotDone> {
+        let began = self.hands.millis();
+        let lost = || Err(NotDone::new(NotDoneKind::Unknown, "no answer within 5 s"));
+        let call = if sent.dry_run { Call::DryRun } else { Call::Send };
+        let about = WorkflowId::parse(&sent.workflow).ok();
+        match self.faults.meet(call, &self.who, about.as_ref()).await {
+            Fate::Go | Fate::Stopped => self.send(sent),
+            Fate::CrashBefore => self.faults.crash(&self.who).await,
+            Fate::CrashAfter => {
+                let _ = self.send(sent);
+                self.faults.crash(&self.who).await
+            }
+            Fate::Lost => {
+                let _ = self.send(sent);
+                lost()
+            }
+            Fate::Vanished => lost(),
+            Fate::Late => {
+                self.later(sent, began);
+                lost()
+            }
+            Fate::LateCrash => {
+                self.later(sent, began);
+                self.faults.crash(&self.who).await
+            }
+            Fate::Twice => {
+                let done = self.send(sent);
+                self.later(sent, began);
+                done
+            }
+            Fate::Busy => Err(NotDone {
+                status: Some(429),
+                ..NotDone::new(NotDoneKind::Throttled, "the API server sheds load")
+            }),
+            Fate::Refused => Err(NotDone {
+                status: Some(422),
+                ..NotDone::new(NotDoneKind::Rejected, "the API server refuses it")
+            }),
+            Fate::Cut => Err(NotDone::new(NotDoneKind::NotSent, "no connection")),
+            Fate::Raced => {
+                touch(&self.model, &Key::of_target(&sent.target), self.model.next_order());
+                self.send(sent)
+            }
+        }
+    }
+
+    /// The record of a release is several requests, as the adapter sends them: anything may befall each of them.
+    async fn record(&self, mutation: &Mutation, release: &Release) -> Result<Accepted, NotDone> {
+        let mut answer = Accepted { status: 200, ..Accepted::default() };
+        let mut parts = self.model.record_parts(mutation, release)?;
+        if self.defect == Some(Defect::RecordHalfDone) {
+            parts.truncate(1);
+        }
+        for (place, part) in parts.iter().enumerate() {
+            match self.one(part).await {
+                Ok(accepted) if place == 0 => answer = accepted,
+                Ok(_) => {}
+                Err(refused)
+                    if place == 0
+                        && refused.kind == NotDoneKind::Conflict
+                        && !mutation.dry_run
+                        && self.model.is_ours(part) => {}
+                Err(refused) if place == 0 || mutation.dry_run => return Err(refused),
+                Err(refused) => return Err(NotDone { kind: NotDoneKind::Unknown, ..refused }),
+            }
+        }
+        Ok(answer)
+    }
+
+    /// It arrives later: at most a minute after it was to be sent, which is as long as an API server works on a request.
+    /// Several owners may have come and gone by then.
+    fn later(&self, mutation: &Mutation, began: Millis) {
+        let now = self.hands.millis();
+        let by = now.unsigned_abs().wrapping_mul(7_919) % 58_000;
+        let at = (now + 500 + i64::try_from(by).unwrap()).min(began + 59_000);
         self.under_way.lock().push((at, mutation.clone()));
     }
 }
@@ -205,6 +275,16 @@ impl Cluster for Reach {
         self.model.logs(request, sink).await
     }
 
+    async fn release(
+        &self,
+        namespace: &str,
+        name: &str,
+        revision: i64,
+    ) -> Result<ReleaseRevision, PortError> {
+        self.look().await?;
+        self.model.release(namespace, name, revision).await
+    }
+
     async fn may(
         &self,
         verb: &str,
@@ -219,47 +299,13 @@ impl Cluster for Reach {
 #[async_trait]
 impl Acting for Reach {
     async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
+        if !mutation.dry_run {
+            self.notes.sent(&self.who, &mutation.workflow, &mutation.effect_key);
+        }
         let sent = self.spoilt(mutation);
-        let lost = || Err(NotDone::new(NotDoneKind::Unknown, "no answer within 5 s"));
-        let call = if mutation.dry_run { Call::DryRun } else { Call::Send };
-        let done = match self.faults.meet(call).await {
-            Fate::Go => self.send(&sent),
-            Fate::CrashBefore => self.faults.crash(&self.who).await,
-            Fate::CrashAfter => {
-                let _ = self.send(&sent);
-                self.faults.crash(&self.who).await
-            }
-            Fate::Lost => {
-                let _ = self.send(&sent);
-                lost()
-            }
-            Fate::Vanished => lost(),
-            Fate::Late => {
-                self.later(&sent);
-                lost()
-            }
-            Fate::LateCrash => {
-                self.later(&sent);
-                self.faults.crash(&self.who).await
-            }
-            Fate::Twice => {
-                let done = self.send(&sent);
-                self.later(&sent);
-                done
-            }
-            Fate::Busy => Err(NotDone {
-                status: Some(429),
-                ..NotDone::new(NotDoneKind::Throttled, "the API server sheds load")
-            }),
-            Fate::Refused => Err(NotDone {
-                status: Some(422),
-                ..NotDone::new(NotDoneKind::Rejected, "the API server refuses it")
-            }),
-            Fate::Cut => Err(NotDone::new(NotDoneKind::NotSent, "no connection")),
-            Fate::Raced => {
-                touch(&self.model, &Key::of_target(&sent.target), self.model.next_order());
-                self.send(&sent)
-            }
+        let done = match &mutation.action {
+            Action::RecordRelease { release, .. } => self.record(&sent, release).await,
+            _ => self.one(&sent).await,
         };
         let is_undo = mutation.effect_key.ends_with("/undo");
         match (self.defect, &done) {

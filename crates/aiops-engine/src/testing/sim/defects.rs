@@ -1,4 +1,4 @@
-//! Twenty ways to be wrong, each as a wrapper between the engine and the faults: production code carries no switch.
+//! Ways to be wrong, each as a wrapper between the engine and the faults: production code carries no switch.
 //!
 //! A checker that does not see one of them proves nothing about an engine that passes it.
 
@@ -53,11 +53,23 @@ pub(crate) enum Defect {
     NotDeduplicated,
     /// A secret goes into the records.
     SecretKept,
+    /// The clock by which leases are trusted stands still.
+    TrustStandsStill,
+    /// Who asked is forgotten, so anybody is a second person.
+    SelfApproved,
+    /// Every report opens an incident of its own.
+    IncidentDoubled,
+    /// The record of a Helm release leaves the revision before it deployed.
+    RecordHalfDone,
+    /// Outcomes are not audited.
+    EffectNotAudited,
+    /// How long a trouble rests is forgotten.
+    RestForgotten,
 }
 
 impl Defect {
     /// All of them, each with a seed whose schedule shows it.
-    pub(crate) const ALL: [(Self, u64); 24] = [
+    pub(crate) const ALL: [(Self, u64); 30] = [
         (Self::NoFence, 0),
         (Self::LeaseNotChecked, 11),
         (Self::NoResourceVersion, 1),
@@ -82,5 +94,11 @@ impl Defect {
         (Self::EpochKept, 1),
         (Self::NotDeduplicated, 5),
         (Self::SecretKept, 1),
+        (Self::TrustStandsStill, 0),
+        (Self::SelfApproved, 0),
+        (Self::IncidentDoubled, 0),
+        (Self::RecordHalfDone, 0),
+        (Self::EffectNotAudited, 0),
+        (Self::RestForgotten, 0),
     ];
 }

@@ -70,6 +70,19 @@ impl Timer for Hands {
     }
 }
 
+/// A timer that stands still: a defect.
+#[derive(Debug)]
+pub(crate) struct StoppedTimer;
+
+#[async_trait]
+impl Timer for StoppedTimer {
+    fn ticks(&self) -> Millis {
+        0
+    }
+
+    async fn sleep_until(&self, _: Millis) {}
+}
+
 /// The engine's wall clock.
 #[derive(Debug, Clone)]
 pub(crate) struct Wall(pub(crate) Arc<Hands>);

@@ -1,130 +1,138 @@
-//! Every action, with every fault at every call of a port that its workflow makes; and two crashes in every order.
+//! Every action in every story, with every fault at every call of a port that its workflow makes.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::{
-    faults::{Call, Fate, Faults},
-    is_proof,
-    run::{Base, Options, Sim},
-    scene, settings, verdict,
+    coverage,
+    faults::{Call, Fate, Faults, Made},
+    part::{Part, spread, threads},
+    run::{Base, Sim},
+    scene,
+    stories::Story,
 };
-use crate::model::{action::Action, phase::Phase, plan::Approval};
+use crate::{
+    model::{action::Action, phase::Phase},
+    testing::model::OURSELVES,
+};
 
-fn run(base: &Base, actions: &[Action], faults: std::sync::Arc<Faults>) -> Sim {
-    let options = Options { seed: 1, processes: 2, defect: None, settings: settings(), jumps: false };
-    let mut sim = Sim::new(base, faults, options);
-    sim.order(actions, Approval::Auto);
-    sim.rush(4_000);
-    sim.calm();
-    sim
+/// One run of the matrix.
+#[derive(Debug, Clone)]
+struct Point {
+    story: Story,
+    name: &'static str,
+    action: Action,
+    at: u64,
+    call: Call,
+    fate: Fate,
 }
 
-fn phase(sim: &Sim) -> Option<Phase> {
-    sim.history().records.first().map(|record| record.workflow.phase)
-}
-
-#[test]
-fn every_action_comes_to_its_end_when_nothing_goes_wrong() {
-    let base = Base::new();
-    for (name, action) in scene::catalogue(&base.model) {
-        let sim = run(&base, &[action], Faults::script([]));
-        verdict(&sim, name).unwrap();
-        let history = sim.history();
-        let record = &history.records[0];
-        assert_eq!(phase(&sim), Some(Phase::Completed), "{name}: {:?}", record.workflow.reason);
-        let effects = history.journal.iter().filter(|e| e.actor == "aiops" && e.is_effect()).count();
-        assert_eq!(effects, usize::from(name != "await-pool"), "{name}");
-    }
-}
-
-#[test]
-fn every_fault_at_every_call_of_every_action_leaves_one_effect_and_an_honest_record() {
-    let base = Base::new();
-    let stride: u64 = if is_proof() { 1 } else { 97 };
-    let mut met: BTreeMap<(Call, Fate), u64> = BTreeMap::new();
-    let (mut runs, mut broken, mut turn) = (0_u64, Vec::new(), 0_u64);
-    for (name, action) in scene::catalogue(&base.model) {
-        let plain = run(&base, std::slice::from_ref(&action), Faults::script([]));
-        for (at, call) in (0_u64..).zip(plain.faults.calls()) {
-            for fate in call.fates() {
-                turn += 1;
-                // Requests are few and carry the most: fewer of them are left out.
-                let stride = if call == Call::Send { stride.div_ceil(32) } else { stride };
-                if turn % stride != 0 {
-                    continue;
-                }
-                let sim = run(&base, std::slice::from_ref(&action), Faults::script([(at, *fate)]));
-                runs += 1;
-                for (key, count) in sim.faults.met() {
-                    *met.entry(key).or_default() += count;
-                }
-                if let Err(why) = verdict(&sim, &format!("{name}, {fate:?} at call {at} ({call:?})")) {
-                    broken.push(why);
+/// All of them, in order. Every story is told without faults first, and has to come to its own end.
+fn points(base: &Base, part: &mut Part) -> Vec<Point> {
+    let mut points = Vec::new();
+    for story in Story::ALL {
+        for (name, action) in scene::catalogue(&base.model) {
+            if !story.is_of(&action) {
+                continue;
+            }
+            let plain = story.run(base, &action, Faults::traced([]));
+            if let Err(why) = ends_well(story, (name, &action), &plain) {
+                part.broken.push(format!("{story:?} {name} without faults: {why}"));
+            }
+            for (at, made) in (0_u64..).zip(plain.faults.calls()) {
+                if story.strikes(&made) {
+                    let Made { call, .. } = made;
+                    let of = |fate: &Fate| Point { story, name, action: action.clone(), at, call, fate: *fate };
+                    points.extend(call.fates().iter().map(of));
                 }
             }
         }
     }
-    println!("crash matrix: {runs} of {turn} runs; faults met:");
-    for ((call, fate), count) in &met {
-        println!("  {call:?} {fate:?}: {count}");
-    }
-    assert!(
-        broken.is_empty(),
-        "{} of {runs} runs broke an invariant:\n{}",
-        broken.len(),
-        broken[..broken.len().min(8)].join("\n")
-    );
-    let calls: &[Call] = if is_proof() {
-        &[Call::Claim, Call::Commit, Call::Recall, Call::Look, Call::Send]
-    } else {
-        &[Call::Send]
+    points
+}
+
+/// Repeats one run, by the rest of its name: `STORY/ACTION/CALL/FATE`.
+pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
+    let [story, name, at, fate] = rest else { return None };
+    let (story, at) = (Story::parse(story)?, at.parse().ok()?);
+    let fate = Call::ALL.iter().flat_map(|c| c.fates()).find(|known| format!("{known:?}") == **fate)?;
+    Some(story.run(base, &scene::named(&base.model, name), Faults::script([(at, *fate)])))
+}
+
+/// The matrix, whole or every so manieth of it.
+pub(crate) fn matrix(is_whole: bool) -> Part {
+    let mut plain = Part::new("crash matrix");
+    let all = points(&Base::new(), &mut plain);
+    let stride = |point: &Point| match (is_whole, point.call) {
+        (true, _) => 1,
+        // Requests are few and carry the most.
+        (_, Call::Send) => 5,
+        (_, Call::Intend | Call::Learn) => 23,
+        _ => 211,
     };
-    for call in calls {
-        for fate in call.fates() {
-            assert!(met.contains_key(&(*call, *fate)), "no run met {fate:?} at {call:?}");
-        }
+    let chosen = all.iter().enumerate().filter(|(number, point)| number % stride(point) == 0);
+    let chosen: Vec<Point> = chosen.map(|(_, point)| point.clone()).collect();
+    let mut part = spread("crash matrix", &chosen, threads(is_whole), |base, point, part| {
+        let sim = point.story.run(base, &point.action, Faults::script([(point.at, point.fate)]));
+        let name = format!("matrix/{:?}/{}/{}/{:?}", point.story, point.name, point.at, point.fate);
+        *part.counts.entry("struck").or_default() += u64::from(sim.faults.struck() > 0);
+        part.take(&name, &sim);
+    });
+    part.broken.append(&mut plain.broken);
+    part.of = u64::try_from(all.len()).unwrap();
+    let struck = part.counts.get("struck").copied().unwrap_or_default();
+    // A run is the same up to its fault, so each has to meet it.
+    part.floor("runs that met their fault", struck, part.runs);
+    if is_whole {
+        let base = Base::new();
+        let actions: Vec<Action> = scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();
+        let sending = |action: &&Action| action.name() != "await-pool";
+        let forth: BTreeSet<_> = actions.iter().filter(sending).map(Action::name).collect();
+        let back: BTreeSet<_> = actions.iter().filter(|a| scene::is_reversible(a)).map(Action::name).collect();
+        let calls = [Call::Intend, Call::Send, Call::Learn, Call::Commit, Call::Look];
+        part.none_missing(&coverage::missing(&part.met, &calls, &forth, false));
+        part.none_missing(&coverage::missing(&part.met, &calls, &back, true));
+        part.none_missing(&coverage::unmet(&part.met, &[Call::Claim, Call::Accept, Call::Recall, Call::DryRun]));
+    } else {
+        part.none_missing(&coverage::unmet(&part.met, &[Call::Send, Call::Intend, Call::Learn]));
     }
+    part.lines.extend(coverage::table(&part.met));
+    part.lines.extend(coverage::phases(&part.met));
+    part
+}
+
+/// Whether a story that nothing befell came to the end that is its own, with the effects that are its own.
+fn ends_well(story: Story, (name, action): (&str, &Action), sim: &Sim) -> Result<(), String> {
+    super::verdict(sim, "it breaks an invariant")?;
+    let history = sim.history();
+    let [record] = history.records.as_slice() else {
+        return Err(format!("{} workflows were kept", history.records.len()));
+    };
+    let workflow = &record.workflow;
+    let is_exact = scene::is_reversible(action);
+    let wanted: &[Phase] = match story {
+        Story::Taken | Story::Planned | Story::Approved => &[Phase::Completed],
+        Story::Undone => &[Phase::RolledBack],
+        Story::Hopeless | Story::Cancelled if is_exact => &[Phase::RolledBack],
+        // It changes nothing, so it was over before it could be cancelled.
+        Story::Cancelled if name == "await-pool" => &[Phase::Completed],
+        Story::Hopeless | Story::Cancelled => &[Phase::Failed, Phase::NeedsOperator],
+    };
+    if !wanted.contains(&workflow.phase) {
+        return Err(format!("it is {}: {:?}", workflow.phase, workflow.reason));
+    }
+    let ours = history.journal.iter().filter(|e| e.actor == OURSELVES && e.is_effect());
+    let keys: BTreeSet<&str> = ours.map(|entry| entry.effect_key.as_str()).collect();
+    let effects = match story {
+        Story::Undone => 2,
+        Story::Hopeless | Story::Cancelled if is_exact => 2,
+        _ => usize::from(name != "await-pool"),
+    };
+    if keys.len() == effects { Ok(()) } else { Err(format!("{} effects instead of {effects}", keys.len())) }
 }
 
 #[test]
-fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
-    let base = Base::new();
-    let all = scene::catalogue(&base.model);
-    let named = |wanted: &str| all.iter().find(|(name, _)| *name == wanted).unwrap().1.clone();
-    let actions = [named("scale-deployment"), named("resources-stateful-set"), named("restart-deployment")];
-    let plain = run(&base, &actions, Faults::script([]));
-    let points: Vec<(u64, Fate)> = (0_u64..)
-        .zip(plain.faults.calls())
-        .flat_map(|(at, call)| {
-            let crashes = call
-                .fates()
-                .iter()
-                .filter(|fate| matches!(fate, Fate::CrashBefore | Fate::CrashAfter | Fate::LateCrash));
-            crashes.map(move |fate| (at, *fate))
-        })
-        .collect();
-    let stride = if is_proof() { 1 } else { 4_001 };
-    let (mut runs, mut broken) = (0_u64, Vec::new());
-    let pairs = points.iter().flat_map(|first| points.iter().map(move |second| (*first, *second)));
-    // The second is counted on from the first: it strikes the recovery, whose calls are other ones than before.
-    for (number, (first, (later, fate))) in pairs.enumerate() {
-        if number % stride != 0 {
-            continue;
-        }
-        let second = (first.0 + 1 + later, fate);
-        let sim = run(&base, &actions, Faults::script([first, second]));
-        runs += 1;
-        if let Err(why) = verdict(&sim, &format!("crashes {first:?} and {second:?}")) {
-            broken.push(why);
-        }
-    }
-    println!("double crashes: {runs} runs over {} points", points.len());
-    assert!(
-        broken.is_empty(),
-        "{} of {runs} runs broke an invariant:\n{}",
-        broken.len(),
-        broken[..broken.len().min(8)].join("\n")
-    );
+fn every_fault_at_every_call_of_every_action_leaves_one_effect_and_an_honest_record() {
+    matrix(false).hold();
 }
 
 #[test]
@@ -132,22 +140,14 @@ fn every_step_may_be_sent_twice_and_every_undoing_too() {
     let base = Base::new();
     for (name, action) in scene::catalogue(&base.model) {
         for request in 0..2 {
-            let sim = run(&base, std::slice::from_ref(&action), Faults::requests([(request, Fate::Twice)]));
-            verdict(&sim, &format!("{name}, request {request} twice")).unwrap();
+            let sim = Story::Taken.run(&base, &action, Faults::requests([(request, Fate::Twice)]));
+            super::verdict(&sim, &format!("{name}, request {request} twice")).unwrap();
         }
         if scene::is_reversible(&action) {
-            // The second step is refused, so the first is undone, and that is sent twice.
-            let second =
-                scene::catalogue(&base.model).into_iter().find(|(n, _)| *n == "nudge-operator").unwrap().1;
-            let fates = [(1, Fate::Refused), (2, Fate::Twice)];
-            let sim = run(&base, &[action, second], Faults::requests(fates));
-            verdict(&sim, &format!("{name}, its undoing twice")).unwrap();
-            assert_eq!(
-                phase(&sim),
-                Some(Phase::RolledBack),
-                "{name}: {:?}",
-                sim.history().records[0].workflow.reason
-            );
+            let sim = Story::Undone.run(&base, &action, Faults::requests([(2, Fate::Twice)]));
+            super::verdict(&sim, &format!("{name}, its undoing twice")).unwrap();
+            let workflow = &sim.history().records[0].workflow;
+            assert_eq!(workflow.phase, Phase::RolledBack, "{name}: {:?}", workflow.reason);
         }
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::hands::Hands;
 use crate::{
     model::{Millis, ids::WorkflowId, phase::Phase},
-    ports::store::{Acceptance, Control, Fence, Lease, Taken, Write},
+    ports::store::{Acceptance, Control, Fence, Lease, Report, Reported, Taken, Write},
     testing::model::{Key, Model},
 };
 
@@ -36,12 +36,34 @@ pub(crate) enum What {
     /// The store took a commit.
     Committed { workflow: WorkflowId, fence: Option<Fence>, writes: Vec<Write>, scene: Option<Scene> },
     /// A workflow was claimed.
-    Claimed { lease: Lease },
+    Claimed { lease: Lease, ttl: Millis },
+    /// A lease was renewed.
+    Renewed { lease: Lease, ttl: Millis },
+    /// A request is about to be sent that is meant.
+    Sent { workflow: String, key: String },
+    /// The store took reports of incidents.
+    Reported { reports: Vec<Report>, done: Vec<Reported> },
+    /// A door told its caller that so many alerts opened an incident or were counted with one.
+    Heard { alerts: u64 },
     /// A control was set.
     Controlled { control: Control },
     /// A door told its caller that this workflow is kept.
     Acknowledged { workflow: WorkflowId, key: Option<String> },
 }
+
+/// The kinds that a scene holds.
+const KINDS: [&str; 10] = [
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "Pod",
+    "Node",
+    "Application",
+    "Database",
+    "ConfigMap",
+    "Secret",
+];
 
 /// The objects of the cluster at a moment.
 pub(crate) type Scene = Vec<(Key, Arc<Value>)>;
@@ -65,6 +87,16 @@ impl Notes {
         self.list.lock().push(note);
     }
 
+    /// A request of a step is about to be sent.
+    pub(crate) fn sent(&self, actor: &str, workflow: &str, key: &str) {
+        self.write(actor, What::Sent { workflow: workflow.to_owned(), key: key.to_owned() });
+    }
+
+    /// How much has happened.
+    pub(crate) fn list_len(&self) -> usize {
+        self.list.lock().len()
+    }
+
     /// A commit, with the scene when a workflow ends by it.
     pub(crate) fn commit(&self, actor: &str, workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) {
         let ends = writes.iter().any(|write| {
@@ -80,10 +112,7 @@ impl Notes {
     }
 
     pub(crate) fn scene(&self) -> Scene {
-        ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Node", "Application", "Database"]
-            .iter()
-            .flat_map(|kind| self.model.objects(kind))
-            .collect()
+        KINDS.iter().flat_map(|kind| self.model.objects(kind)).collect()
     }
 
     pub(crate) fn list(&self) -> Vec<Note> {

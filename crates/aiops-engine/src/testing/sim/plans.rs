@@ -76,7 +76,12 @@ pub(crate) fn plan(actions: &[Action], approval: Approval, at: Millis) -> Plan {
 }
 
 /// A workflow of these actions, queued, or waiting for an approval.
-pub(crate) fn workflow(number: u64, actions: &[Action], asks: Approval, at: Millis) -> Made {
+pub(crate) fn workflow(
+    number: u64,
+    actions: &[Action],
+    (asks, expires_in): (Approval, Millis),
+    at: Millis,
+) -> Made {
     let id = WorkflowId::of(&format!("{number:06}"));
     let plan = plan(actions, asks, at);
     let digest = fingerprint::digest(&plan).unwrap();
@@ -115,8 +120,8 @@ pub(crate) fn workflow(number: u64, actions: &[Action], asks: Approval, at: Mill
         cancel_requested: false,
         cursor: 0,
         recoveries: 0,
-        wake_at: if waits { at + 3_600_000 } else { at },
-        deadline: at + if waits { 3_600_000 } else { 1_800_000 },
+        wake_at: if waits { at + expires_in } else { at },
+        deadline: at + if waits { expires_in } else { 1_800_000 },
         created_at: at,
         started_at: None,
         finished_at: None,
@@ -156,7 +161,7 @@ pub(crate) fn workflow(number: u64, actions: &[Action], asks: Approval, at: Mill
             digest: digest.clone(),
             state: ApprovalState::Requested,
             requested_at: at,
-            expires_at: at + 3_600_000,
+            expires_at: at + expires_in,
             decided_by: None,
             decided_at: None,
             channel: None,

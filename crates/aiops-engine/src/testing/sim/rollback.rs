@@ -9,9 +9,10 @@ use super::{
     cluster::touch,
     dice::Dice,
     faults::Faults,
-    is_proof, plans,
+    part::{Part, spread, threads},
+    plans,
     run::{Base, Options, Sim},
-    scene, settings, verdict,
+    scene, settings,
 };
 use crate::{
     model::{
@@ -58,74 +59,108 @@ fn image(sim: &Sim, actions: &[Action]) -> BTreeMap<Key, Value> {
     keys.filter_map(|key| sim.model.object(&key).map(|object| (key, comparable(&object)))).collect()
 }
 
-#[test]
-fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
-    let base = Base::new();
+/// How many plans the whole proof runs.
+const PLANS: u64 = 3_000;
+
+/// One plan.
+struct Plan {
+    sim: Sim,
+    /// What is wrong with it, beside invariants.
+    wrong: Vec<String>,
+}
+
+fn plan(base: &Base, seed: u64) -> Plan {
     let reversible: Vec<_> = scene::catalogue(&base.model)
         .into_iter()
         .filter(|(_, action)| scene::is_reversible(action))
         .collect();
-    let plans_run = if is_proof() { 3_000 } else { 60 };
-    let mut undone: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut ends: BTreeMap<Phase, u32> = BTreeMap::new();
-    for seed in 0..plans_run {
-        let mut dice = Dice::new(seed);
-        let length = 2 + dice.place(5);
-        let actions = plans::any(&mut dice, &reversible, length);
-        let fails_at = 1 + dice.below(u64::try_from(length).unwrap() - 1);
-        let mut settings = settings();
-        // Whole plans in one bucket: budgets are proven elsewhere.
-        settings.limits.budget_per_namespace = 100;
-        settings.limits.budget_per_cluster = 100;
-        let options = Options { seed, processes: 1, defect: None, settings, jumps: false };
-        let mut sim = Sim::new(&base, Faults::script([]), options);
-        sim.model.refuse_effect(&format!("/{fails_at}/do"));
-        let before = image(&sim, &actions);
-        sim.order(&actions, Approval::Auto);
-        // Another writer in half of the runs: an annotation, or a field that a step wrote.
-        let mut edited: Option<(Key, &str, Value)> = None;
-        if seed % 2 == 1 {
-            let moves = u32::try_from(20 + dice.below(400)).unwrap();
-            sim.rush(moves);
-            let key = Key::of_target(dice.pick(&actions).target());
-            if key.kind == "Deployment" && dice.is(500) {
-                sim.model.edit("kubectl", &key, |object| put(object, "/spec/replicas", 9));
-                edited = Some((key, "/spec/replicas", 9.into()));
-            } else {
-                touch(&sim.model, &key, seed);
-                edited = Some((key, "/metadata/annotations/example.com~1touched", seed.to_string().into()));
-            }
-        }
-        sim.rush(20_000);
-        verdict(&sim, &format!("seed {seed}: {actions:?}")).unwrap();
-        let history = sim.history();
-        let record = &history.records[0];
-        let phase = record.workflow.phase;
-        *ends.entry(phase).or_default() += 1;
-        for step in &record.steps {
-            if step.direction == Direction::Undo && step.state == StepState::Verified {
-                *undone.entry(step.action.name()).or_default() += 1;
-            }
-        }
-        let after = image(&sim, &actions);
-        if let Some((key, path, value)) = &edited {
-            let survives = after.get(key).and_then(|object| object.pointer(path)) == Some(value);
-            assert!(survives || phase == Phase::NeedsOperator, "seed {seed}: {key} lost {path} in {phase}");
+    let mut dice = Dice::new(seed);
+    let length = 2 + dice.place(5);
+    let actions = plans::any(&mut dice, &reversible, length);
+    let fails_at = 1 + dice.below(u64::try_from(length).unwrap() - 1);
+    let mut settings = settings();
+    // Whole plans in one bucket: budgets are proven elsewhere.
+    settings.limits.budget_per_namespace = 100;
+    settings.limits.budget_per_cluster = 100;
+    let options = Options { seed, processes: 1, defect: None, settings, jumps: false, sweeps: false };
+    let mut sim = Sim::new(base, Faults::script([]), options);
+    sim.model.refuse_effect(&format!("/{fails_at}/do"));
+    let before = image(&sim, &actions);
+    sim.order(&actions, Approval::Auto);
+    // Another writer in half of the runs: an annotation, or a field that a step wrote.
+    let mut edited: Option<(Key, &str, Value)> = None;
+    if seed % 2 == 1 {
+        let moves = u32::try_from(20 + dice.below(400)).unwrap();
+        sim.rush(moves);
+        let key = Key::of_target(dice.pick(&actions).target());
+        if key.kind == "Deployment" && dice.is(500) {
+            sim.model.edit("kubectl", &key, |object| put(object, "/spec/replicas", 9));
+            edited = Some((key, "/spec/replicas", 9.into()));
         } else {
-            assert!(
-                matches!(phase, Phase::RolledBack | Phase::Completed | Phase::Failed),
-                "seed {seed}: {phase}, {:?}",
-                record.workflow.reason
-            );
-            if phase == Phase::RolledBack {
-                assert_eq!(before, after, "seed {seed}: {actions:?}");
-            }
+            touch(&sim.model, &key, seed);
+            edited = Some((key, "/metadata/annotations/example.com~1touched", seed.to_string().into()));
         }
     }
-    println!("rollback: {plans_run} plans, undone: {undone:?}, ends: {ends:?}");
-    for name in ["scale-workload", "rollback-workload", "set-resources", "cordon-node", "uncordon-node"] {
-        let count = undone.get(name).copied().unwrap_or_default();
-        let least = if is_proof() { 20 } else { 5 };
-        assert!(count >= least, "{name} was undone {count} times only");
+    sim.rush(20_000);
+    let after = image(&sim, &actions);
+    let workflow = &sim.everything()[0];
+    let (phase, mut wrong) = (workflow.phase, Vec::new());
+    if let Some((key, path, value)) = &edited {
+        let survives = after.get(key).and_then(|object| object.pointer(path)) == Some(value);
+        if !survives && phase != Phase::NeedsOperator {
+            wrong.push(format!("{key} lost {path} in {phase}"));
+        }
+    } else if !matches!(phase, Phase::RolledBack | Phase::Completed | Phase::Failed) {
+        wrong.push(format!("{phase}, {:?}", workflow.reason));
+    } else if phase == Phase::RolledBack && before != after {
+        wrong.push(format!("not as before: {actions:?}"));
     }
+    Plan { sim, wrong }
+}
+
+/// Repeats one plan.
+pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
+    let [seed] = rest else { return None };
+    let Plan { sim, wrong } = plan(base, seed.parse().ok()?);
+    wrong.iter().for_each(|wrong| println!("{wrong}"));
+    Some(sim)
+}
+
+/// Random plans that fail at a random step.
+pub(crate) fn rollback(is_whole: bool) -> Part {
+    let seeds: Vec<u64> = (0..if is_whole { PLANS } else { 80 }).collect();
+    let mut part = spread("rollback", &seeds, threads(is_whole), |base, seed, part| {
+        let Plan { sim, wrong } = plan(base, *seed);
+        let name = format!("rollback/{seed}");
+        part.take(&name, &sim);
+        part.broken.extend(wrong.into_iter().map(|wrong| format!("AIOPS_RUN={name}: {wrong}")));
+        for record in sim.history().records {
+            for step in record.steps {
+                if step.direction == Direction::Undo && step.state == StepState::Verified {
+                    *part.counts.entry(step.action.name()).or_default() += 1;
+                }
+            }
+        }
+    });
+    let least = if is_whole { 100 } else { 5 };
+    let names = [
+        "scale-workload",
+        "rollback-workload",
+        "set-resources",
+        "cordon-node",
+        "uncordon-node",
+        "revert-manifest",
+    ];
+    for name in names {
+        let count = part.counts.get(name).copied().unwrap_or_default();
+        part.floor(&format!("{name} undone"), count, least);
+        part.lines.push(format!("{name} was undone {count} times"));
+    }
+    part.of = PLANS;
+    part
+}
+
+#[test]
+fn what_is_rolled_back_is_as_it_was_and_other_peoples_edits_stay() {
+    rollback(false).hold();
 }

@@ -19,7 +19,7 @@ use super::{
     defects::Defect,
     dice::Dice,
     faults::Faults,
-    hands::{Counted, Hands, Wall},
+    hands::{Counted, Hands, StoppedTimer, Wall},
     member,
     notes::Notes,
     scene,
@@ -27,10 +27,11 @@ use super::{
 };
 use crate::{
     Coordinator, Engine, SharedInventory,
-    coordinator::Parts,
+    coordinator::{Inner, Parts, Sweeper},
+    error::Error,
     model::Millis,
     ports::{
-        Clock, Cluster, Ids,
+        Clock, Cluster, Ids, Timer,
         store::{Store, StoreError},
     },
     settings::Settings,
@@ -59,22 +60,41 @@ type Work<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What a process is doing.
 enum Doing {
-    Nothing { until: Millis },
+    Nothing {
+        until: Millis,
+    },
     Claiming(Work<Result<Option<Held>, StoreError>>),
-    Holding { held: Arc<Held>, until: Millis },
-    Working { held: Arc<Held>, work: Work<Turn> },
+    Holding {
+        held: Arc<Held>,
+        until: Millis,
+    },
+    Working {
+        held: Arc<Held>,
+        work: Work<Turn>,
+    },
+    /// It was asked to end, and gives back what it holds.
+    GivingBack(Work<()>),
 }
+
+/// A sweep's outcome, with what the sweeper remembers.
+type Swept = (Sweeper, Result<(), Error>);
 
 /// A process.
 struct Process {
     name: String,
     incarnation: u32,
     executor: Executor,
+    duties: Arc<Inner>,
     doing: Doing,
     renewing: Option<Work<Result<bool, StoreError>>>,
     renewed_at: Millis,
     /// It does not run until then: stopped, or swapped out.
     paused_until: Millis,
+    /// It was asked to end: it takes nothing up any more.
+    is_ending: bool,
+    sweeper: Option<Sweeper>,
+    sweeping: Option<Work<Swept>>,
+    sweeps_at: Millis,
 }
 
 /// How a run is.
@@ -84,6 +104,8 @@ pub(crate) struct Options {
     pub(crate) defect: Option<Defect>,
     pub(crate) settings: Settings,
     pub(crate) jumps: bool,
+    /// Processes hold the duties of the sweep beside their work.
+    pub(crate) sweeps: bool,
 }
 
 /// A run.
@@ -104,6 +126,11 @@ pub(crate) struct Sim {
     calm_since: Millis,
     /// The engine's wall clock jumps.
     jumps: bool,
+    sweeps: bool,
+    /// How many processes were asked to end, and ended.
+    pub(crate) drained: u64,
+    /// How many sweeps came to their end.
+    pub(crate) swept: u64,
 }
 
 thread_local! {
@@ -172,7 +199,11 @@ impl Sim {
             orders: 0,
             calm_since,
             jumps: options.jumps,
+            sweeps: options.sweeps,
+            drained: 0,
+            swept: 0,
         };
+        sim.faults.know(&sim.store);
         for place in 0..options.processes {
             let process = sim.process(&format!("executor-{place}"), 0);
             sim.processes.push(process);
@@ -190,6 +221,7 @@ impl Sim {
             faults: Arc::clone(&self.faults),
             defect: self.defect,
             under_way: Arc::clone(&self.under_way),
+            notes: Arc::clone(&self.notes),
         });
         let rows = |cluster: Arc<dyn Cluster>| {
             Engine::new(self.inventory.clone(), Some(cluster), Arc::new(Wall(Arc::clone(&self.hands))))
@@ -207,22 +239,26 @@ impl Sim {
     fn process(&self, name: &str, incarnation: u32) -> Process {
         let owner = format!("{name}#{incarnation}");
         let coordinator = self.coordinator(&owner);
-        let executor = Executor::new(&coordinator, owner, Arc::clone(&self.hands) as Arc<_>);
+        let timer: Arc<dyn Timer> = match self.defect {
+            Some(Defect::TrustStandsStill) => Arc::new(StoppedTimer),
+            _ => Arc::clone(&self.hands) as Arc<_>,
+        };
+        let duties = coordinator.inner();
+        let executor = Executor::new(&coordinator, owner, timer);
         Process {
             name: name.to_owned(),
             incarnation,
             executor,
+            duties,
             doing: Doing::Nothing { until: 0 },
             renewing: None,
             renewed_at: self.hands.millis(),
             paused_until: 0,
+            is_ending: false,
+            sweeper: self.sweeps.then(Sweeper::default),
+            sweeping: None,
+            sweeps_at: self.hands.millis(),
         }
-    }
-
-    pub(crate) fn over(&self) -> bool {
-        let all = crate::ports::store::WorkflowFilter { limit: 1_000, ..Default::default() };
-        let all = now(self.store.workflows(&all)).unwrap().rows;
-        all.iter().all(|w| w.phase.is_terminal() || w.phase == crate::model::phase::Phase::NeedsOperator)
     }
 
     /// Lets time pass: controllers act, and requests that are under way arrive.
@@ -275,9 +311,12 @@ impl Sim {
             let held = self.processes.iter().filter_map(|process| match &process.doing {
                 Doing::Holding { until, .. } => Some(*until),
                 Doing::Nothing { until } if is_due => Some(*until),
-                Doing::Nothing { .. } | Doing::Claiming(_) | Doing::Working { .. } => None,
+                Doing::Nothing { .. } | Doing::Claiming(_) | Doing::Working { .. } | Doing::GivingBack(_) => {
+                    None
+                }
             });
-            let soonest = held.chain([due]).filter(|until| *until > at).min();
+            let paused = self.processes.iter().map(|process| process.paused_until);
+            let soonest = held.chain(paused).chain([due]).filter(|until| *until > at).min();
             let by = soonest.map_or(1_000, |until| until - at).clamp(50, 3_600_000);
             self.pass(by);
         }
@@ -286,32 +325,36 @@ impl Sim {
     /// Runs by the dice: processes in any order, time in any portion, trouble from outside at any moment.
     pub(crate) fn throw(&mut self, moves: u32, mut trouble: impl FnMut(&mut Self)) {
         for _ in 0..moves {
-            match self.dice.below(100) {
-                0..=69 => {
+            match self.dice.below(1_000) {
+                0..=779 => {
                     let place = self.dice.place(self.processes.len());
                     self.step(place);
                 }
-                70..=89 => {
+                780..=914 => {
                     let by = [20, 100, 400, 1_000, 2_500][self.dice.place(5)];
                     self.pass(by);
                 }
-                90..=93 => {
+                915..=934 => {
                     let (place, by) = (self.dice.place(self.processes.len()), self.dice.below(40_000));
                     self.processes[place].paused_until = self.hands.millis() + i64::try_from(by).unwrap();
                 }
-                94..=96 => {
+                935..=949 => {
                     let key = self.anything();
                     touch(&self.model, &key, self.model.next_order());
                 }
-                97 => {
+                950..=957 => {
                     let place = self.dice.place(self.processes.len());
                     self.die(place, 300);
                 }
-                98 if self.jumps => {
+                958..=961 => {
+                    let place = self.dice.place(self.processes.len());
+                    self.processes[place].is_ending = true;
+                }
+                962..=971 if self.jumps => {
                     let by = *self.dice.pick(&[0, 3_600_000, -3_600_000, 4_000, -31_536_000_000]);
                     self.hands.skew(by);
                 }
-                98 => {}
+                962..=971 => {}
                 _ => trouble(self),
             }
             if self.dice.is(20) && self.over() {
@@ -331,8 +374,11 @@ impl Sim {
     pub(crate) fn calm(&mut self) {
         self.faults.calm();
         self.hands.skew(0);
-        if self.mode() != "run" {
+        if self.mode("kill_switch", "run") != "run" {
             self.switch("run");
+        }
+        if self.mode("breaker", "closed") != "closed" {
+            self.control("breaker", "closed");
         }
         self.arrive(Millis::MAX);
         let names: Vec<(String, u32)> =

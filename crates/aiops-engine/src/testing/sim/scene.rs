@@ -1,7 +1,7 @@
 //! The cluster of the runs, and every action that can be taken in it.
 //!
 //! It is built once and copied for each run: workloads with two good revisions each, budgets, an Application, an operator's
-//! resource, a pod that a Job left stuck, a cordoned node.
+//! resource, a pod that a Job left stuck, a cordoned node, a Helm release at its second revision.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{hands::Hands, store::CANARY};
 use crate::{
     model::{
-        action::{Action, Resources},
+        action::{Action, Release, Resources},
         target::Target,
     },
     ports::Clock,
@@ -105,9 +105,28 @@ pub(crate) fn build(hands: &Arc<Hands>) -> Model {
         "status": { "observedGeneration": 1, "machineCount": 3, "updatedMachineCount": 3,
             "conditions": [{ "type": "Updated", "status": "True" }] },
     }));
-    pass(&model, hands, 5);
+    release(&model);
+    pass(&model, hands, 8);
     model.take_changes();
     model
+}
+
+/// A Helm release of a Deployment and a ConfigMap, at its second revision.
+fn release(model: &Model) {
+    let manifest = |tag: &str, mode: &str| {
+        let image = format!("registry.example/chart:{tag}");
+        let mut deployment = build::deployment("chart", "chart", &image, 2);
+        put(&mut deployment, "/metadata/annotations/meta.helm.sh~1release-name", "chart");
+        let config = json!({ "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "chart", "namespace": "chart" }, "data": { "mode": mode } });
+        vec![deployment, config]
+    };
+    model.put("kubectl", build::namespace("chart"));
+    model.put_release(("chart", "chart"), 1, "superseded", manifest("1", "plain"));
+    model.put_release(("chart", "chart"), 2, "deployed", manifest("2", "fancy"));
+    for object in manifest("2", "fancy") {
+        model.put("helm", object);
+    }
 }
 
 fn target(model: &Model, kind: &str, namespace: &str, name: &str) -> Target {
@@ -154,6 +173,12 @@ pub(crate) fn catalogue(model: &Model) -> Vec<(&'static str, Action)> {
         container: "app".to_owned(),
         resources: memory("512Mi"),
     };
+    let release = Release { name: "chart".to_owned(), namespace: "chart".to_owned(), from: 2, to: 1 };
+    let revert = |kind: &str| Action::RevertManifest {
+        target: target(model, kind, "chart", "chart"),
+        release: release.clone(),
+    };
+    let secret = Target::new("", "Secret", "chart", "sh.helm.release.v1.chart.v3");
     let pods = model.objects("Pod");
     let pod = pods.iter().find(|(key, _)| key.name.starts_with("web-")).unwrap();
     let pod = at("Pod", &pod.0.namespace, &pod.0.name);
@@ -175,9 +200,30 @@ pub(crate) fn catalogue(model: &Model) -> Vec<(&'static str, Action)> {
         ("uncordon-node", Action::UncordonNode { target: at("Node", "", "n3") }),
         ("sync-application", Action::SyncApplication { target: app.clone() }),
         ("rollback-application", Action::RollbackApplication { target: app, history: 0 }),
+        ("revert-deployment", revert("Deployment")),
+        ("revert-config-map", revert("ConfigMap")),
+        ("record-release", Action::RecordRelease { target: secret, release }),
         ("nudge-operator", Action::NudgeOperator { target: at("Database", "data", "main") }),
         ("await-pool", Action::AwaitPool { target: at("MachineConfigPool", "", "worker") }),
     ]
+}
+
+/// The action of this name.
+pub(crate) fn named(model: &Model, name: &str) -> Action {
+    catalogue(model).into_iter().find(|(known, _)| *known == name).unwrap().1
+}
+
+/// Whether it is a part of a release's rollback, which only a plan of the whole takes.
+pub(crate) fn is_about_a_release_alone(action: &Action) -> bool {
+    matches!(action, Action::RevertManifest { .. } | Action::RecordRelease { .. })
+}
+
+/// The images that a workload's pods run, also after a rollback.
+pub(crate) fn images(model: &Model, target: &Target) -> Vec<String> {
+    let now = model.object(&Key::of_target(target));
+    let image = now.map(|now| text(&now, "/spec/template/spec/containers/0/image").to_owned());
+    let (plain, _) = image.as_deref().and_then(|image| image.rsplit_once(':')).unwrap_or_default();
+    [1, 2].map(|tag| format!("{plain}:{tag}")).to_vec()
 }
 
 /// Whether an object stays what it is when this is undone.

@@ -1,10 +1,11 @@
 //! The store as one process sees it: first its defect, then its faults, then the observer, then the store in memory.
 
+mod spoil;
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde_json::Value;
 
 use super::{
     defects::Defect,
@@ -16,14 +17,15 @@ use crate::{
         Millis,
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentStatus},
-        phase::{Direction, Phase, StepState},
+        phase::Phase,
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-        IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-        Write,
+        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+        IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+        WorkflowFilter, Write,
     },
+    settings::limits::millis,
     testing::memory_store::MemoryStore,
 };
 
@@ -34,6 +36,19 @@ pub(crate) const FORGED: &str = "forged";
 
 /// A commit that is made too late.
 type HeldBack = (WorkflowId, Option<Fence>, Vec<Write>);
+
+/// Which kind of commit this is.
+fn kind_of(writes: &[Write]) -> Call {
+    let outcome = writes.iter().find_map(|write| match write {
+        Write::Attempt(attempt) => Some(attempt.outcome.is_some()),
+        _ => None,
+    });
+    match outcome {
+        Some(false) => Call::Intend,
+        Some(true) => Call::Learn,
+        None => Call::Commit,
+    }
+}
 
 /// The store of one process.
 pub(crate) struct Handle {
@@ -69,7 +84,7 @@ impl Handle {
 
     /// Reads that a fault may hinder.
     async fn read(&self) -> Result<(), StoreError> {
-        match self.faults.meet(Call::Recall).await {
+        match self.faults.meet(Call::Recall, &self.who, None).await {
             Fate::CrashBefore | Fate::CrashAfter => self.faults.crash(&self.who).await,
             Fate::Busy => Err(StoreError::Unavailable("locked".to_owned())),
             _ => Ok(()),
@@ -78,7 +93,7 @@ impl Handle {
 
     /// A commit past its faults, noted when it happened.
     async fn put(&self, id: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> Result<(), StoreError> {
-        let fate = self.faults.meet(Call::Commit).await;
+        let fate = self.faults.meet(kind_of(writes), &self.who, Some(id)).await;
         match fate {
             Fate::CrashBefore => return self.faults.crash(&self.who).await,
             Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
@@ -96,55 +111,25 @@ impl Handle {
         }
     }
 
-    /// What a defective engine would write instead.
-    fn spoilt(&self, writes: &[Write]) -> Vec<Write> {
-        let Some(defect) = self.defect else { return writes.to_vec() };
-        let yields = writes.contains(&Write::Yield);
-        writes
-            .iter()
-            .filter(|write| match (defect, write) {
-                (Defect::AuditSkipped, Write::Audit(entry)) => entry.action != "intent",
-                (Defect::BudgetIgnored, Write::Spend { .. })
-                | (Defect::SlotIgnored, Write::Slot { .. })
-                | (Defect::LockIgnored, Write::Lock(_))
-                | (Defect::NothingReleased, Write::Release) => false,
-                (Defect::OutcomeDropped, Write::Attempt(attempt)) => attempt.outcome.is_none(),
-                _ => true,
-            })
-            .cloned()
-            .map(|write| match (defect, write) {
-                (Defect::WrongPreImage, Write::Step(mut step))
-                    if step.direction == Direction::Do
-                        && matches!(step.state, StepState::Intent | StepState::Applied) =>
-                {
-                    for member in ["replicas", "unschedulable"] {
-                        if let Some(value) = step.pre_image.as_mut().and_then(|image| image.get_mut(member)) {
-                            *value = match value.take() {
-                                Value::Number(n) => (n.as_i64().unwrap_or_default() + 1).into(),
-                                Value::Bool(is) => (!is).into(),
-                                other => other,
-                            };
-                        }
-                    }
-                    Write::Step(step)
-                }
-                (Defect::EpochKept, Write::Attempt(mut attempt)) => {
-                    attempt.epoch = 1;
-                    Write::Attempt(attempt)
-                }
-                (Defect::SecretKept, Write::Attempt(mut attempt)) => {
-                    attempt.observed = Some(format!("answered with {CANARY}"));
-                    Write::Attempt(attempt)
-                }
-                (Defect::WakeUpLost, Write::Workflow(mut workflow))
-                    if yields && !workflow.phase.is_terminal() && workflow.phase != Phase::NeedsOperator =>
-                {
-                    workflow.wake_at = 253_402_214_400_000;
-                    Write::Workflow(workflow)
-                }
-                (_, write) => write,
-            })
-            .collect()
+    /// A write about no workflow, past its faults.
+    async fn keep<T>(
+        &self,
+        call: Call,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let fate = self.faults.meet(call, &self.who, None).await;
+        match fate {
+            Fate::CrashBefore => return self.faults.crash(&self.who).await,
+            Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
+            Fate::Vanished => return Err(StoreError::Unknown("the connection broke".to_owned())),
+            _ => {}
+        }
+        let done = work.await;
+        match fate {
+            Fate::CrashAfter => self.faults.crash(&self.who).await,
+            Fate::Lost => Err(StoreError::Unknown("the connection broke".to_owned())),
+            _ => done,
+        }
     }
 }
 
@@ -173,7 +158,7 @@ impl Store for Handle {
             }
             _ => {}
         }
-        let fate = self.faults.meet(Call::Accept).await;
+        let fate = self.faults.meet(Call::Accept, &self.who, None).await;
         match fate {
             Fate::CrashBefore => return self.faults.crash(&self.who).await,
             Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
@@ -224,7 +209,7 @@ impl Store for Handle {
     }
 
     async fn claim(&self, owner: &str, ttl: Duration) -> Result<Option<Lease>, StoreError> {
-        let fate = self.faults.meet(Call::Claim).await;
+        let fate = self.faults.meet(Call::Claim, &self.who, None).await;
         match fate {
             Fate::CrashBefore => return self.faults.crash(&self.who).await,
             Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
@@ -232,7 +217,8 @@ impl Store for Handle {
         }
         let lease = self.base.claim(owner, ttl).await?;
         if let Some(lease) = &lease {
-            self.notes.write(&self.who, What::Claimed { lease: lease.clone() });
+            self.faults.holds(&self.who, &lease.workflow);
+            self.notes.write(&self.who, What::Claimed { lease: lease.clone(), ttl: millis(ttl) });
         }
         match fate {
             Fate::CrashAfter => self.faults.crash(&self.who).await,
@@ -242,13 +228,16 @@ impl Store for Handle {
     }
 
     async fn renew(&self, lease: &Lease, ttl: Duration) -> Result<bool, StoreError> {
-        let fate = self.faults.meet(Call::Renew).await;
+        let fate = self.faults.meet(Call::Renew, &self.who, Some(&lease.workflow)).await;
         match fate {
             Fate::CrashBefore => return self.faults.crash(&self.who).await,
             Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
             _ => {}
         }
         let held = self.base.renew(lease, ttl).await?;
+        if held {
+            self.notes.write(&self.who, What::Renewed { lease: lease.clone(), ttl: millis(ttl) });
+        }
         match fate {
             Fate::CrashAfter => self.faults.crash(&self.who).await,
             Fate::Lost => Err(StoreError::Unknown("the connection broke".to_owned())),
@@ -259,6 +248,12 @@ impl Store for Handle {
     async fn workflow(&self, id: &WorkflowId) -> Result<Option<Record>, StoreError> {
         self.read().await?;
         let mut record = self.base.workflow(id).await?;
+        if self.has(Defect::SelfApproved)
+            && let Some(record) = &mut record
+            && record.workflow.phase == Phase::AwaitingApproval
+        {
+            record.workflow.requested_by.name = "nobody".to_owned();
+        }
         if self.has(Defect::ApprovalNotBound)
             && let Some(record) = &mut record
             && record.workflow.phase == Phase::AwaitingApproval
@@ -284,9 +279,12 @@ impl Store for Handle {
         entry: &Entry,
         notice: Option<&Notice>,
     ) -> Result<(), StoreError> {
-        self.base.set_control(control, entry, notice).await?;
-        self.notes.write(&self.who, What::Controlled { control: control.clone() });
-        Ok(())
+        self.keep(Call::Report, async {
+            self.base.set_control(control, entry, notice).await?;
+            self.notes.write(&self.who, What::Controlled { control: control.clone() });
+            Ok(())
+        })
+        .await
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {
@@ -296,7 +294,7 @@ impl Store for Handle {
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {
         self.read().await?;
-        self.base.cooldown(fingerprint).await
+        if self.has(Defect::RestForgotten) { Ok(None) } else { self.base.cooldown(fingerprint).await }
     }
 
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError> {
@@ -324,12 +322,29 @@ impl Store for Handle {
         self.base.next_due().await
     }
 
+    async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError> {
+        self.read().await?;
+        self.base.active(limit).await
+    }
+
     async fn workflows(&self, filter: &WorkflowFilter) -> Result<Rows<Workflow>, StoreError> {
         self.base.workflows(filter).await
     }
 
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
-        self.base.report(reports).await
+        let mut reports = reports.to_vec();
+        if self.has(Defect::IncidentDoubled) {
+            for (report, number) in reports.iter_mut().zip(0..) {
+                let print = &report.incident.fingerprint;
+                report.incident.fingerprint = format!("{print}/{}/{number}", self.notes.list_len());
+            }
+        }
+        self.keep(Call::Report, async {
+            let done = self.base.report(&reports).await?;
+            self.notes.write(&self.who, What::Reported { reports: reports.clone(), done: done.clone() });
+            Ok(done)
+        })
+        .await
     }
 
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Rows<Incident>, StoreError> {
@@ -348,7 +363,25 @@ impl Store for Handle {
         resolution: Option<&str>,
         entry: &Entry,
     ) -> Result<(), StoreError> {
-        self.base.set_incident(id, from, to, resolution, entry).await
+        self.keep(Call::Report, self.base.set_incident(id, from, to, resolution, entry)).await
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.base.quiet(id, alerts, close).await
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.base.file_incident(id, filing, entry).await
     }
 
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError> {
@@ -364,7 +397,7 @@ impl Store for Handle {
     }
 
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {
-        self.base.anchor(at).await
+        self.keep(Call::House, self.base.anchor(at)).await
     }
 
     async fn due_notices(&self, now: Millis, limit: u32) -> Result<Vec<DueNotice>, StoreError> {
@@ -376,10 +409,10 @@ impl Store for Handle {
     }
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
-        self.base.hold_duty(name, owner, ttl).await
+        self.keep(Call::House, self.base.hold_duty(name, owner, ttl)).await
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {
-        self.base.retain(before, limit).await
+        self.keep(Call::House, self.base.retain(before, limit)).await
     }
 }

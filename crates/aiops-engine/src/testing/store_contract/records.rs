@@ -8,13 +8,14 @@ use crate::{
         phase::{Direction, Phase},
         workflow::Workflow,
     },
-    ports::store::{WorkflowFilter, Write},
+    ports::store::{Active, WorkflowFilter, Write},
 };
 
 listed![
     everything_is_read_back_as_it_was_written,
     records_are_replaced_by_their_place,
     workflows_are_listed_by_filter_newest_first,
+    what_is_not_over_is_told_newest_first,
     outcomes_are_told_newest_first,
 ];
 
@@ -142,6 +143,26 @@ async fn workflows_are_listed_by_filter_newest_first(bench: Arc<dyn Bench>) -> F
     same("of an incident", names(of).await?, wanted(1, "wf-a"))?;
     let listed = store.workflows(&WorkflowFilter { phase: vec![Phase::RolledBack], ..all }).await?;
     same("the row", listed.rows, vec![over])
+}
+
+async fn what_is_not_over_is_told_newest_first(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+        store.accept(&acceptance(name, now + i64::try_from(n)?)).await?;
+    }
+    let b = store.workflow(&wf("b")).await?.ok_or("it is gone")?.workflow;
+    let over = ended(&b, Phase::Failed, now + 9);
+    store.commit(&b.id, None, &[Write::Workflow(Box::new(over))]).await?;
+    let mut dry = acceptance("dry", now + 5);
+    dry.workflow.dry_run = true;
+    store.accept(&dry).await?;
+    let c = store.workflow(&wf("c")).await?.ok_or("it is gone")?.workflow;
+    let active = store.active(9).await?;
+    same("who", active.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), vec!["wf-c", "wf-a"])?;
+    let first = active.into_iter().next().ok_or("there is none")?;
+    let Active { id, phase, target, issue } = first;
+    same("the row", (id, phase, target, issue), (c.id, c.phase, c.problem.target, c.problem.issue))?;
+    same("one of them", store.active(1).await?.len(), 1)
 }
 
 async fn outcomes_are_told_newest_first(bench: Arc<dyn Bench>) -> Found {

@@ -20,6 +20,9 @@ use crate::{
     workflow::machine::{Illegal, Move, follow},
 };
 
+/// How long at least is left of a phase that was taken over, in milliseconds.
+const REGAINED: Millis = 60_000;
+
 /// A commit that is being written.
 pub(super) struct Draft<'a> {
     pub(super) record: &'a Record,
@@ -159,11 +162,20 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// What was under way when its owner was lost has a moment to be looked at, also when its time ended while nobody
+    /// looked: a repair that helped is not undone, and an undoing not given up, unseen.
+    pub(super) fn regain(&mut self) {
+        if matches!(self.workflow.phase, Phase::Running | Phase::Verifying | Phase::RollingBack) {
+            self.workflow.deadline = self.workflow.deadline.max(self.at().saturating_add(REGAINED));
+        }
+    }
+
     /// Nothing before this moment. The lease goes back, and the claim counts as one that came to an orderly end.
     pub(super) fn wait(&mut self, until: Millis, why: Option<String>) {
         self.workflow.wake_at = until;
         self.workflow.recoveries = 0;
-        if why.is_some() {
+        // That somebody asked to stop it says more than what the stopping waits for.
+        if why.is_some() && !self.workflow.cancel_requested {
             self.workflow.reason = why;
         }
         self.give_back();

@@ -48,9 +48,11 @@ impl Draft<'_> {
         self.tell("parked");
     }
 
-    /// Keys of the objects that are locked: the target and what the steps change.
+    /// Keys of the objects that are locked: the target and, once it has begun, what the steps change. Before that the
+    /// steps' objects may be somebody else's, and a lock that cannot be had would keep it from being parked.
     fn targets(&self) -> Vec<String> {
-        let steps = self.workflow.plan.iter().flat_map(|plan| &plan.steps);
+        let plan = self.workflow.plan.iter().filter(|_| self.workflow.started_at.is_some());
+        let steps = plan.flat_map(|plan| &plan.steps);
         let mut keys = vec![self.workflow.problem.target.key()];
         for key in steps.map(|step| step.action.target().key()) {
             if !keys.contains(&key) {

@@ -61,7 +61,7 @@ async fn an_order_is_kept_planned_and_carried_out() {
 async fn a_clock_that_is_an_hour_off_delays_nothing_and_spins_for_nothing() {
     for off in [-3_600_000, 3_600_000] {
         let mut world = World::new();
-        world.clock_is_off_by = off;
+        *world.clock_is_off_by.get_mut() = off;
         world.settings.timing.steady = std::time::Duration::from_secs(10);
         world.settings.policy.rules[0].then = Approval::Approve;
         let world = Arc::new(world);

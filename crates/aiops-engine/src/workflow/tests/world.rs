@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -16,14 +16,14 @@ use aiops_inventory::Inventory;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-pub(super) use self::plans::{node_target, web};
+pub(super) use self::plans::{node, node_target, web};
 use super::dying::{Counter, Gate, GatedCluster, GatedStore, ManualClock, OffClock};
 use crate::{
     Coordinator, Engine, SharedInventory,
     coordination::PolicyRule,
     coordinator::Parts,
     error::PortError,
-    model::{Millis, ids::WorkflowId, phase::Phase, plan::Approval, target::Target, workflow::Record},
+    model::{ids::WorkflowId, phase::Phase, plan::Approval, target::Target, workflow::Record},
     ports::{
         Clock, Cluster, Ids,
         acting::{Accepted, Mutation, NotDone, NotDoneKind},
@@ -70,8 +70,10 @@ pub(super) struct World {
     /// What happens to requests, by their number from 0.
     script: Mutex<BTreeMap<usize, Trouble>>,
     requests: AtomicU32,
-    /// How far the engine's clock is ahead of the store's.
-    pub(super) clock_is_off_by: Millis,
+    /// How far the engine's clock of the next process is ahead of the store's.
+    pub(super) clock_is_off_by: AtomicI64,
+    /// The next process has not reached the cluster yet.
+    pub(super) is_unreached: AtomicBool,
     pub(super) announced: Mutex<Vec<&'static str>>,
     /// What reads meet.
     pub(super) blind: Mutex<Option<PortError>>,
@@ -93,6 +95,7 @@ impl World {
             then: Approval::Auto,
             autonomy: false,
             elicitation: false,
+            annotation: false,
         }];
         let cluster = FakeCluster::new();
         for name in ["n0", "n1", "n2"] {
@@ -108,7 +111,8 @@ impl World {
             effects: Mutex::default(),
             script: Mutex::default(),
             requests: AtomicU32::new(0),
-            clock_is_off_by: 0,
+            clock_is_off_by: AtomicI64::new(0),
+            is_unreached: AtomicBool::new(false),
             announced: Mutex::default(),
             blind: Mutex::default(),
             late: Mutex::default(),
@@ -136,7 +140,9 @@ impl World {
     ) -> (Coordinator, Executor) {
         let port = Arc::new(GatedCluster(Arc::clone(self), Arc::clone(to_cluster)));
         let mut inventory = Inventory::default();
-        inventory.set_info(|info| info.uid = CLUSTER.into());
+        if !self.is_unreached.load(Ordering::SeqCst) {
+            inventory.set_info(|info| info.uid = CLUSTER.into());
+        }
         let inventory = SharedInventory::new(inventory);
         let clock = Arc::clone(&self.clock);
         let cluster = Arc::clone(&port) as Arc<dyn Cluster>;
@@ -144,7 +150,7 @@ impl World {
             engine: Engine::new(
                 inventory,
                 Some(cluster),
-                Arc::new(OffClock(Arc::clone(&clock), self.clock_is_off_by)),
+                Arc::new(OffClock(Arc::clone(&clock), self.clock_is_off_by.load(Ordering::SeqCst))),
             ),
             store: Arc::new(GatedStore(Arc::clone(&self.store), Arc::clone(gate))),
             acting: Some(port),

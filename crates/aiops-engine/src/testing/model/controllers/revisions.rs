@@ -1,7 +1,8 @@
 //! StatefulSets and DaemonSets: templates as ControllerRevisions, pods replaced one after another.
 //!
-//! A StatefulSet whose rollout hangs on a pod that never becomes ready waits, as the real one does, unless that pod is of
-//! an older template itself.
+//! A StatefulSet whose rollout hangs on a pod that never becomes ready waits until somebody takes that pod away, whatever
+//! its template says by then (Kubernetes, "StatefulSets: Forced rollback"). What is below a partition is made of the new
+//! template too, which the real one does not do.
 
 use std::sync::Arc;
 
@@ -63,55 +64,76 @@ fn hash_of(pod: &Value) -> &str {
     text(pod, POD_HASH)
 }
 
-/// One turn of the StatefulSet controller.
+/// One turn of the StatefulSet controller, as `stateful_set_control.go` of Kubernetes 1.36 has it: one whose pods come one
+/// after another does nothing else while one of them is missing, on its way out, or not ready.
 pub(super) fn stateful_sets(world: &mut World) {
     for (key, set) in world.of_kind("StatefulSet") {
         let update = newest(world, &key, &set).name;
         let wanted = replicas(&set);
         let is_parallel = text(&set, "/spec/podManagementPolicy") == "Parallel";
         let pods = world.owned("Pod", &key.namespace, text(&set, "/metadata/uid"));
-        let pod_of = |ordinal: i64| {
-            let name = format!("{}-{ordinal}", key.name);
-            pods.iter().find(|(pod, _)| pod.name == name)
-        };
-        let mut waits_for_one = false;
-        for ordinal in 0..wanted {
-            match pod_of(ordinal) {
-                None => {
-                    let template = set.pointer("/spec/template").cloned().unwrap_or(Value::Null);
-                    let name = format!("{}-{ordinal}", key.name);
-                    let labels =
-                        [(HASH, update.as_str()), ("statefulset.kubernetes.io/pod-name", name.as_str())];
-                    // A quota's refusal is tried again at the next turn.
-                    let _ = create::pod(world, &set, &template, &name, &labels, None);
-                    waits_for_one = true;
-                }
-                Some((_, pod)) => waits_for_one |= !is_ready(pod),
-            }
-            if waits_for_one && !is_parallel {
-                break;
-            }
-        }
-        let surplus = pods.iter().filter_map(|(pod, object)| {
-            let ordinal: i64 = pod.name.rsplit_once('-')?.1.parse().ok()?;
-            (ordinal >= wanted).then_some((ordinal, pod, object))
-        });
-        if let Some((_, pod, _)) = surplus.max_by_key(|(ordinal, ..)| *ordinal) {
-            world.end(MANAGER, pod);
-        } else if text(&set, "/spec/updateStrategy/type") != "OnDelete" {
-            let partition = number(&set, "/spec/updateStrategy/rollingUpdate/partition");
-            for ordinal in (partition..wanted).rev() {
-                let Some((pod, object)) = pod_of(ordinal) else { break };
-                if hash_of(object) != update {
-                    world.end(MANAGER, pod);
-                    break;
-                }
-                if !is_ready(object) {
-                    break;
-                }
-            }
+        let waits = fill(world, &key, &set, &update, &pods);
+        if is_parallel || !waits {
+            replace(world, &key, &set, &update, &pods);
         }
         report(world, &key, &update, wanted);
+    }
+}
+
+type Pods = [(Key, Arc<Value>)];
+
+fn of_ordinal<'p>(pods: &'p Pods, set: &Key, ordinal: i64) -> Option<&'p (Key, Arc<Value>)> {
+    let name = format!("{}-{ordinal}", set.name);
+    pods.iter().find(|(pod, _)| pod.name == name)
+}
+
+/// Makes the pods that are missing. Returns whether one of those that are wanted does not serve.
+fn fill(world: &mut World, key: &Key, set: &Value, update: &str, pods: &Pods) -> bool {
+    let is_parallel = text(set, "/spec/podManagementPolicy") == "Parallel";
+    let mut waits = false;
+    for ordinal in 0..replicas(set) {
+        match of_ordinal(pods, key, ordinal) {
+            None => {
+                let template = set.pointer("/spec/template").cloned().unwrap_or(Value::Null);
+                let name = format!("{}-{ordinal}", key.name);
+                let labels = [(HASH, update), ("statefulset.kubernetes.io/pod-name", name.as_str())];
+                // A quota's refusal is tried again at the next turn.
+                let _ = create::pod(world, set, &template, &name, &labels, None);
+                waits = true;
+            }
+            Some((_, pod)) => waits |= !is_ready(pod),
+        }
+        if waits && !is_parallel {
+            break;
+        }
+    }
+    waits
+}
+
+/// Takes away what is too much, from the highest ordinal down, and then what is of an older template.
+fn replace(world: &mut World, key: &Key, set: &Value, update: &str, pods: &Pods) {
+    let wanted = replicas(set);
+    let surplus = pods.iter().filter_map(|(pod, _)| {
+        let ordinal: i64 = pod.name.rsplit_once('-')?.1.parse().ok()?;
+        (ordinal >= wanted).then_some((ordinal, pod))
+    });
+    if let Some((_, pod)) = surplus.max_by_key(|(ordinal, _)| *ordinal) {
+        world.end(MANAGER, pod);
+        return;
+    }
+    if text(set, "/spec/updateStrategy/type") == "OnDelete" {
+        return;
+    }
+    let partition = number(set, "/spec/updateStrategy/rollingUpdate/partition");
+    for ordinal in (partition..wanted).rev() {
+        let Some((pod, object)) = of_ordinal(pods, key, ordinal) else { break };
+        if hash_of(object) != update {
+            world.end(MANAGER, pod);
+            break;
+        }
+        if !is_ready(object) {
+            break;
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Sim, now, tried};
 use crate::{
-    coordination::{Coordination as _, Trigger},
+    coordination::{Alert, Coordination as _, Trigger},
     model::{
+        Millis,
         action::Action,
         caller::{Caller, Via},
         ids::WorkflowId,
@@ -16,9 +17,19 @@ use crate::{
 impl Sim {
     /// Keeps a workflow of these actions, as a trigger and its planning would.
     pub(crate) fn order(&mut self, actions: &[Action], asks: Approval) -> Option<WorkflowId> {
+        self.order_until(actions, asks, 3_600_000)
+    }
+
+    /// As [`Self::order`]; an approval is waited for so long.
+    pub(crate) fn order_until(
+        &mut self,
+        actions: &[Action],
+        asks: Approval,
+        waits: Millis,
+    ) -> Option<WorkflowId> {
         self.orders += 1;
         let at = self.hands.millis();
-        let made = plans::workflow(self.orders, actions, asks, at);
+        let made = plans::workflow(self.orders, actions, (asks, waits), at);
         let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
         let id = made.acceptance.workflow.id.clone();
         let taken = tried(door.accept(&made.acceptance));
@@ -33,8 +44,9 @@ impl Sim {
 
     /// Asks a door for a remediation.
     pub(crate) fn trigger(&mut self, caller: &Caller, trigger: Trigger) {
-        // How long a key is kept is dated by the wall clock.
-        let key = trigger.idempotency_key.clone().filter(|_| self.hands.is_true());
+        // How long a key is kept is dated by the wall clock, and no longer than what it led to.
+        let is_kept = self.settings.timing.retention >= self.settings.timing.idempotency;
+        let key = trigger.idempotency_key.clone().filter(|_| self.hands.is_true() && is_kept);
         let key = key.map(|key| format!("{}/{key}", caller.name));
         let door = self.coordinator("door");
         let Some(Ok(triggered)) = tried(door.trigger(caller, trigger)) else { return };
@@ -44,16 +56,22 @@ impl Sim {
         }
     }
 
-    pub(super) fn mode(&self) -> String {
+    /// What a control says, or what it says when nobody set it.
+    pub(super) fn mode(&self, name: &str, plain: &str) -> String {
         let controls = now(self.store.controls()).unwrap();
-        controls.iter().find(|c| c.name == "kill_switch").map_or_else(|| "run".to_owned(), |c| c.mode.clone())
+        controls.iter().find(|c| c.name == name).map_or_else(|| plain.to_owned(), |c| c.mode.clone())
     }
 
     /// Throws the kill switch.
     pub(crate) fn switch(&mut self, mode: &str) {
+        self.control("kill_switch", mode);
+    }
+
+    /// Sets a control.
+    pub(crate) fn control(&mut self, name: &str, mode: &str) {
         let at = self.hands.millis();
         let control = Control {
-            name: "kill_switch".to_owned(),
+            name: name.to_owned(),
             mode: mode.to_owned(),
             reason: Some("a test".to_owned()),
             set_by: "ann".to_owned(),
@@ -64,10 +82,18 @@ impl Sim {
             actor: "ann".to_owned(),
             via: Via::Cli,
             action: "control".to_owned(),
-            object: "kill_switch".to_owned(),
+            object: name.to_owned(),
             body: serde_json::json!({ "mode": mode }),
         };
         now(self.store.set_control(&control, &entry, None)).unwrap();
         self.notes.write("door", What::Controlled { control });
+    }
+
+    /// Alertmanager tells of alerts.
+    pub(crate) fn alert(&mut self, alerts: Vec<Alert>) {
+        let door = self.coordinator("door");
+        let caller = Caller::identified("alertmanager", Vec::new(), Via::Alert);
+        let Some(Ok(taken)) = tried(door.alerts(&caller, alerts)) else { return };
+        self.notes.write("door", What::Heard { alerts: taken.opened + taken.merged });
     }
 }

@@ -1,0 +1,184 @@
+//! Clocks that differ, processes that were away for long, and a cluster that is not reached yet: nothing ends because of them.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use serde_json::json;
+
+use super::{
+    dying::Gate,
+    requests::caller,
+    world::{Trouble, World, node_target},
+};
+use crate::{
+    coordination::Coordination as _,
+    error::{PortError, PortErrorKind},
+    model::{
+        Millis,
+        phase::{Phase, StepState},
+        workflow::Record,
+    },
+    ports::{acting::NotDoneKind, store::Store as _},
+    workflow::Turn,
+};
+
+const MINUTE: Millis = 60_000;
+
+fn is_sent(record: &Record) -> bool {
+    record.attempts.iter().any(|attempt| attempt.outcome.is_some())
+}
+
+#[tokio::test]
+async fn a_successor_with_another_clock_gives_up_nothing_that_may_still_arrive() {
+    for off in [-60 * MINUTE, 60 * MINUTE] {
+        let world = Arc::new(World::new().scripted(&[(0, Trouble::Late)]));
+        let id = world.planned(World::cordons(&["n0"])).await;
+        let (_coordinator, first) = world.process("first", &Gate::open());
+        let record = world.drive_until(&first, &id, is_sent).await;
+        assert_eq!(record.steps[0].state, StepState::Intent);
+        // Its successor's clock is an hour off: the step's time is not over by that.
+        world.clock_is_off_by.store(off, Ordering::SeqCst);
+        let (_coordinator, second) = world.process("second", &Gate::open());
+        let record = world.drive(&second, &id).await;
+        assert_eq!(record.workflow.phase, Phase::Completed, "{off}: {:?}", record.workflow.reason);
+        assert_eq!(world.effects.lock().len(), 1, "{off}");
+        world.check(&id).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_may_still_arrive_is_waited_for_as_long_as_it_may() {
+    let world = Arc::new(World::new().scripted(&[(0, Trouble::Late)]));
+    let id = world.planned(World::cordons(&["n0"])).await;
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    world.drive_until(&executor, &id, is_sent).await;
+    let sent = world.record(&id).await.attempts[0].intent_at;
+    coordinator.cancel(&caller("ann"), &id, Some("wrong node".to_owned())).await.unwrap();
+    let record = world.drive(&executor, &id).await;
+    // It was stopped before it had an effect: cancelled, not failed, and by whom is still told.
+    assert_eq!(record.workflow.phase, Phase::Cancelled, "{:?}", record.workflow.reason);
+    assert_eq!(record.workflow.reason.as_deref(), Some("ann cancelled it: wrong node"));
+    assert_eq!(record.steps[0].state, StepState::Failed);
+    let waited = record.workflow.finished_at.unwrap() - sent;
+    // The request's own 5 s, and the minute that an API server may work on it.
+    assert!(waited >= 65_000, "{waited} ms");
+}
+
+/// Fails to be read.
+fn away() -> PortError {
+    PortError::new(PortErrorKind::Unavailable, "connection refused")
+}
+
+#[tokio::test]
+async fn a_restart_that_took_longer_than_the_verification_undoes_nothing_that_helped() {
+    let mut world = World::new();
+    world.settings.timing.steady = Duration::from_secs(10);
+    let world = Arc::new(world);
+    let id = world.planned(World::cordons(&["n0"])).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::Verifying).await;
+    world.clock.pass(20 * MINUTE);
+    // The next process finds the API server away at its first looks.
+    *world.blind.lock() = Some(away());
+    let (_coordinator, executor) = world.process("second", &Gate::open());
+    let held = executor.claim().await.unwrap().unwrap();
+    while executor.turn(&held).await == Turn::Again {}
+    assert_eq!(world.record(&id).await.workflow.phase, Phase::Verifying);
+    *world.blind.lock() = None;
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::Completed, "{:?}", record.workflow.reason);
+}
+
+#[tokio::test]
+async fn what_was_being_undone_is_undone_after_a_long_absence() {
+    let world = World::new().scripted(&[(1, Trouble::Refuses(NotDoneKind::Rejected, 422))]);
+    let world = Arc::new(world);
+    let id = world.planned(World::cordons(&["n0", "n1"])).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::RollingBack).await;
+    world.clock.pass(60 * MINUTE);
+    let (_coordinator, executor) = world.process("second", &Gate::open());
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::RolledBack, "{:?}", record.workflow.reason);
+    assert_eq!(world.object(&node_target("n0"))["spec"], json!({}));
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_not_reached_yet_after_a_start_ends_nothing() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::cordons(&["n0"])).await;
+    // The whole time of its phase was slept through.
+    world.clock.pass(29 * MINUTE);
+    world.is_unreached.store(true, Ordering::SeqCst);
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    let held = executor.claim().await.unwrap().unwrap();
+    let version = world.record(&id).await.workflow.version;
+    let mut looks = 0;
+    let began = world.clock.at();
+    while let Turn::Hold(until) = executor.turn(&held).await {
+        world.clock.reach(until);
+        assert!(executor.renew(&held).await.unwrap());
+        looks += 1;
+        assert!(looks < 1_000);
+    }
+    assert!(world.clock.at() - began >= 30_000, "{looks}");
+    let record = world.record(&id).await;
+    assert_eq!(record.workflow.phase, Phase::Queued);
+    assert!(record.workflow.version <= version + 2, "looking costs no commits");
+    world.is_unreached.store(false, Ordering::SeqCst);
+    let (_coordinator, executor) = world.process("second", &Gate::open());
+    assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Completed);
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_took_up_for_long_is_not_carried_out() {
+    let world = Arc::new(World::new());
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    let target = crate::model::target::Target::known("Node", "", "n0");
+    let order = crate::coordination::Trigger {
+        action: Some(crate::model::action::Action::CordonNode { target }),
+        ..crate::coordination::Trigger::default()
+    };
+    let triggered = coordinator.trigger(&caller("ann"), order).await.unwrap();
+    let id = crate::model::ids::WorkflowId::parse(&triggered.workflow_id.unwrap()).unwrap();
+    world.clock.pass(31 * MINUTE);
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::Failed);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("31 min ago") && why.contains("trigger it again"), "{why}");
+    assert!(world.effects.lock().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_to_do_is_no_proof_that_the_target_is_well() {
+    // It wants 2 replicas already, and no pod of it is there.
+    let world = Arc::new(World::new());
+    let id = world.planned(World::scale(2)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.steps[0].state, StepState::Skipped);
+    assert_eq!(record.workflow.phase, Phase::Failed, "{:?}", record.workflow.reason);
+    let why = record.workflow.reason.unwrap();
+    assert!(why.contains("not seen healthy"), "{why}");
+    assert!(world.effects.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_workflow_is_parked_before_its_start_though_somebody_else_holds_what_its_steps_are_about() {
+    let world = Arc::new(World::new());
+    let first = world.planned(World::cordons(&["n1"])).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    world.drive_until(&executor, &first, |record| record.workflow.phase == Phase::Running).await;
+    let mut plan = World::cordons(&["n0", "n1"]);
+    plan.remedy_version = 99;
+    let second = world.planned(plan).await;
+    let record =
+        world.drive_until(&executor, &second, |record| record.workflow.phase == Phase::NeedsOperator).await;
+    assert_eq!(record.workflow.rule.as_deref(), Some("remedy-version"));
+    assert_eq!(world.drive(&executor, &first).await.workflow.phase, Phase::Completed);
+    assert!(world.store.lease(&second).is_some());
+    let _ = world.store.writable();
+}
