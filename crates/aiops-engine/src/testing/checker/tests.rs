@@ -83,7 +83,8 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
         h.notes.len() < before
     }),
     ("I1", "a reported incident is not kept", |h| {
-        let is_reported = h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
+        let is_reported =
+            h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
         h.incidents.clear();
         is_reported
     }),
@@ -160,9 +161,7 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
         h.journal.retain(|entry| entry.effect_key != key);
         true
     }),
-    ("I6", "an effect without a marker", |h| {
-        patched(h).is_some_and(|entry| entry.after.take().is_some())
-    }),
+    ("I6", "an effect without a marker", |h| patched(h).is_some_and(|entry| entry.after.take().is_some())),
     ("I7", "completed while no pod is ready", |h| {
         scene(h, Phase::Completed, |object, kind| {
             if kind == "Pod" {
@@ -244,7 +243,8 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
             set_by: "ann".to_owned(),
             at: begins,
         };
-        let note = Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
+        let note =
+            Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
         h.notes.retain(|note| !matches!(note.what, What::Controlled { .. }));
         h.notes.insert(0, note);
         ours(h).is_some_and(|entry| entry.effect_key.ends_with("/do"))

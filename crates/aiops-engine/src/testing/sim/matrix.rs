@@ -41,7 +41,8 @@ fn points(base: &Base, part: &mut Part) -> Vec<Point> {
             for (at, made) in (0_u64..).zip(plain.faults.calls()) {
                 if story.strikes(&made) {
                     let Made { call, .. } = made;
-                    let of = |fate: &Fate| Point { story, name, action: action.clone(), at, call, fate: *fate };
+                    let of =
+                        |fate: &Fate| Point { story, name, action: action.clone(), at, call, fate: *fate };
                     points.extend(call.fates().iter().map(of));
                 }
             }
@@ -84,14 +85,19 @@ pub(crate) fn matrix(is_whole: bool) -> Part {
     part.floor("runs that met their fault", struck, part.runs);
     if is_whole {
         let base = Base::new();
-        let actions: Vec<Action> = scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();
+        let actions: Vec<Action> =
+            scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();
         let sending = |action: &&Action| action.name() != "await-pool";
         let forth: BTreeSet<_> = actions.iter().filter(sending).map(Action::name).collect();
-        let back: BTreeSet<_> = actions.iter().filter(|a| scene::is_reversible(a)).map(Action::name).collect();
+        let back: BTreeSet<_> =
+            actions.iter().filter(|a| scene::is_reversible(a)).map(Action::name).collect();
         let calls = [Call::Intend, Call::Send, Call::Learn, Call::Commit, Call::Look];
         part.none_missing(&coverage::missing(&part.met, &calls, &forth, false));
         part.none_missing(&coverage::missing(&part.met, &calls, &back, true));
-        part.none_missing(&coverage::unmet(&part.met, &[Call::Claim, Call::Accept, Call::Recall, Call::DryRun]));
+        part.none_missing(&coverage::unmet(
+            &part.met,
+            &[Call::Claim, Call::Accept, Call::Recall, Call::DryRun],
+        ));
     } else {
         part.none_missing(&coverage::unmet(&part.met, &[Call::Send, Call::Intend, Call::Learn]));
     }

@@ -53,7 +53,9 @@ impl Story {
             Self::Planned => {
                 !scene::is_about_a_release_alone(action) && !matches!(action, Action::NudgeOperator { .. })
             }
-            Self::Hopeless => matches!(action.target().kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet"),
+            Self::Hopeless => {
+                matches!(action.target().kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
+            }
         }
     }
 
@@ -66,11 +68,14 @@ impl Story {
             Self::Planned => matches!(phase, "planning" | "queued" | "-"),
             Self::Approved => matches!(phase, "awaiting_approval" | "queued" | "-"),
             // Once it has begun: the calls before that are those of the first story.
-            Self::Cancelled => matches!(phase, "rolling_back") || (phase == "running" && made.call != Call::Send),
+            Self::Cancelled => {
+                matches!(phase, "rolling_back") || (phase == "running" && made.call != Call::Send)
+            }
             // It watches for minutes, and every look is like the one before: writes are enough.
             Self::Hopeless => {
                 phase == "rolling_back"
-                    || (matches!(phase, "running" | "verifying") && matches!(made.call, Call::Commit | Call::Learn))
+                    || (matches!(phase, "running" | "verifying")
+                        && matches!(made.call, Call::Commit | Call::Learn))
             }
         }
     }

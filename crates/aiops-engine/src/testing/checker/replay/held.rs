@@ -98,7 +98,10 @@ impl Replay {
                 };
                 let is_too_soon = (0..rest).contains(&(began - ended));
                 findings.unless(!is_too_soon || trouble(workflow) != trouble(earlier), "I9", || {
-                    format!("{id} began {} s after {other} had ended for the same trouble", (began - ended) / 1_000)
+                    format!(
+                        "{id} began {} s after {other} had ended for the same trouble",
+                        (began - ended) / 1_000
+                    )
                 });
             }
         }
