@@ -275,8 +275,9 @@ async fn hostile_objects_are_read_without_harm() {
     world.edit("replicasets", "web-2", |set| {
         set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "99999999999999999999"})
     });
-    let planned =
-        planned(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default()).await.unwrap();
+    let planned = planned(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default())
+        .await
+        .unwrap();
     let text = match planned {
         Planned::Plan(plan) => serde_json::to_string(&plan).unwrap(),
         Planned::NoRemedy { why } => why,
