@@ -35,6 +35,7 @@ demo: ## Serve the recorded demo cluster at http://127.0.0.1:8080/mcp
 .PHONY: transcript
 transcript: ## Print the transcript in README.md again
 	UPDATE_README=1 $(CARGO) test --locked --quiet --test it readme::the_transcript
+	UPDATE_README=1 tests/live/run --locked --quiet incident::transcript
 	git diff --stat README.md
 
 .PHONY: check
@@ -94,12 +95,13 @@ proof: proof-engine proof-live ## All long counts, printed: 100,000 simulated sc
 
 .PHONY: proof-engine
 proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
-	AIOPS_PROOF=1 $(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --test-threads 1 testing::sim
+	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --exact testing::sim::whole::the_whole_proof
 
 .PHONY: proof-live
-proof-live: ## The control plane's long counts: 20 runs of each fault, 5 minutes of updates, 10,000 pods
+proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture answers::
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: outages::
+	AIOPS_PROOF=1 RUST_TEST_THREADS=1 tests/live/run --locked -- --nocapture rollback:: corpus:: evictions::
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)

@@ -15,7 +15,8 @@ const ROLLED: [&str; 2] = ["mcp-rollback", "mcp-restart"];
 /// Deployments whose second revision names an image that is not there.
 const BROKEN: [&str; 3] = ["mcp-trigger", "rest-trigger", "rest-layers"];
 /// Deployments with one revision.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
+    "member",
     "mcp-scale",
     "mcp-resources",
     "mcp-evict",

@@ -182,7 +182,12 @@ async fn endpoints(cluster: &dyn Cluster, plan: &Plan) -> Judged {
             return (Verdict::Failed, format!("Service {name} has no ready endpoint"));
         }
     }
-    (Verdict::Passed, format!("{asked} Services in front of {target} have ready endpoints"))
+    let said = match asked {
+        0 => format!("no Service is in front of {target}"),
+        1 => format!("the Service in front of {target} has ready endpoints"),
+        _ => format!("all {asked} Services in front of {target} have ready endpoints"),
+    };
+    (Verdict::Passed, said)
 }
 
 fn list_of(group: &str, kind: &str, namespace: &str) -> Look {
