@@ -91,6 +91,23 @@ async fn a_fresh_install_changes_nothing_until_somebody_entitled_orders_it() {
     while let Some(played) = playing.join_next().await {
         played.unwrap();
     }
+    let expected: BTreeSet<(String, String)> = scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.expected)
+        .filter(|expected| is_proof() || !GRACED.contains(&expected.code.as_str()))
+        .map(|expected| (expected.object.clone(), expected.code.clone()))
+        .collect();
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(300);
+    loop {
+        let found: BTreeSet<(String, String)> = open(&full).await.iter().map(object_and_code).collect();
+        if expected.is_subset(&found) {
+            break;
+        }
+        let missing: Vec<_> = expected.difference(&found).collect();
+        assert!(tokio::time::Instant::now() < deadline, "no incident of {missing:?}, but {found:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    // What is said about it besides is counted with it, and as little is done.
     let (mut opened, mut merged) = (0, 0);
     for batch in flood(&scenarios).chunks(100) {
         let taken =
@@ -100,24 +117,6 @@ async fn a_fresh_install_changes_nothing_until_somebody_entitled_orders_it() {
         merged += taken.body["merged"].as_u64().unwrap();
     }
     assert_eq!(opened + merged, 1_000);
-
-    let expected: BTreeSet<(String, String)> = scenarios
-        .iter()
-        .flat_map(|scenario| &scenario.expected)
-        .filter(|expected| is_proof() || !GRACED.contains(&expected.code.as_str()))
-        .map(|expected| (expected.object.clone(), expected.code.clone()))
-        .collect();
-    let deadline =
-        tokio::time::Instant::now() + std::time::Duration::from_secs(if is_proof() { 300 } else { 90 });
-    let found = loop {
-        let found: BTreeSet<(String, String)> = open(&full).await.iter().map(object_and_code).collect();
-        if expected.is_subset(&found) {
-            break found;
-        }
-        let missing: Vec<_> = expected.difference(&found).collect();
-        assert!(tokio::time::Instant::now() < deadline, "no incident of {missing:?}, but {found:#?}");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    };
     let workflows = full.get("ann", "/api/v1/workflows").await;
     assert_eq!(workflows["total"], 0, "{workflows:#}");
     let sent = changes(&plane, place, &actor);
@@ -125,7 +124,7 @@ async fn a_fresh_install_changes_nothing_until_somebody_entitled_orders_it() {
     println!(
         "{} scenarios and 1000 alerts: {} open incidents, 0 workflows, 0 mutating requests",
         scenarios.len(),
-        found.len()
+        open(&full).await.len()
     );
 
     // Nobody in particular may not even ask; somebody who proved who they are orders it, and it is done.
@@ -141,7 +140,7 @@ async fn a_fresh_install_changes_nothing_until_somebody_entitled_orders_it() {
     acts(&plane, place, &actor, id, crash).await;
     // What needs an approval waits for it; whoever asked for it may give it.
     let ordered = order("ann", memory, "oom_kill").await;
-    assert_eq!((ordered.status, &ordered.body["status"]), (202, &json!("pending")), "{}", ordered.body);
+    assert_eq!(ordered.status, 202, "{}", ordered.body);
     let id = ordered.body["workflow_id"].as_str().unwrap();
     let waiting = full.workflow(id, &["awaiting_approval"]).await;
     assert_eq!(waiting["awaiting"]["approval"], "approve", "{waiting:#}");
@@ -166,7 +165,7 @@ async fn a_fresh_install_changes_nothing_until_somebody_entitled_orders_it() {
 
 /// Waits until a workflow has changed the scenario's Deployment.
 async fn acts(plane: &Plane, place: u64, actor: &Actor, id: &str, scenario: &Scenario) {
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(180);
     loop {
         let sent = changes(plane, place, actor);
         let is_it = |request: &Audited| {
@@ -211,18 +210,18 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
     let home = tempfile::tempdir().unwrap();
     let actor = Actor::of(&plane, home.path()).await;
     let place = plane.audit_end();
-    std::fs::write(
-        home.path().join("policy.toml"),
-        "[[rule]]\nname = \"ask\"\nactions = [\"*\"]\nthen = \"approve\"\nautonomy = true\n",
-    )
-    .unwrap();
+    let crash = Scenario::load("crash-loop-exit", &mut Dice::new());
+    let (namespace, name) = (crash.value("namespace"), crash.value("name"));
+    // The incident may trigger by itself too; whoever comes first, the others are told of the same workflow.
+    let policy = format!(
+        "[[rule]]\nname = \"ask\"\nnamespaces = [{namespace:?}]\nthen = \"approve\"\nautonomy = true\n"
+    );
+    std::fs::write(home.path().join("policy.toml"), policy).unwrap();
     let settings = format!("policy.file = {:?}", home.path().join("policy.toml"));
     let mut full = Full::start(home.path(), &actor, &settings).await;
     let relay = Relay::to(&full.address).await;
     let alertmanager = Alertmanager::start(&relay.address(), home.path());
-    let crash = Scenario::load("crash-loop-exit", &mut Dice::new());
     crash.play(&plane).await;
-    let (namespace, name) = (crash.value("namespace"), crash.value("name"));
     let pods = plane.get(&format!("/api/v1/namespaces/{namespace}/pods")).await.unwrap();
     let pods: Vec<&str> = pods["items"]
         .as_array()
@@ -242,6 +241,11 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
     // The crash, and the order for it, come in among the rest, from all sides at once.
     firing.sort_by_key(|labels| labels["instance"].as_str().unwrap().to_owned());
     let is_of = |incident: &Value| incident["namespace"] == namespace;
+    // Other tests make trouble of their own meanwhile.
+    let own = |all: &Value| -> Vec<Value> {
+        let is_own = |row: &&Value| is_of(row) || row["namespace"].as_str().unwrap().starts_with("team-");
+        all["incidents"].as_array().unwrap().iter().filter(is_own).cloned().collect()
+    };
     let (_, first) = tokio::join!(alertmanager.fire(&firing), async {
         full.synced().await;
         full.order("ann", namespace, name, "pod_crash_loop").await
@@ -249,16 +253,16 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
     assert_eq!(first.status, 202, "{}", first.body);
     let workflow = first.body["workflow_id"].as_str().unwrap().to_owned();
     // It dies in the middle of the flood; what it did not acknowledge is sent again.
-    full.until("ann", "/api/v1/incidents?status=open&limit=1000", "half full", |all| {
-        all["total"].as_u64().unwrap() > 10
-    })
-    .await;
+    full.until("ann", "/api/v1/incidents?status=open&limit=1000", "half full", |all| own(all).len() > 10)
+        .await;
     full.kill();
     full = Full::start(home.path(), &actor, &settings).await;
     relay.lead_to(&full.address);
     let total = TARGETS + 1;
-    full.until("ann", "/api/v1/incidents?status=open&limit=1000", "what fires", |all| all["total"] == total)
-        .await;
+    full.until("ann", "/api/v1/incidents?status=open&limit=1000", "what fires", |all| {
+        own(all).len() == total
+    })
+    .await;
     let again = full.order("bob", namespace, name, "CrashLoopBackOff").await;
     assert_eq!((again.status, &again.body["deduplicated"]), (202, &json!(true)), "{}", again.body);
     assert_eq!(again.body["workflow_id"], workflow.as_str());
@@ -270,13 +274,13 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
     full = Full::start(home.path(), &actor, &settings).await;
     relay.lead_to(&full.address);
     full.until("ann", "/api/v1/incidents?status=resolved&limit=1000", "what is over", |all| {
-        all["total"] == 20
+        own(all).len() == 20
     })
     .await;
     alertmanager.told(&over, &relay).await;
 
     let all = full.get("ann", "/api/v1/incidents?status=all&limit=1000").await;
-    let rows = all["incidents"].as_array().unwrap();
+    let rows = own(&all);
     let count = |status: &str| rows.iter().filter(|row| row["status"] == status).count();
     let counted = (rows.len(), count("resolved"), count("active"), count("in_progress"));
     assert_eq!(counted, (total, 20, TARGETS - 20, 1), "{all:#}");

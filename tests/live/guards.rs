@@ -49,7 +49,7 @@ async fn act(full: &Full, who: &str, namespace: &str, name: &str, more: Value) -
     action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let body = json!({"incident_id": format!("order-{namespace}-{name}"), "namespace": namespace,
         "resource": {"kind": "Deployment", "name": name}, "action": action});
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(180);
     loop {
         let reply = full.post(who, "/api/v1/remediation/trigger", &body).await;
         if reply.status == 202 {

@@ -44,7 +44,7 @@ async fn somebody_is_told_also_when_the_receiver_was_down_and_aiops_died() {
         deployment(&plane, &namespace, name, &[args], "32Mi").await;
         let waits = |pods: &Value| pods.to_string().contains("CrashLoopBackOff");
         let path = format!("/api/v1/namespaces/{namespace}/pods");
-        plane.wait(&path, "crashing", Duration::from_secs(60), waits).await;
+        plane.wait(&path, "crashing", Duration::from_secs(180), waits).await;
         spaces.push(namespace);
     }
     let [greedy, edited, crashing] = spaces.as_slice() else { panic!("{spaces:?}") };
@@ -59,7 +59,7 @@ async fn somebody_is_told_also_when_the_receiver_was_down_and_aiops_died() {
     let failed = order(&full, crashing, "crashing", "pod_crash_loop").await;
     approve(&full, &undone).await;
     approve(&full, &parked).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(180);
     while changes(&plane, place, &actor, edited).is_empty() {
         assert!(tokio::time::Instant::now() < deadline, "{parked} did nothing");
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -76,7 +76,7 @@ async fn somebody_is_told_also_when_the_receiver_was_down_and_aiops_died() {
     full.workflow(&undone, &["rolled_back"]).await;
     full.workflow(&parked, &["needs_operator"]).await;
     full.workflow(&failed, &["failed"]).await;
-    assert_eq!(receiver.messages().len(), 0, "it is down");
+    assert!(receiver.messages().is_empty(), "it is down");
 
     full.kill();
     network.turn(Weather::Fine).await;
@@ -98,7 +98,9 @@ async fn somebody_is_told_also_when_the_receiver_was_down_and_aiops_died() {
     let body = json!({"mode": "stop", "reason": "the last word"});
     assert_eq!(full.ask("bob", "PUT", "/api/v1/control", Some(&body)).await.status, 200);
     receiver.hears("kill_switch", "the last word").await;
-    let messages = receiver.messages();
+    let mut messages = receiver.messages();
+    // Other tests' trouble in the same cluster may be a storm.
+    messages.retain(|message| !message.event.starts_with("breaker_"));
     let deliveries: BTreeSet<&String> = messages.iter().map(|message| &message.delivery).collect();
     assert_eq!(deliveries.len(), messages.len(), "{messages:#?}");
     assert_eq!(messages.len(), 8, "{messages:#?}");

@@ -13,7 +13,7 @@ use serde_json::Value;
 use sha2::Sha256;
 
 const SECRET: &str = "a secret of the receiver's own";
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A message as it was received.
 #[derive(Debug, Clone)]

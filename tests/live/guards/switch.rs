@@ -29,7 +29,7 @@ impl Scene<'_> {
     /// Waits until so many more changes were made than there are now.
     async fn flows(&self, what: &str) {
         let before = self.changes().len();
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
         while self.changes().len() < before + BEFORE {
             assert!(
                 tokio::time::Instant::now() < deadline,

@@ -21,7 +21,7 @@ use tokio::{
 use super::{Dice, Plane, command, document};
 
 /// Longer than any one answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Who has a token.
 const PEOPLE: [&str; 4] = ["ann", "bob", "carl", "alertmanager"];
 
