@@ -20,7 +20,7 @@ pub(crate) use audit::Audited;
 pub(crate) use desk::{Desk, caller, changes};
 pub(crate) use dice::Dice;
 pub(crate) use door::{Desktop, Open, Served, Told, command};
-pub(crate) use full::{Actor, Full, digest};
+pub(crate) use full::{Actor, Full, digest, token};
 pub(crate) use plane::{Options, Plane, helm};
 pub(crate) use postgres::Postgres;
 pub(crate) use proxy::{Proxy, Weather, document};

@@ -139,8 +139,20 @@ impl Full {
         self.child.wait().unwrap();
     }
 
-    /// Asks over REST, as one of the people or (`""`) as nobody.
+    /// Asks over REST, as one of the people or (`""`) as nobody; what is answered 503 is asked again, as its
+    /// `Retry-After` says.
     pub(crate) async fn ask(&self, who: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let reply = self.once(who, method, path, body).await;
+            if reply.status != 503 || Instant::now() > deadline {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn once(&self, who: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
         let body = body.map(Value::to_string).unwrap_or_default();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n{}\
@@ -199,8 +211,20 @@ impl Full {
         self.until("ann", &format!("/api/v1/workflows/{id}"), &format!("in {phases:?}"), is_so).await
     }
 
-    /// Calls a tool over MCP, as one of the people: whether it is an error, its text, and its facts.
+    /// Calls a tool over MCP, as one of the people: whether it is an error, its text, and its facts. What is unavailable is
+    /// asked for again.
     pub(crate) async fn call(&self, who: &str, tool: &str, arguments: &Value) -> (bool, String, Value) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let told = self.call_once(who, tool, arguments).await;
+            if !(told.0 && told.1.contains("unavailable")) || Instant::now() > deadline {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn call_once(&self, who: &str, tool: &str, arguments: &Value) -> (bool, String, Value) {
         let params = json!({"name": tool, "arguments": arguments, "_meta": {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},

@@ -294,7 +294,7 @@ impl Store for Handle {
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {
         self.read().await?;
-        self.base.cooldown(fingerprint).await
+        if self.has(Defect::RestForgotten) { Ok(None) } else { self.base.cooldown(fingerprint).await }
     }
 
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError> {
