@@ -273,7 +273,7 @@ async fn by_curl(plane: &Plane, scenario: &Scenario, state: &Path, address: &str
 async fn by_aiops(plane: &Plane, scenario: &Scenario, state: &Path) {
     let lines = commands("Repairing", "aiops ");
     let find = |begin: &str| {
-        lines.iter().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {lines:#?}"))
+        lines.iter().rfind(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {lines:#?}"))
     };
     let (list, plan) = (find("aiops incident list"), find("aiops call plan-remediation"));
     let (trigger, approve) = (find("aiops call trigger-remediation"), find("aiops workflow approve"));
