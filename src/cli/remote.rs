@@ -36,6 +36,8 @@ const REVISION: &str = "2026-07-28";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Whether something listens here must not be felt.
 const PROBE_WITHIN: Duration = Duration::from_millis(500);
+/// Whoever listens at the socket is aiops: one that is slow is waited for, one that has ended refuses at once.
+const BESIDE_WITHIN: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// A running aiops.
@@ -76,7 +78,7 @@ impl Reach {
             return Ok(None);
         }
         if let Some(remote) = Remote::beside(loaded, token)?
-            && remote.is_aiops().await
+            && remote.is_aiops(BESIDE_WITHIN).await
         {
             return Ok(Some(remote));
         }
@@ -88,7 +90,7 @@ impl Reach {
             if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         let remote = Remote::new(&format!("http://{host}:{}", listen.port()), token)?;
-        Ok(remote.is_aiops().await.then_some(remote))
+        Ok(remote.is_aiops(PROBE_WITHIN).await.then_some(remote))
     }
 }
 
@@ -155,7 +157,7 @@ impl Remote {
 
     /// What `/health` says of the cluster it reads, in a few words.
     pub(super) async fn reads(&self) -> Option<String> {
-        let health = self.health().await?;
+        let health = self.health(PROBE_WITHIN).await?;
         let cluster = health.get("cluster")?;
         let text = |name: &str| cluster.get(name).and_then(Value::as_str).map(clean);
         if let Some(recording) = text("recording") {
@@ -164,17 +166,17 @@ impl Remote {
         text("context").or_else(|| text("server")).map(|name| format!("the cluster {name}"))
     }
 
-    async fn is_aiops(&self) -> bool {
-        self.health().await.is_some_and(|health| health.get("name").is_some_and(|name| name == "aiops"))
+    async fn is_aiops(&self, within: Duration) -> bool {
+        self.health(within).await.is_some_and(|health| health.get("name").is_some_and(|name| name == "aiops"))
     }
 
-    async fn health(&self) -> Option<Value> {
+    async fn health(&self, within: Duration) -> Option<Value> {
         let mut request = Request::get(format!("{}/health", self.origin));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(Bytes::new()).ok()?;
-        let answer = self.client.send(request, PROBE_WITHIN, MOST_BYTES).await.ok()?;
+        let answer = self.client.send(request, within, MOST_BYTES).await.ok()?;
         serde_json::from_slice(answer.body()).ok()
     }
 

@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod canaries;
@@ -19,6 +21,8 @@ mod credentials;
 mod diagnosis;
 #[cfg(test)]
 mod evictions;
+#[cfg(test)]
+mod guards;
 #[cfg(test)]
 mod helm;
 #[cfg(test)]

@@ -87,6 +87,9 @@ const NO_WORKFLOW: &str = "wf-01k3x9f2m4q7tz8c";
 const NO_INCIDENT: &str = "inc-01k3x9f2m4q7tz8b";
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
+/// Tools that only a member offers, and only to whom it is granted.
+const OF_MEMBERS: [&str; 2] = ["observe-object", "perform-action"];
+
 /// Builds the calls of a round.
 struct Builder {
     calls: Vec<(String, Call)>,
@@ -184,6 +187,9 @@ pub(super) async fn calls(
 ) -> Vec<Call> {
     let is_first = round == 0;
     let round = &world.rounds[round];
+    if matches!(stage, Stage::MemberDry | Stage::Member) {
+        return vec![perform(server, round, stage).await];
+    }
     let mut waiting = Vec::new();
     for name in WAITING {
         waiting.push(Waiting::order(server, round, name, stage).await);
@@ -206,12 +212,35 @@ pub(super) async fn calls(
     calls
 }
 
+/// A change that an engine elsewhere asks a member for, pinned as engines pin it.
+async fn perform(server: &Server, round: &Round, stage: Stage) -> Call {
+    let (namespace, name) = (&round.namespace, "member");
+    let asked = json!({"group": "apps", "kind": "Deployment", "namespace": namespace, "name": name});
+    let seen = server.mcp("tools/call", json!({"name": "observe-object", "arguments": asked})).await;
+    let seen = &seen["result"]["structuredContent"];
+    let metadata = &seen["object"]["metadata"];
+    let target = json!({"group": "apps", "kind": "Deployment", "namespace": namespace, "name": name,
+        "uid": metadata["uid"]});
+    let workflow = format!("wf-{namespace}");
+    let key = format!("{workflow}/0/do");
+    let arguments = json!({
+        "moment": seen["moment"], "cluster": seen["cluster"], "request": format!("{namespace}-{stage:?}"),
+        "action": {"action": "restart-workload", "target": target},
+        "change": {"merge": {"spec": {"template": {"metadata": {"annotations": {"aiops.io/restart": key}}}}}},
+        "uid": metadata["uid"], "resource_version": metadata["resourceVersion"],
+        "effect_key": key, "workflow": workflow, "dry_run": stage == Stage::MemberDry,
+    });
+    let touches = ("deployments".to_owned(), namespace.clone(), name.to_owned());
+    Call { how: How::Mcp("perform-action", arguments), touches: Some(touches) }
+}
+
 /// Says `dry_run` where the door has the word, as its own schema tells.
 fn dry(call: &mut Call, tools: &Value, document: &Value) {
     let tool_has = |name: &str| {
         let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == name);
-        let tool = tool.unwrap_or_else(|| panic!("{name} is not listed: {tools}"));
-        tool["inputSchema"]["properties"].get("dry_run").is_some()
+        // What only a member offers is called in its own stages.
+        assert!(tool.is_some() || OF_MEMBERS.contains(&name), "{name} is not listed: {tools}");
+        tool.is_some_and(|tool| tool["inputSchema"]["properties"].get("dry_run").is_some())
     };
     match &mut call.how {
         How::Mcp(tool, arguments) if tool_has(tool) => arguments["dry_run"] = json!(true),
@@ -395,6 +424,11 @@ impl Builder {
         for tool in ["list-namespaces", "list-nodes", "list-incidents", "list-workflows"] {
             self.mcp(tool, json!({}), None);
         }
+        // Where this is no member they are not offered; the stages of the member call them for real.
+        let seen = json!({"group": "apps", "kind": "Deployment", "namespace": namespace, "name": "member"});
+        self.mcp("observe-object", seen, None);
+        let asked = json!({"moment": "m", "request": "r", "cluster": "c", "change": {"delete": {}}});
+        self.mcp("perform-action", asked, None);
         let opened = json!({"title": "Slow too", "description": "seen", "severity": "low",
             "affected_resources": [format!("Deployment/{namespace}/mcp-trigger")]});
         self.mcp("create-incident", opened, None);

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Dice, Plane};
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 /// Deployments with two revisions, both good.
 const ROLLED: [&str; 2] = ["mcp-rollback", "mcp-restart"];
 /// Deployments whose second revision names an image that is not there.
 const BROKEN: [&str; 3] = ["mcp-trigger", "rest-trigger", "rest-layers"];
 /// Deployments with one revision.
-const PLAIN: [&str; 13] = [
+const PLAIN: [&str; 14] = [
+    "member",
     "mcp-scale",
     "mcp-resources",
     "mcp-evict",

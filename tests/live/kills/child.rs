@@ -202,7 +202,7 @@ impl Child {
         async move { ask(&address, &what, Some(&key), &body).await }
     }
 
-    /// Asks until it is accepted: an object that is not in memory yet, an engine that opens its store.
+    /// Asks until it is accepted: an object that is not in memory yet or rests, an engine that opens its store.
     pub(super) async fn accepted(&self, what: &str, key: &str, body: &Value) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -210,7 +210,10 @@ impl Child {
             if let Some(Reply { status: 200..=202, body }) = reply {
                 return body;
             }
-            let is_early = reply.as_ref().is_none_or(|reply| matches!(reply.status, 404 | 409 | 429 | 503));
+            let is_early = reply.as_ref().is_none_or(|reply| {
+                let rests = reply.body["details"]["rule"] == "cooldown";
+                rests || matches!(reply.status, 404 | 409 | 429 | 503)
+            });
             assert!(is_early && Instant::now() < deadline, "{what} {body}: {reply:?}");
             tokio::time::sleep(Duration::from_millis(40)).await;
         }

@@ -47,7 +47,8 @@ impl Executor {
                 .await;
         }
         let (problem, order) = (work.workflow().problem.clone(), work.workflow().order.clone());
-        let made = Box::pin(planner::plan(&self.inner.engine, &problem, &order)).await;
+        let (engine, limits) = (&self.inner.engine, &self.inner.settings.limits);
+        let made = Box::pin(planner::plan(engine, &problem, &order, limits)).await;
         let mut plan = match made {
             Ok(Planned::Plan(plan)) => plan,
             Ok(Planned::NoRemedy { why }) => return self.refuse(work, "no-remedy", why).await,

@@ -317,3 +317,13 @@ async fn an_autoscaler_owns_the_replicas_and_nothing_else() {
     assert_eq!(plan.remedy, "rollback-to-good-revision");
     assert!(plan.deployed.also[0].contains("web-hpa"), "{:?}", plan.deployed.also);
 }
+
+#[tokio::test]
+async fn nothing_is_scaled_while_its_autoscalers_are_not_known() {
+    let mut near = World::healthy().near("Deployment", "web", "high_cpu").await;
+    allows(&near, Change::Replicas).unwrap();
+    near.gaps.push("horizontalpodautoscalers could not be read: forbidden".to_owned());
+    let why = allows(&near, Change::Replicas).unwrap_err();
+    assert!(why.contains("not known") && why.contains("forbidden"), "{why}");
+    allows(&near, Change::Restart).unwrap();
+}
