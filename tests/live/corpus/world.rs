@@ -47,8 +47,10 @@ pub(super) struct World {
 }
 
 fn deployment(name: &str, tag: &str) -> Value {
+    // The only pod of a workload is not evicted.
+    let replicas = if name == "mcp-evict" { 2 } else { 1 };
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
-        "replicas": 1, "selector": {"matchLabels": {"app": name}}, "progressDeadlineSeconds": 600,
+        "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "progressDeadlineSeconds": 600,
         "template": {"metadata": {"labels": {"app": name}}, "spec": {"terminationGracePeriodSeconds": 0,
             "containers": [{"name": "main", "image": format!("registry.example.com/library/nginx:{tag}"),
                 "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "64Mi"}}}]}}}})
@@ -151,7 +153,8 @@ impl Round {
                     let is_broken = BROKEN.iter().any(|name| object["metadata"]["name"] == *name);
                     let status = &object["status"];
                     let is_seen = status["observedGeneration"] == object["metadata"]["generation"];
-                    is_seen && status["readyReplicas"] == 1 && (is_broken || status["updatedReplicas"] == 1)
+                    let wanted = &object["spec"]["replicas"];
+                    is_seen && status["readyReplicas"] == *wanted && (is_broken || status["updatedReplicas"] == *wanted)
                 })
             })
         };
