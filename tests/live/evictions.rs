@@ -123,7 +123,7 @@ async fn end(desk: &Desk, id: &WorkflowId, is_over: &AtomicBool) -> Phase {
             let _ = desk.coordinator.cancel(&caller(), id, None).await;
         }
         assert!(Instant::now() < deadline, "{id} is still {phase:?}");
-        tokio::time::sleep(Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
