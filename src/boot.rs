@@ -2,6 +2,8 @@
 //!
 //! It decides which parts exist and nothing else. Nothing here waits for a cluster.
 
+#[cfg(unix)]
+mod carry;
 mod demo;
 mod engine;
 mod far;
@@ -129,6 +131,7 @@ fn wire(
     };
     let engine = Engine::new(inventory.clone(), Some(cluster), Arc::clone(&clock));
     let mut desk = Desk::new(engine.clone(), None, loaded.environment.user());
+    let mut executing = None;
     let coordination: Option<Arc<dyn Coordination>> = if has_engine {
         let mut start = engine::Start { engine: engine.clone(), acting, clock, is_recorded, stage };
         // Without anything to act by there is no member, and nothing that would have to go through one.
@@ -142,7 +145,9 @@ fn wire(
             start.engine = Engine::new(inventory, Some(cluster), Arc::clone(&start.clock));
             start.acting = Some(far);
         }
-        Some(Arc::new(engine::start(loaded, start, tasks)?))
+        let late = engine::start(loaded, start, tasks)?;
+        executing = Some(late.executing()).filter(|_| !is_recorded);
+        Some(Arc::new(late))
     } else {
         if let Some(acting) = acting {
             desk = desk.with_member(far::member(loaded.settings()?, engine.clone(), acting));
@@ -151,7 +156,71 @@ fn wire(
     };
     desk.coordination.clone_from(&coordination);
     let server = Server::new(desk, &config.mcp, Arc::clone(&metrics), tasks.clone());
-    Ok(Booted { engine, server, metrics, coordination })
+    let booted = Booted { engine, server, metrics, coordination };
+    if let Some(executing) = executing {
+        listen_beside(loaded, &booted, executing, tasks);
+    }
+    Ok(booted)
+}
+
+/// Opens the socket in the state directory once this process executes on it: for the command line, and for other
+/// processes that are attached.
+#[cfg(unix)]
+fn listen_beside(
+    loaded: &Loaded,
+    booted: &Booted,
+    mut executing: tokio::sync::watch::Receiver<bool>,
+    tasks: &Tasks,
+) {
+    // Replicas on PostgreSQL need no attaching: each of them executes.
+    let is_shared = loaded.config.store.url.is_some() || loaded.config.store.url_file.is_some();
+    let (Some(folder), Some(coordination), false) =
+        (loaded.state_dir(), booted.coordination.clone(), is_shared)
+    else {
+        return;
+    };
+    let behind = crate::http::Behind {
+        about: booted.about(loaded),
+        coordination,
+        server: booted.server.clone(),
+        settings: loaded.config.http.clone(),
+        user: loaded.environment.user().to_owned(),
+    };
+    let (spawner, ending) = (tasks.clone(), tasks.ending());
+    tasks.spawn("open the socket", async move {
+        let became = tokio::select! {
+            () = ending.cancelled() => return,
+            became = executing.wait_for(|executes| *executes) => became.is_ok(),
+        };
+        if !became {
+            return;
+        }
+        let path = crate::attach::socket(&folder);
+        match crate::http::Socket::bind(&path) {
+            Ok(socket) => {
+                tracing::info!(path = %path.display(), "other processes of this user reach this one by its socket");
+                socket.serve(behind, &spawner);
+            }
+            Err(error) => tracing::warn!(
+                path = %path.display(), %error,
+                "there is no socket: other processes on this state directory can read, and nobody orders through them"
+            ),
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn listen_beside(_: &Loaded, _: &Booted, _: tokio::sync::watch::Receiver<bool>, _: &Tasks) {}
+
+impl Booted {
+    fn about(&self, loaded: &Loaded) -> About {
+        About {
+            engine: self.engine.clone(),
+            metrics: Arc::clone(&self.metrics),
+            mode: loaded.config.deployment.mode,
+            missing: loaded.config.missing(),
+        }
+    }
 }
 
 /// How the member of the configuration is, for `doctor`.
@@ -204,12 +273,7 @@ impl Ports {
         if let Some(tokens) = &tokens {
             tokens.watch(tasks);
         }
-        let about = About {
-            engine: booted.engine.clone(),
-            metrics: Arc::clone(&booted.metrics),
-            mode: config.deployment.mode,
-            missing: config.missing(),
-        };
+        let about = booted.about(loaded);
         let rest = booted.coordination.clone().map(|engine| Rest::new(engine, tasks.ending()));
         let door = Door::new(about, &config.http, tokens, rest);
         let metrics = self.metrics.map(|port| port.serve(&door, door.metrics_router(), tasks));

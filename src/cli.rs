@@ -11,7 +11,6 @@ mod config;
 mod db;
 mod doctor;
 mod incident;
-pub mod ordered;
 mod policy;
 pub mod print;
 mod remote;

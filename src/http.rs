@@ -13,6 +13,8 @@ mod probes;
 mod refusal;
 mod request_id;
 mod scrape;
+#[cfg(unix)]
+mod socket;
 
 use std::sync::{
     Arc,
@@ -34,6 +36,8 @@ pub use accept::Open;
 pub use auth::TokenFile;
 pub use bind::{BindError, Listening};
 pub use request_id::RequestId;
+#[cfg(unix)]
+pub use socket::{Behind, Socket};
 
 use crate::{
     config,
@@ -94,6 +98,10 @@ impl Door {
 
     /// Everything that is served, behind the gate.
     pub fn router(&self, mcp: McpService) -> Router {
+        self.behind_gate(self.paths(mcp))
+    }
+
+    fn paths(&self, mcp: McpService) -> Router<Self> {
         let paths = Router::new()
             .route("/healthz", get(probes::alive))
             .route("/readyz", get(probes::ready))
@@ -105,7 +113,7 @@ impl Door {
         let health = rest::at(rest::HEALTH)
             .into_iter()
             .fold(Router::new(), |paths, path| paths.route(&path, get(health::for_clients)));
-        self.behind_gate(paths.merge(health).merge(rest::paths(self.0.rest.clone())))
+        paths.merge(health).merge(rest::paths(self.0.rest.clone()))
     }
 
     /// `/metrics` alone, for a port of its own: without tokens, as scrapers and the Go engine have it.

@@ -1,5 +1,6 @@
 //! The library behind the `aiops` binary: two doors, a hall, and the rooms that touch the world.
 
+mod attach;
 pub mod boot;
 pub mod cli;
 mod clock;
@@ -11,6 +12,7 @@ pub mod mcp;
 pub mod member;
 pub mod mode;
 pub mod notify;
+pub mod ordered;
 mod outbound;
 pub mod recording;
 pub mod rest;

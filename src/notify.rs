@@ -24,9 +24,10 @@ use crate::{config::Notify, outbound::Outbound, shutdown::Tasks};
 
 /// One process at a time delivers.
 const DUTY: &str = "notify";
-const DUTY_TTL: Duration = Duration::from_secs(60);
 /// So often it is held anew: each time is a commit.
-const DUTY_EVERY: Millis = 20_000;
+const DUTY_EVERY: Millis = 5_000;
+/// For how long it is held, beside the time that one delivery may take: what a process that died leaves is told after that.
+const DUTY_TTL: Duration = Duration::from_secs(10);
 /// How often is looked for messages that are due.
 const EVERY: Duration = Duration::from_secs(1);
 /// Messages of one look.
@@ -84,19 +85,28 @@ impl Notifier {
                     () = tokio::time::sleep(EVERY) => {}
                 }
                 // A delivery that is under way at the end is waited for: it has a deadline of its own.
-                self.deliver_due().await;
+                self.deliver_until(&|| ending.is_cancelled()).await;
             }
         });
     }
 
-    /// Delivers what is due, once; how many messages were delivered.
+    /// Delivers what is due, once, up to the first that is not taken: a receiver that is down is asked for one message at a
+    /// time, and one that refuses a message gets the next of them at the next look. How many were delivered.
     pub async fn deliver_due(&mut self) -> usize {
+        self.deliver_until(&|| false).await
+    }
+
+    async fn deliver_until(&mut self, is_over: &(dyn Fn() -> bool + Sync)) -> usize {
         if !self.has_duty().await {
             return 0;
         }
         let Ok(due) = self.store.due_notices(self.now(), BATCH).await else { return 0 };
         let mut delivered = 0;
         for notice in due {
+            // Each delivery takes its time, and the duty may have gone to another process meanwhile.
+            if is_over() || !self.has_duty().await {
+                break;
+            }
             let again_at = match &self.receiver {
                 None => None,
                 Some(receiver) => match receiver.post(&notice, self.now()).await {
@@ -113,6 +123,9 @@ impl Notifier {
             if let Err(error) = self.store.settle_notice(notice.seq, again_at).await {
                 tracing::warn!(%error, notice = notice.seq, "whether a message was delivered could not be kept; it is sent again");
             }
+            if again_at.is_some() {
+                break;
+            }
         }
         delivered
     }
@@ -123,7 +136,9 @@ impl Notifier {
         if self.held_at.is_some_and(|at| (0..DUTY_EVERY).contains(&now.saturating_sub(at))) {
             return true;
         }
-        let held = self.store.hold_duty(DUTY, &self.owner, DUTY_TTL).await.unwrap_or(false);
+        let one = self.receiver.as_ref().map_or(Duration::ZERO, |receiver| receiver.patience);
+        let held =
+            self.store.hold_duty(DUTY, &self.owner, DUTY_TTL.saturating_add(one)).await.unwrap_or(false);
         self.held_at = held.then_some(now);
         held
     }

@@ -4,6 +4,9 @@
 //! It follows no redirect, retries nothing and reads no more of an answer than it is told. It does not speak to
 //! clusters; their client is made in `cluster/`.
 
+#[cfg(unix)]
+mod unix;
+
 use std::{io, time::Duration};
 
 use bytes::Bytes;
@@ -24,6 +27,8 @@ const CONNECT: Duration = Duration::from_millis(2_500);
 pub(crate) enum Outbound {
     Plain(Client<HttpConnector, Full<Bytes>>),
     Tls(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+    #[cfg(unix)]
+    Socket(Client<unix::Connector, Full<Bytes>>),
 }
 
 /// Why there is no answer.
@@ -91,16 +96,30 @@ impl Outbound {
         })
     }
 
+    /// A client for whoever listens at this socket; the host of a URL means nothing then.
+    #[cfg(unix)]
+    pub(crate) fn at(socket: std::path::PathBuf) -> Self {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_max_idle_per_host(1);
+        Self::Socket(builder.build(unix::Connector(socket)))
+    }
+
+    fn ask(&self, request: Request<Bytes>) -> ResponseFuture {
+        match self {
+            Self::Plain(client) => client.request(request.map(Full::new)),
+            Self::Tls(client) => client.request(request.map(Full::new)),
+            #[cfg(unix)]
+            Self::Socket(client) => client.request(request.map(Full::new)),
+        }
+    }
+
     /// Asks, and reads the head of the answer; its body flows as long as it flows.
     pub(crate) async fn open(
         &self,
         request: Request<Bytes>,
         patience: Duration,
     ) -> Result<Response<Incoming>, OutboundError> {
-        let asked: ResponseFuture = match self {
-            Self::Plain(client) => client.request(request.map(Full::new)),
-            Self::Tls(client) => client.request(request.map(Full::new)),
-        };
+        let asked = self.ask(request);
         match tokio::time::timeout(patience, asked).await {
             Ok(answer) => answer.map_err(|error| OutboundError::Connection(error.into())),
             Err(_) => Err(OutboundError::Timeout(patience)),
@@ -114,10 +133,7 @@ impl Outbound {
         patience: Duration,
         most: usize,
     ) -> impl Future<Output = Result<Response<Bytes>, OutboundError>> + Send + use<> {
-        let asked: ResponseFuture = match self {
-            Self::Plain(client) => client.request(request.map(Full::new)),
-            Self::Tls(client) => client.request(request.map(Full::new)),
-        };
+        let asked = self.ask(request);
         async move {
             let whole = async {
                 let (head, body) = asked.await.map_err(|e| OutboundError::Connection(e.into()))?.into_parts();

@@ -27,7 +27,7 @@ mod values;
 
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Once},
     time::Duration,
 };
@@ -43,9 +43,9 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-            Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+            WorkflowFilter, Write,
         },
     },
 };
@@ -142,7 +142,10 @@ pub async fn open(options: &Options, clock: Arc<dyn Clock>) -> Result<Opened, St
         Location::Folder(folder) => {
             let sqlite::Attached { db, role, lock } =
                 sqlite::open(folder, busy, options.max_bytes, clock).await;
-            if let Err(error) = db.writable() {
+            // That another process executes is as it should be, and is told by whoever opens it.
+            if let Err(error) = db.writable()
+                && role != Role::Second
+            {
                 tracing::warn!(folder = %folder.display(), %error, "the store is opened for reading");
             }
             let store = Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), _lock: lock });
@@ -170,6 +173,19 @@ pub async fn look(options: &Options, clock: Arc<dyn Clock>) -> Result<Arc<SqlSto
     Ok(Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), _lock: None }))
 }
 
+/// Whether another process executes on this store. It is asked often, and looks at the lock alone.
+pub fn is_held(options: &Options) -> bool {
+    match &options.location {
+        Location::Folder(folder) => sqlite::is_held(folder),
+        Location::Postgres(_) => false,
+    }
+}
+
+/// The process that executes on the store of a state directory, as it wrote itself down; for people.
+pub fn holder(folder: &Path) -> Option<String> {
+    sqlite::holder(folder)
+}
+
 /// The schema that this binary knows.
 pub fn schema() -> i64 {
     migrate::known()
@@ -187,6 +203,11 @@ impl SqlStore {
     /// What this process is to it.
     pub const fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether there is anything to read.
+    pub const fn is_there(&self) -> bool {
+        self.db.reader.is_some() || self.db.writer.is_some()
     }
 
     /// Looks at the schema and brings it up, where that was not done when the store was opened.
@@ -308,6 +329,24 @@ impl Store for SqlStore {
         entry: &Entry,
     ) -> Result<(), StoreError> {
         self.write(incidents::SetIncident { id, from, to, resolution, entry }).await
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.write(incidents::Quiet { id, alerts, close }).await
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.write(incidents::File { id, filing, entry }).await
     }
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {

@@ -1,19 +1,21 @@
 //! The coordination engine of this process: its store, its work line, the sweep of detectors, the messages it sends.
 //!
 //! Everything begins in the background: a store that is slow, locked or of a newer release delays no answer that needs
-//! none. Of several processes on one state directory one executes; the others read, and one of them takes over when it
-//! ends.
+//! none. Of several processes on one state directory one executes; the others read, hand it what is ordered, and one of
+//! them takes over when it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aiops_engine::{
     Coordinator, Engine,
+    coordination::Coordination,
     coordinator::Parts,
     ports::{Clock, Ids as _, acting::Acting, store::Store},
     settings::Settings,
     workflow::Executor,
 };
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{demo::StageClock, late::Late};
@@ -27,7 +29,7 @@ use crate::{
 };
 
 /// How often a process that may not execute looks whether it may by now.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the engine works with.
 pub(super) struct Start {
@@ -76,6 +78,24 @@ pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Res
     Ok(late)
 }
 
+#[cfg(unix)]
+fn attach(
+    engine: &Engine,
+    reads: Arc<dyn Coordination>,
+    folder: &Path,
+    gone: &Arc<Notify>,
+) -> Arc<dyn Coordination> {
+    let to = super::carry::Socket::new(folder.to_owned(), Arc::clone(gone));
+    tracing::info!("attached to {}: it gets what is ordered here", crate::attach::Carry::executor(&to));
+    Arc::new(crate::attach::Attached::new(engine.clone(), reads, Box::new(to)))
+}
+
+/// Without sockets this process reads, and refuses orders.
+#[cfg(not(unix))]
+fn attach(_: &Engine, reads: Arc<dyn Coordination>, _: &Path, _: &Arc<Notify>) -> Arc<dyn Coordination> {
+    reads
+}
+
 struct Keeper {
     options: Options,
     start: Start,
@@ -98,37 +118,69 @@ impl Keeper {
     /// Opens the store until this process is the one that may execute; `None` when the process ends before.
     async fn attach(&self) -> Option<(Arc<SqlStore>, Coordinator)> {
         let mut reading: Option<Arc<SqlStore>> = None;
+        let gone = Arc::new(Notify::new());
         loop {
+            if reading.is_some() && store::is_held(&self.options) {
+                // What the other process changed wakes nobody here.
+                self.late.look();
+                if !self.pause(&gone).await {
+                    break;
+                }
+                continue;
+            }
             match store::open(&self.options, Arc::clone(&self.start.clock)).await {
                 Ok(Opened::Sole(store)) => {
                     let coordinator = self.coordinator(&store);
                     self.late.arrived(Arc::new(coordinator.clone()));
+                    self.late.executes();
                     if let Some(before) = reading {
                         tracing::info!("the process that executed has ended; this one executes now");
                         before.close().await;
                     }
                     return Some((store, coordinator));
                 }
-                Ok(Opened::Second(store)) if reading.is_none() => {
-                    self.late.arrived(Arc::new(self.coordinator(&store)));
+                Ok(Opened::Second(store)) if reading.is_none() && store.is_there() => {
+                    self.late.arrived(self.attached(&store, &gone));
                     reading = Some(store);
                 }
-                Ok(Opened::Second(store)) => store.close().await,
+                // The other process is still making its store, or was faster again.
+                Ok(Opened::Second(store)) => {
+                    if let (None, Err(error)) = (&reading, store.writable()) {
+                        self.late.waits(error.to_string(), false);
+                    }
+                    store.close().await;
+                }
                 Err(error) => {
                     tracing::error!(%error, "the store cannot be opened");
                     self.late.waits(format!("its store cannot be opened: {error}"), true);
                     return None;
                 }
             }
-            tokio::select! {
-                () = self.ending.cancelled() => {
-                    if let Some(store) = reading {
-                        store.close().await;
-                    }
-                    return None;
-                }
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+            if !self.pause(&gone).await {
+                break;
             }
+        }
+        if let Some(store) = reading {
+            store.close().await;
+        }
+        None
+    }
+
+    /// Waits until it is worth looking again; `false` when the process ends.
+    async fn pause(&self, gone: &Notify) -> bool {
+        tokio::select! {
+            () = self.ending.cancelled() => false,
+            () = gone.notified() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => true,
+        }
+    }
+
+    /// An engine that reads this store and hands orders to the process that executes on it.
+    fn attached(&self, store: &Arc<SqlStore>, gone: &Arc<Notify>) -> Arc<dyn Coordination> {
+        let reads = Arc::new(self.coordinator(store));
+        match &self.options.location {
+            Location::Folder(folder) => attach(&self.start.engine, reads, folder, gone),
+            Location::Postgres(_) => reads,
         }
     }
 

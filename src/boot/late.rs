@@ -41,6 +41,8 @@ struct Inner {
     /// The demo's time begins to pass with the first order.
     on_order: Option<Hook>,
     changed: watch::Sender<u64>,
+    /// Whether this process is the one that executes on its state directory.
+    executes: watch::Sender<bool>,
     tasks: Tasks,
 }
 
@@ -55,7 +57,28 @@ impl Late {
     /// Not there yet.
     pub(super) fn new(why: &str, on_order: Option<Hook>, tasks: &Tasks) -> Self {
         let state = RwLock::new(State::Waiting { why: why.to_owned(), is_hopeless: false });
-        Self(Arc::new(Inner { state, on_order, changed: watch::Sender::new(0), tasks: tasks.clone() }))
+        Self(Arc::new(Inner {
+            state,
+            on_order,
+            changed: watch::Sender::new(0),
+            executes: watch::Sender::new(false),
+            tasks: tasks.clone(),
+        }))
+    }
+
+    /// From now on this process is the one that executes.
+    pub(super) fn executes(&self) {
+        self.0.executes.send_replace(true);
+    }
+
+    /// Tells when this process becomes the one that executes.
+    pub(super) fn executing(&self) -> watch::Receiver<bool> {
+        self.0.executes.subscribe()
+    }
+
+    /// Lets doors look again, because another process may have changed something.
+    pub(super) fn look(&self) {
+        self.0.changed.send_modify(|number| *number = number.wrapping_add(1));
     }
 
     /// Still not there, because of this; `is_hopeless` when only a person can help.

@@ -10,12 +10,11 @@ use serde_json::Value;
 use super::{
     Failure, Global, Output,
     call::within,
-    ordered::Node,
     print,
     remote::{Reach, Remote},
     render,
 };
-use crate::config::Environment;
+use crate::{config::Environment, ordered::Node};
 
 /// Which server, and how to print.
 #[derive(Debug, Args)]

@@ -13,9 +13,7 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use super::{
-    Failure, Global, Output, arguments,
-    ordered::Node,
-    print,
+    Failure, Global, Output, arguments, print,
     remote::{Called, Reach, Remote},
     render, run,
     table::{Table, clean},
@@ -23,7 +21,11 @@ use super::{
 use crate::{
     boot::{Booted, Feed, boot_for_questions},
     config::{Environment, Flag, Loaded},
-    mcp::tool::CallContext,
+    mcp::{
+        tool::{CallContext, Meta, Toolset},
+        tools::TOOLS,
+    },
+    ordered::Node,
     shutdown::Tasks,
     telemetry,
 };
@@ -81,6 +83,9 @@ pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -
         let named = |tool: &&Value| tool.get("name").and_then(Value::as_str) == Some(args.tool.as_str());
         let Some(tool) = tools.iter().find(named) else {
             let names = tools.iter().filter_map(|tool| tool.get("name")?.as_str());
+            if let Some(meta) = TOOLS.iter().map(|tool| tool.meta()).find(|meta| meta.name == args.tool) {
+                return Err(not_offered(meta, &answerer));
+            }
             let hint = match near(&args.tool, names) {
                 none if none.is_empty() => "; `aiops tools` lists them".to_owned(),
                 close => close,
@@ -107,6 +112,31 @@ pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -
             print::err(&format!("answered by {}{reads}", remote.base()))?;
         }
         Ok(print::out(&printed(&called, args.output)?)?)
+    })
+}
+
+/// Why a tool that there is cannot be called here, and what to start for it.
+fn not_offered(meta: &Meta, answerer: &Answerer) -> Failure {
+    let (toolsets, also) = match meta.toolset {
+        Toolset::Actions => (" --toolsets cluster,remediation,actions", " and the toolset `actions`"),
+        Toolset::Cluster | Toolset::Remediation | Toolset::Member => ("", ""),
+    };
+    let name = meta.name;
+    if meta.toolset == Toolset::Member {
+        return Failure::from(anyhow::anyhow!(
+            "{name} is for an engine elsewhere: a member (standalone with acting.enabled) offers it to whom \
+             acting.grantedTo names, and to nobody else"
+        ));
+    }
+    Failure::from(match answerer {
+        Answerer::Here(_) => anyhow::anyhow!(
+            "{name} needs a server with a coordination engine, and none runs here; start one in another shell with \
+             `aiops serve --mode full{toolsets}`, or name one with --server or AIOPS_SERVER"
+        ),
+        Answerer::Remote(remote) => anyhow::anyhow!(
+            "{} does not offer {name}: that takes --mode full{also}, and no --read-only",
+            remote.base()
+        ),
     })
 }
 

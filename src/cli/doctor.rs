@@ -13,6 +13,7 @@ use crate::{
     config::{Environment, Loaded, tokens::Tokens},
     recording,
     shutdown::Tasks,
+    store::{self, Options},
     telemetry,
 };
 
@@ -207,7 +208,7 @@ fn tokens(loaded: &Loaded) -> Option<Line> {
     })
 }
 
-/// Whether state could be kept. This version keeps none, so that it is no failure.
+/// Whether state could be kept, and who executes on it. Standalone none is, so that it is no failure.
 fn state(loaded: &Loaded) -> Line {
     let Some(folder) = loaded.state_dir() else {
         return Line::new("state", WARN, "no home folder is known", Some("name a folder with --state-dir"));
@@ -218,7 +219,11 @@ fn state(loaded: &Loaded) -> Line {
         .and_then(|path| path.metadata().ok())
         .is_some_and(|data| data.is_dir() && !data.permissions().readonly());
     if writable {
-        Line::new("state", OK, folder.display().to_string(), None)
+        let is_held = Options::of(loaded).is_ok_and(|options| store::is_held(&options));
+        let holder = store::holder(&folder).filter(|_| is_held);
+        let executes =
+            holder.map(|process| format!("; process {process} executes on it")).unwrap_or_default();
+        Line::new("state", OK, format!("{}{executes}", folder.display()), None)
     } else {
         Line::new(
             "state",

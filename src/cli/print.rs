@@ -31,6 +31,12 @@ pub fn layout(wide: bool) -> Layout {
     Layout { wide, width: terminal.map_or(WIDTH, |(width, _)| usize::from(width.0)) }
 }
 
+/// Rows of the terminal on stdout; none elsewhere.
+pub(super) fn rows() -> Option<usize> {
+    let terminal = std::io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    terminal.map(|(_, height)| usize::from(height.0))
+}
+
 fn write(stream: &mut dyn Write, text: &str) -> Result<()> {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     match stream

@@ -23,7 +23,7 @@ use crate::{
 /// Which server to ask.
 #[derive(Debug, Args)]
 pub(super) struct Reach {
-    /// Ask this server [default: $AIOPS_SERVER, else one that listens on this machine, else none is needed]
+    /// Ask this server [default: $AIOPS_SERVER, else the one that executes on the state directory, else one that listens on this machine, else none is needed]
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// Bearer token for that server [default: $AIOPS_TOKEN, which other users of this machine do not see]
@@ -36,12 +36,17 @@ const REVISION: &str = "2026-07-28";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Whether something listens here must not be felt.
 const PROBE_WITHIN: Duration = Duration::from_millis(500);
+/// Whoever listens at the socket is aiops: one that is slow is waited for, one that has ended refuses at once.
+const BESIDE_WITHIN: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// A running aiops.
 #[derive(Debug)]
 pub(super) struct Remote {
+    /// Where it is, for people.
     base: String,
+    /// What URLs begin with.
+    origin: String,
     token: Option<HeaderValue>,
     client: Outbound,
 }
@@ -69,15 +74,23 @@ impl Reach {
         // Who names a cluster wants that one, not the one that a server happens to read.
         let names_cluster =
             global.kubeconfig.is_some() || global.context.is_some() || global.recording.is_some();
+        if names_cluster {
+            return Ok(None);
+        }
+        if let Some(remote) = Remote::beside(loaded, token)?
+            && remote.is_aiops(BESIDE_WITHIN).await
+        {
+            return Ok(Some(remote));
+        }
         let listen = loaded.config.http.listen;
-        if names_cluster || listen.port() == 0 {
+        if listen.port() == 0 {
             return Ok(None);
         }
         let host =
             if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
         let host = if host.contains(':') { format!("[{host}]") } else { host };
         let remote = Remote::new(&format!("http://{host}:{}", listen.port()), token)?;
-        Ok(remote.is_aiops().await.then_some(remote))
+        Ok(remote.is_aiops(PROBE_WITHIN).await.then_some(remote))
     }
 }
 
@@ -95,8 +108,10 @@ impl Reach {
         let found = self.find(global, loaded, environment).await?;
         found.ok_or_else(|| {
             Failure::from(anyhow::anyhow!(
-                "no aiops answers at {}; start one with `aiops serve --mode full`, or name one with --server or AIOPS_SERVER",
-                loaded.config.http.listen
+                "no aiops runs here (nothing answers at {}{}); start one in another shell with `aiops serve --mode full`, \
+                 or name one with --server or AIOPS_SERVER",
+                loaded.config.http.listen,
+                loaded.state_dir().map(|folder| format!(", or executes on {}", folder.display())).unwrap_or_default()
             ))
         })
     }
@@ -107,17 +122,32 @@ impl Remote {
         let wrong = || format!("{:?} is no URL of a server; write http://127.0.0.1:8080", clean(url));
         let uri: Uri = url.parse().with_context(wrong)?;
         anyhow::ensure!(matches!(uri.scheme_str(), Some("http" | "https")), wrong());
-        let token = token
-            .map(|token| {
-                let mut value = HeaderValue::try_from(format!("Bearer {token}"))
-                    .context("the token holds characters that no token has")?;
-                value.set_sensitive(true);
-                anyhow::Ok(value)
-            })
-            .transpose()?;
         let base = url.trim_end_matches('/').trim_end_matches("/mcp").to_owned();
         let client = Outbound::to(&uri).context("this system has no root certificates")?;
-        Ok(Self { base, token, client })
+        Ok(Self { origin: base.clone(), base, token: bearer(token)?, client })
+    }
+
+    /// The one that executes on the state directory, if there is one.
+    #[cfg(unix)]
+    fn beside(loaded: &Loaded, token: Option<&str>) -> anyhow::Result<Option<Self>> {
+        let Some(socket) = loaded.state_dir().map(|folder| crate::attach::socket(&folder)) else {
+            return Ok(None);
+        };
+        if !socket.exists() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            base: socket.display().to_string(),
+            origin: "http://localhost".to_owned(),
+            token: bearer(token)?,
+            client: Outbound::at(socket),
+        }))
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "as where there are sockets")]
+    fn beside(_: &Loaded, _: Option<&str>) -> anyhow::Result<Option<Self>> {
+        Ok(None)
     }
 
     /// Where it is.
@@ -127,7 +157,7 @@ impl Remote {
 
     /// What `/health` says of the cluster it reads, in a few words.
     pub(super) async fn reads(&self) -> Option<String> {
-        let health = self.health().await?;
+        let health = self.health(PROBE_WITHIN).await?;
         let cluster = health.get("cluster")?;
         let text = |name: &str| cluster.get(name).and_then(Value::as_str).map(clean);
         if let Some(recording) = text("recording") {
@@ -136,17 +166,17 @@ impl Remote {
         text("context").or_else(|| text("server")).map(|name| format!("the cluster {name}"))
     }
 
-    async fn is_aiops(&self) -> bool {
-        self.health().await.is_some_and(|health| health.get("name").is_some_and(|name| name == "aiops"))
+    async fn is_aiops(&self, within: Duration) -> bool {
+        self.health(within).await.is_some_and(|health| health.get("name").is_some_and(|name| name == "aiops"))
     }
 
-    async fn health(&self) -> Option<Value> {
-        let mut request = Request::get(format!("{}/health", self.base));
+    async fn health(&self, within: Duration) -> Option<Value> {
+        let mut request = Request::get(format!("{}/health", self.origin));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(Bytes::new()).ok()?;
-        let answer = self.client.send(request, PROBE_WITHIN, MOST_BYTES).await.ok()?;
+        let answer = self.client.send(request, within, MOST_BYTES).await.ok()?;
         serde_json::from_slice(answer.body()).ok()
     }
 
@@ -190,7 +220,7 @@ impl Remote {
             }),
         );
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
-        let mut request = Request::post(format!("{}/mcp", self.base))
+        let mut request = Request::post(format!("{}/mcp", self.origin))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, text/event-stream")
             .header("mcp-protocol-version", REVISION)
@@ -241,6 +271,14 @@ impl Remote {
             answer.status()
         )
     }
+}
+
+fn bearer(token: Option<&str>) -> anyhow::Result<Option<HeaderValue>> {
+    let Some(token) = token else { return Ok(None) };
+    let mut value = HeaderValue::try_from(format!("Bearer {token}"))
+        .context("the token holds characters that no token has")?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// The JSON of an answer, which may come as the last message of an event stream.

@@ -5,10 +5,8 @@
 
 mod grid;
 
-use super::{
-    ordered::Node,
-    table::{Table, clean},
-};
+use super::table::{Table, clean};
+use crate::ordered::Node;
 
 /// How an answer is laid out.
 #[derive(Debug, Clone, Copy)]

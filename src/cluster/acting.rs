@@ -88,7 +88,7 @@ impl Changes {
         &self,
         target: &Target,
         what: &str,
-        turns: &Bucket,
+        turns: Option<&Bucket>,
     ) -> Result<(Arc<Writer>, ApiResource), NotDone> {
         let not_sent = |why: String| NotDone::new(NotDoneKind::NotSent, why);
         let connection = self
@@ -99,17 +99,25 @@ impl Changes {
             NotDone::new(NotDoneKind::Unsupported, format!("{what}: this aiops may only read"))
         })?;
         let kind = self.kind(target, what).await?;
-        turns.take().await;
+        if let Some(turns) = turns {
+            turns.take().await;
+        }
         Ok((writer, kind))
     }
 }
 
 #[async_trait]
 impl Acting for Changes {
+    async fn turn(&self) {
+        self.bucket.take().await;
+    }
+
     async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone> {
         let begun = Instant::now();
         let what = request::describe(mutation);
-        let prepared = timeout_at(begun + self.prepare(), self.ready(&mutation.target, &what, &self.bucket)).await;
+        // What changes something has waited for its turn before it was allowed.
+        let turns = mutation.dry_run.then_some(&self.bucket);
+        let prepared = timeout_at(begun + self.prepare(), self.ready(&mutation.target, &what, turns)).await;
         let (writer, kind) = prepared.unwrap_or_else(|_| {
             let prepare = self.prepare();
             let why = format!("{what}: it was not sent: its turn did not come within {prepare:?}");

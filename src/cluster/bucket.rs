@@ -22,7 +22,8 @@ impl Bucket {
         Self { rate: rate.max(0.01), burst, state: Mutex::new((burst, Instant::now())) }
     }
 
-    /// Takes a token, waiting for one that is not there yet. Waiters are served in the order in which they came.
+    /// Takes a token, waiting for one that is not there yet. Waiters are served in the order in which they came; one that
+    /// gives up leaves its token to others.
     pub(super) async fn take(&self) {
         let wait = {
             let mut state = self.state.lock();
@@ -35,7 +36,20 @@ impl Bucket {
             (tokens < 0.0).then(|| Duration::from_secs_f64(-tokens / self.rate))
         };
         if let Some(wait) = wait {
+            let mut owed = Owed(Some(self));
             tokio::time::sleep(wait).await;
+            owed.0 = None;
+        }
+    }
+}
+
+/// A token that is waited for.
+struct Owed<'a>(Option<&'a Bucket>);
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if let Some(bucket) = self.0 {
+            bucket.state.lock().0 += 1.0;
         }
     }
 }

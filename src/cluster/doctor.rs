@@ -2,6 +2,8 @@
 //!
 //! It connects for itself, keeps nothing, and waits at most a second and a half for anything but a credential plugin.
 
+mod helm;
+
 use std::time::Duration;
 
 use aiops_inventory::Kind;
@@ -101,7 +103,12 @@ pub async fn doctor(loaded: &Loaded) -> Vec<Check> {
     }
     checks.push(clock);
     let namespaces = &loaded.config.cluster.namespaces;
-    let rights = rights(&connection, namespaces);
+    let rights = async {
+        let (mut rights, helm) =
+            tokio::join!(rights(&connection, namespaces), helm::helm(&connection, loaded));
+        rights.extend(helm);
+        rights
+    };
     checks.extend(match tokio::time::timeout(WITHIN, rights).await {
         Ok(rights) => rights,
         Err(_) => vec![Check::failed(

@@ -60,6 +60,8 @@ struct Line {
     autonomy: bool,
     #[serde(default)]
     elicitation: bool,
+    #[serde(default)]
+    annotation: bool,
 }
 
 impl Policy {
@@ -185,6 +187,7 @@ impl Line {
             then,
             autonomy: self.autonomy,
             elicitation: self.elicitation,
+            annotation: self.annotation,
         })
     }
 }

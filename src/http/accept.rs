@@ -11,6 +11,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
 };
@@ -66,6 +67,8 @@ impl Listening {
                 match accepted {
                     Ok((stream, _)) => match Arc::clone(&connections).try_acquire_owned() {
                         Ok(permit) => {
+                            // Answers are small and complete; waiting for more to send only delays them.
+                            let _ = stream.set_nodelay(true);
                             let connection =
                                 connection(stream, router.clone(), closing.clone(), cut.clone(), permit);
                             spawner.spawn("serve a connection", connection);
@@ -100,15 +103,13 @@ impl Open {
     }
 }
 
-async fn connection(
-    stream: TcpStream,
+pub(super) async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     closing: CancellationToken,
     cut: CancellationToken,
     _permit: OwnedSemaphorePermit,
 ) {
-    // Answers are small and complete; waiting for more to send only delays them.
-    let _ = stream.set_nodelay(true);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES);
     let served = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));

@@ -3,7 +3,6 @@
 //!
 //! The whole records are in the resources and in REST. Nothing is added here but the sentence that says what comes next.
 
-pub(super) mod actions;
 pub(super) mod ordering;
 pub(super) mod waiting;
 
@@ -100,7 +99,7 @@ struct PlannedStep {
     allowed: Option<bool>,
     /// Whether the API server accepted a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    accepted: Option<bool>,
+    dry_run_accepted: Option<bool>,
     /// What would change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     diff: Vec<String>,
@@ -142,7 +141,7 @@ impl PlannedStep {
             does: step.description,
             undo: step.undo,
             allowed: proof.allowed,
-            accepted: proof.accepted,
+            dry_run_accepted: proof.accepted,
             diff: proof.diff,
             notes: proof.notes,
         }
@@ -224,7 +223,7 @@ struct StepLine {
     result: Option<String>,
     /// Whether the API server accepted a dry run; told until the step is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
-    accepted: Option<bool>,
+    dry_run_accepted: Option<bool>,
     /// What would change; told until the step is taken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     diff: Vec<String>,
@@ -275,7 +274,7 @@ impl StepLine {
             does: format!("{back}{}", step.description),
             state: step.state,
             result: step.result.clone(),
-            accepted: proof.accepted,
+            dry_run_accepted: proof.accepted,
             diff: proof.diff,
             notes: proof.notes,
             irreversible: is_ahead && step.undo == UndoClass::Irreversible,
@@ -324,11 +323,14 @@ pub(super) fn next(workflow: &WorkflowView) -> String {
             None => "Nothing was done yet: the plan has to be approved by its digest.".to_owned(),
         },
         Phase::Completed => "Verified: the target was seen healthy.".to_owned(),
-        Phase::RolledBack => "It did not help; everything was undone and seen to be.".to_owned(),
+        Phase::RolledBack => {
+            "It did not help; everything was undone and seen to be. diagnose-pod says more about the target."
+                .to_owned()
+        }
         Phase::NeedsOperator => {
             "Stopped: a person has to look at the target and resolve the workflow.".to_owned()
         }
-        Phase::Failed => "Over, and not repaired.".to_owned(),
+        Phase::Failed => "Over, and not repaired: a person has to look at the target.".to_owned(),
         Phase::Refused | Phase::Rejected | Phase::Expired | Phase::Cancelled => {
             "Over; nothing was done to the cluster.".to_owned()
         }

@@ -71,7 +71,8 @@ pub(super) async fn take(
         return Err(Failure::invalid("version", format!("version must be 4, not {shown:?}")));
     }
     let alerts = body.alerts.into_iter().enumerate().map(alert).collect::<Result<_, _>>()?;
-    let caller = Caller { via: Via::Alert, ..who.caller };
+    // The policy may let the incident of an alert act, so strangers are refused where they may not act.
+    let caller = Caller { via: Via::Alert, ..who.acts()?.clone() };
     let taken = rest.engine().alerts(&caller, alerts).await?;
     answer(StatusCode::OK, &Taken { status: "success", taken })
 }

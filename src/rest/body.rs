@@ -4,7 +4,6 @@
 //! looked at, as the old clients have it. What is not known is refused: a misspelt `dry_run` must not execute. A member
 //! that is given twice with two values is refused too.
 
-mod node;
 mod shape;
 
 use aiops_engine::{Error, redact::Redactor, text::clean_json};
@@ -18,9 +17,10 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use self::shape::Unknown;
 pub(super) use self::shape::{plain, schema};
-use self::{node::Node, shape::Unknown};
 use super::error::Failure;
+use crate::ordered::Node;
 
 /// A body with members that are all known.
 #[derive(Debug)]

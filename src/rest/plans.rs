@@ -17,6 +17,6 @@ pub(super) async fn plan(
     who: Who,
     Given(body): Given<PlanBody>,
 ) -> Result<Response, Failure> {
-    let request = PlanRequest { trigger: body.into_trigger()? };
+    let request = PlanRequest { trigger: body.into_trigger(&rest, &who).await? };
     answer(StatusCode::OK, &rest.engine().plan(&who.caller, request).await?)
 }

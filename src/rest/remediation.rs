@@ -3,7 +3,8 @@
 //! What is misspelt here must not execute, so that nothing unknown is taken; what the trigger is worth, the engine says.
 
 use aiops_engine::{
-    coordination::{Trigger, Triggered, WhyNot},
+    Error,
+    coordination::{Trigger, Triggered, WhyNot, completed},
     issue::Severity,
     model::{
         action::Action,
@@ -46,8 +47,8 @@ struct OrderBody {
     /// Namespace of the object; absent for objects of the cluster, such as nodes.
     #[serde(default)]
     namespace: String,
-    /// The object.
-    resource: ResourceBody,
+    /// The object. Without it and without an issue, both are taken from the incident.
+    resource: Option<ResourceBody>,
     /// What is wrong with it. Its type may be left out when an action is named.
     #[serde(default)]
     issue: IssueBody,
@@ -61,7 +62,7 @@ struct OrderBody {
 }
 
 /// An object.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 struct ResourceBody {
     /// Such as `Deployment`.
     kind: String,
@@ -101,6 +102,7 @@ pub(super) async fn trigger(
     Given(body): Given<TriggerBody>,
 ) -> Result<Response, Failure> {
     let trigger = Trigger { idempotency_key: key, ..body.order.into_trigger(Some(body.incident_id))? };
+    let trigger = filled(&rest, &who, trigger).await?;
     let caller = if trigger.dry_run { &who.caller } else { who.acts()? };
     let mut triggered = rest.engine().trigger(caller, trigger).await?;
     // Accepted and kept is 202; a dry run is done with its answer.
@@ -114,22 +116,36 @@ pub(super) async fn why_not(
     who: Who,
     Given(body): Given<PlanBody>,
 ) -> Result<Response, Failure> {
-    let question = WhyNot::Trigger(Box::new(body.into_trigger()?));
+    let question = WhyNot::Trigger(Box::new(body.into_trigger(&rest, &who).await?));
     answer(StatusCode::OK, &rest.engine().why_not(&who.caller, question).await?)
 }
 
 impl PlanBody {
-    pub(super) fn into_trigger(self) -> Result<Trigger, Failure> {
-        self.order.into_trigger(self.incident_id)
+    pub(super) async fn into_trigger(self, rest: &Rest, who: &Who) -> Result<Trigger, Failure> {
+        filled(rest, who, self.order.into_trigger(self.incident_id)?).await
     }
+}
+
+/// The trigger with what its incident says, where it names nothing but that; refused where it does not say enough.
+async fn filled(rest: &Rest, who: &Who, trigger: Trigger) -> Result<Trigger, Failure> {
+    let names_trouble = !trigger.issue.is_empty() || trigger.action.is_some();
+    let trigger = match (trigger.kind.is_empty(), names_trouble) {
+        (false, true) => return Ok(trigger),
+        (false, false) => return Err(Failure::required("issue.type")),
+        (true, true) => return Err(Failure::required("resource")),
+        (true, false) => match completed(rest.engine(), &who.caller, trigger).await {
+            // An id that is not known is no fault by itself: a trigger may open an incident under it.
+            Err(Error::NotFound { .. } | Error::Invalid { .. }) => return Err(Failure::required("resource")),
+            completed => completed?,
+        },
+    };
+    if trigger.kind.is_empty() { Err(Failure::required("resource")) } else { Ok(trigger) }
 }
 
 impl OrderBody {
     fn into_trigger(self, incident: Option<String>) -> Result<Trigger, Failure> {
         let Self { namespace, resource, issue, dry_run, action, digest } = self;
-        if issue.kind.trim().is_empty() && action.is_none() {
-            return Err(Failure::required("issue.type"));
-        }
+        let resource = resource.unwrap_or_default();
         let namespace = match resource.namespace {
             Some(inner) if namespace.is_empty() => inner,
             Some(inner) if inner != namespace => {
@@ -143,7 +159,7 @@ impl OrderBody {
             namespace,
             kind: resource.kind,
             name: resource.name,
-            issue: issue.kind,
+            issue: issue.kind.trim().to_owned(),
             description: issue.description,
             severity: severity("issue.severity", issue.severity.as_deref())?,
             dry_run,

@@ -38,10 +38,8 @@ pub(super) struct Examined {
 const COMMITS: &str = "SELECT value FROM counter WHERE name = 'commits'";
 const STORE: &str = "SELECT value FROM meta WHERE name = 'store'";
 const SCHEMA: &str = "SELECT COALESCE(MAX(version), 0) FROM schema_migration";
-const WORKFLOWS: &str =
-    concat!("SELECT ", workflow_columns!(), " FROM workflow WHERE finished_at IS NULL");
-const INCIDENTS: &str =
-    concat!("SELECT ", incident_columns!(), " FROM incident WHERE closed_at IS NULL");
+const WORKFLOWS: &str = concat!("SELECT ", workflow_columns!(), " FROM workflow WHERE finished_at IS NULL");
+const INCIDENTS: &str = concat!("SELECT ", incident_columns!(), " FROM incident WHERE closed_at IS NULL");
 const STEPS: &str = "SELECT workflow_id, ord, dir, action, state, effect_key, pre_image, post_image, result, \
                      started_at, finished_at, checksum FROM step \
                      WHERE workflow_id IN (SELECT id FROM workflow WHERE finished_at IS NULL)";

@@ -7,7 +7,7 @@ use aiops_engine::{
         ids::IncidentId,
         incident::{Incident, IncidentStatus},
     },
-    ports::store::{Entry, Report, Reported},
+    ports::store::{Entry, Filing, Report, Reported},
 };
 use async_trait::async_trait;
 
@@ -130,5 +130,61 @@ impl Unit for SetIncident<'_> {
         put(tx, &incident).await?;
         audit::append(tx, CONTROL, std::slice::from_ref(self.entry)).await?;
         Ok(Done::Written(()))
+    }
+}
+
+/// Alerts of an incident that fire no more, and its end when that was all.
+pub(super) struct Quiet<'a> {
+    pub(super) id: &'a IncidentId,
+    pub(super) alerts: &'a [String],
+    pub(super) close: Option<(&'a str, &'a Entry)>,
+}
+
+#[async_trait]
+impl Unit for Quiet<'_> {
+    type Out = bool;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Done<bool>, Stop> {
+        let kept = find(tx, self.id).await?.ok_or_else(|| keeping::no_incident(self.id))?;
+        let mut quieted = keeping::quieted(&kept, self.alerts);
+        let close = self.close.filter(|_| keeping::rests(&quieted));
+        if let Some((resolution, entry)) = close {
+            keeping::set(&mut quieted, IncidentStatus::Resolved, Some(resolution), entry.at);
+            audit::append(tx, CONTROL, std::slice::from_ref(entry)).await?;
+        }
+        if quieted == kept {
+            return Ok(Done::Nothing(false));
+        }
+        put(tx, &quieted).await?;
+        Ok(Done::Written(close.is_some()))
+    }
+}
+
+/// An incident that is filed where it belongs.
+pub(super) struct File<'a> {
+    pub(super) id: &'a IncidentId,
+    pub(super) filing: &'a Filing,
+    pub(super) entry: &'a Entry,
+}
+
+#[async_trait]
+impl Unit for File<'_> {
+    type Out = Option<IncidentId>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Done<Option<IncidentId>>, Stop> {
+        let Some(kept) = find(tx, self.id).await?.filter(keeping::may_move) else {
+            return Ok(Done::Nothing(None));
+        };
+        let there = one(tx, (OPEN, OPEN_HELD), &self.filing.fingerprint).await?;
+        let (now, changed) = match there.filter(|there| there.id != *self.id) {
+            Some(there) => {
+                put(tx, &keeping::taken_over(&kept, &there.id, self.entry.at)).await?;
+                (there.id.clone(), keeping::merged(&there, &kept))
+            }
+            None => (self.id.clone(), keeping::filed(&kept, self.filing)),
+        };
+        put(tx, &changed).await?;
+        audit::append(tx, CONTROL, std::slice::from_ref(self.entry)).await?;
+        Ok(Done::Written(Some(now)))
     }
 }

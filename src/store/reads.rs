@@ -12,8 +12,8 @@ use aiops_engine::{
         workflow::{Record, Workflow},
     },
     ports::store::{
-        Active, AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice, Rows,
-        StoreError, WorkflowFilter,
+        Active, AuditLine, Control, Cooldown, DueNotice, Idempotency, IncidentCounts, IncidentFilter, Notice,
+        Rows, StoreError, WorkflowFilter,
     },
 };
 use async_trait::async_trait;

@@ -99,9 +99,7 @@ pub(super) async fn open(
     let (role, lock, why_not) = match take_lock(&place.lock) {
         Ok(Some(lock)) => (Role::Sole, Some(lock), None),
         Ok(None) => {
-            let holder = fs::read_to_string(&place.lock).unwrap_or_default();
-            let holder = holder.trim();
-            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+            let who = holder(folder).map(|holder| format!(" (process {holder})")).unwrap_or_default();
             let why = format!("another aiops{who} executes on {}; this one reads", folder.display());
             (Role::Second, None, Some(refuse(why)))
         }
@@ -190,6 +188,19 @@ pub(super) fn take_lock(path: &Path) -> std::io::Result<Option<File>> {
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())?;
     Ok(Some(file))
+}
+
+/// Whether another process has the state directory. The lock is let go at once when it is free: whoever begins in that
+/// moment takes it a little later.
+pub(super) fn is_held(folder: &Path) -> bool {
+    let opened = OpenOptions::new().write(true).open(Place::of(folder).lock);
+    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// What the process that has the state directory wrote into its lock.
+pub(super) fn holder(folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(Place::of(folder).lock).ok()?;
+    Some(text.trim().to_owned()).filter(|holder| !holder.is_empty())
 }
 
 /// Whether there is a store; what remains of one is no reason to begin another.

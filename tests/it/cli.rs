@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aiops::cli::{arguments, ordered::Node, render};
+use aiops::{
+    cli::{arguments, render},
+    ordered::Node,
+};
 use serde_json::{Value, json};
 
 use super::process::{Running, aiops, output, text};

@@ -374,5 +374,5 @@ fn without_a_server_it_says_how_to_start_one() {
     let done = output(&mut command);
     assert_eq!(done.status.code(), Some(1));
     let said = text(&done.stderr);
-    assert!(said.contains("no aiops answers at 127.0.0.1:1") && said.contains("--mode full"), "{said}");
+    assert!(said.contains("nothing answers at 127.0.0.1:1") && said.contains("--mode full"), "{said}");
 }

@@ -109,7 +109,10 @@ fn mcp_is_answered_within_a_second_while_everything_else_is_silent() {
         let tools = client.ask("tools/list", json!({}));
         let names: Vec<&Value> =
             tools["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-        assert!(names.contains(&&json!("trigger-remediation")), "full mode has the engine's tools: {names:?}");
+        assert!(
+            names.contains(&&json!("trigger-remediation")),
+            "full mode has the engine's tools: {names:?}"
+        );
         let health = client.ask("tools/call", json!({"name": "get-cluster-health", "arguments": {}}));
         let took = began.elapsed();
         let answer = &health["result"]["structuredContent"];

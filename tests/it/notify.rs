@@ -219,6 +219,36 @@ async fn a_receiver_that_was_down_gets_everything_in_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_down_is_asked_once_a_look_and_one_bad_message_stops_no_other() {
+    let (url, came) = receiver(vec!["400 Bad", "200 OK", "200 OK"]);
+    let mut world = World::new(&config(&url));
+    for n in 0..3 {
+        world.tell(&format!("kind_{n}"), json!({})).await;
+    }
+    assert_eq!(world.notifier.deliver_due().await, 0);
+    assert_eq!(world.notifier.deliver_due().await, 2);
+    let events: Vec<String> = (0..3).map(|_| header(&next(&came).0, "x-aiops-event").to_owned()).collect();
+    assert_eq!(events, ["kind_0", "kind_1", "kind_2"]);
+    assert_eq!(world.due().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_that_died_left_is_told_soon() {
+    let (url, came) = receiver(vec!["200 OK"]);
+    let mut world = World::new(&config(&url));
+    assert_eq!(world.notifier.deliver_due().await, 0, "it has the duty, and dies");
+    world.tell("parked", json!({})).await;
+    let clock: Arc<dyn Clock> = Arc::<Hands>::clone(&world.clock);
+    let store = Arc::<MemoryStore>::clone(&world.store);
+    let mut again = Notifier::new(&config(&url), store, clock, "again".to_owned()).unwrap();
+    world.pass(14_999);
+    assert_eq!(again.deliver_due().await, 0);
+    world.pass(1);
+    assert_eq!(again.deliver_due().await, 1);
+    assert_eq!(header(&next(&came).0, "x-aiops-event"), "parked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_yesterday_is_given_up_and_without_a_receiver_nothing_piles_up() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut world = World::new(&config(&format!("http://{free}/x")));

@@ -89,7 +89,10 @@ fn what_is_configured_is_what_the_engine_acts_by() {
     assert_eq!(settings.limits.breaker.incidents, 10);
     let timing = &settings.timing;
     assert_eq!((timing.lease, timing.renew), (Duration::from_millis(1_500), Duration::from_millis(500)));
-    assert_eq!((timing.lease_margin, timing.request), (Duration::from_millis(300), Duration::from_millis(500)));
+    assert_eq!(
+        (timing.lease_margin, timing.request),
+        (Duration::from_millis(300), Duration::from_millis(500))
+    );
 }
 
 #[test]

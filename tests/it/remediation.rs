@@ -230,6 +230,7 @@ fn careful() -> Settings {
         then: Approval::Approve,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     }];
     settings
 }
@@ -247,7 +248,7 @@ async fn a_bad_image_goes_from_question_to_verified_in_three_calls() {
     assert_eq!(incident["target"], "Deployment shop/web");
     let plan = world.answer("plan-remediation", json!({"incident_id": incident["id"]})).await;
     assert_eq!(plan["remedy"], "rollback-to-good-revision", "{plan}");
-    assert_eq!(plan["steps"][0]["accepted"], true, "{plan}");
+    assert_eq!(plan["steps"][0]["dry_run_accepted"], true, "{plan}");
     assert!(plan["steps"][0]["diff"].to_string().contains(GOOD), "{plan}");
     assert_eq!(world.effects(), Vec::<String>::new(), "a plan changes nothing");
     let order = json!({"incident_id": incident["id"], "digest": plan["digest"], "wait": 60});

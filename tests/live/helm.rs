@@ -3,7 +3,7 @@
 //! The engine works as in the binary: a trigger, an approval, the work line. What it does not do itself is answered with
 //! the command, and then nothing of the cluster was changed.
 
-mod chart;
+pub(crate) mod chart;
 mod refused;
 
 use std::time::Duration;

@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod acting;
 #[cfg(test)]
+mod alerts;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod canaries;
@@ -20,11 +22,15 @@ mod diagnosis;
 #[cfg(test)]
 mod evictions;
 #[cfg(test)]
+mod guards;
+#[cfg(test)]
 mod helm;
 #[cfg(test)]
-mod member;
+mod incident;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod member;
 #[cfg(test)]
 mod openshift;
 #[cfg(test)]

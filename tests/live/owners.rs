@@ -5,6 +5,7 @@
 //! written from the documented contract of `operation` and `status.operationState`; it knows no git.
 
 mod argo;
+mod binary;
 
 use std::time::Duration;
 

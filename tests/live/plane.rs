@@ -32,7 +32,7 @@ macro_rules! scenarios {
 
         #[test]
         fn every_scenario_has_its_test() {
-            let mut tested = vec![$($name,)* "crash-loop-command", "crash-loop-config-key", "crash-loop-oom", "image-pull",
+            let mut tested = vec![$($name,)* "bad-image", "crash-loop-command", "crash-loop-config-key", "crash-loop-oom", "image-pull",
                 "node-runtime-down", "pending-quota", "ten-thousand-pods"];
             tested.sort_unstable();
             assert_eq!(Scenario::all(), tested);

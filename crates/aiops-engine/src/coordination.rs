@@ -19,6 +19,35 @@ use crate::{
     },
 };
 
+/// The trigger with what it leaves out taken from its incident: the object together, the issue, how bad it is. Without an
+/// incident, and where that is about no object, it stays as it is; whether it then says enough, the door judges.
+///
+/// # Errors
+/// The incident is not known, or cannot be read.
+pub async fn completed(
+    engine: &dyn Coordination,
+    caller: &Caller,
+    mut trigger: Trigger,
+) -> Result<Trigger, Error> {
+    let names_object = !trigger.name.is_empty() && !trigger.kind.is_empty();
+    let names_trouble = !trigger.issue.is_empty() || trigger.action.is_some();
+    let Some(id) = trigger.incident.as_deref().filter(|_| !names_object || !names_trouble) else {
+        return Ok(trigger);
+    };
+    let incident = engine.incident(caller, &IncidentId::parse(id)?).await?;
+    if !names_trouble {
+        trigger.issue = incident.issue_type;
+    }
+    let resource = incident.resource.as_deref().and_then(|resource| resource.split_once('/'));
+    if let Some((kind, name)) = resource.filter(|_| !names_object) {
+        trigger.namespace = incident.namespace;
+        trigger.kind = kind.to_owned();
+        trigger.name = name.to_owned();
+    }
+    trigger.severity = trigger.severity.or(Some(incident.severity));
+    Ok(trigger)
+}
+
 /// The coordination engine.
 #[async_trait]
 pub trait Coordination: Send + Sync {

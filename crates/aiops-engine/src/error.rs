@@ -5,10 +5,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ports::store::StoreError;
 
 /// Why a request was not answered. Each variant has a stable [`Error::code`] and a paragraph in `docs/errors.md`.
-#[derive(Debug, thiserror::Error)]
+///
+/// It can be told to another process of ours; the cause of an [`Error::Internal`] stays here.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum Error {
     /// An argument is not acceptable; the message says which, why, and what is.
     #[error("{field}: {why}")]
@@ -104,6 +108,7 @@ pub enum Error {
         what: String,
         /// The cause, for the log.
         #[source]
+        #[serde(skip)]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
 }

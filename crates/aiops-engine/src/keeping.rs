@@ -7,11 +7,14 @@ use crate::{
     model::{
         Millis,
         ids::IncidentId,
-        incident::{Incident, IncidentStatus},
+        incident::{Incident, IncidentSource, IncidentStatus},
         workflow::Workflow,
     },
-    ports::store::{Acceptance, StoreError},
+    ports::store::{Acceptance, Filing, StoreError},
 };
+
+/// Alerts of one incident that are told apart, at most. Those beyond are counted, and do not keep it open.
+const MOST_FIRING: usize = 500;
 
 /// Whether a workflow counts as active: it holds its fingerprint and is claimed when it is due.
 pub const fn is_active(workflow: &Workflow) -> bool {
@@ -40,7 +43,9 @@ pub fn check(workflow: &Workflow) -> Result<(), StoreError> {
 
 /// An incident as it is opened.
 pub fn opened(report: &Incident) -> Incident {
-    Incident { occurrences: report.occurrences.max(1), ..report.clone() }
+    let mut opened = Incident { occurrences: report.occurrences.max(1), ..report.clone() };
+    opened.body.firing = std::mem::take(&mut opened.body.firing).into_iter().take(MOST_FIRING).collect();
+    opened
 }
 
 /// An open incident with one more report: counted, seen again, as bad as the worse of both. What was said first stays.
@@ -57,7 +62,44 @@ pub fn merged(open: &Incident, report: &Incident) -> Incident {
     if merged.body.external_id.is_none() {
         merged.body.external_id.clone_from(&report.body.external_id);
     }
+    for alert in &report.body.firing {
+        if merged.body.firing.len() < MOST_FIRING {
+            merged.body.firing.insert(alert.clone());
+        }
+    }
     merged
+}
+
+/// An incident of which these alerts fire no more.
+pub fn quieted(incident: &Incident, alerts: &[String]) -> Incident {
+    let mut quieted = incident.clone();
+    quieted.body.firing.retain(|alert| !alerts.contains(alert));
+    quieted
+}
+
+/// Whether an incident is over because its alerts are: they opened it, and nothing else has it in hand.
+pub fn rests(incident: &Incident) -> bool {
+    incident.source == IncidentSource::Alert
+        && matches!(incident.status, IncidentStatus::Active | IncidentStatus::Failed)
+        && incident.body.firing.is_empty()
+}
+
+/// Whether an incident may be filed elsewhere: it is open, and no workflow is bound to where it is.
+pub fn may_move(incident: &Incident) -> bool {
+    matches!(incident.status, IncidentStatus::Active | IncidentStatus::Failed)
+}
+
+/// An incident where it belongs.
+pub fn filed(incident: &Incident, filing: &Filing) -> Incident {
+    let Filing { cluster, target, fingerprint } = filing.clone();
+    Incident { cluster, target, fingerprint, ..incident.clone() }
+}
+
+/// An incident that turned out to be another one's trouble.
+pub fn taken_over(incident: &Incident, by: &IncidentId, at: Millis) -> Incident {
+    let mut over = incident.clone();
+    set(&mut over, IncidentStatus::Cancelled, Some(&format!("it is the same trouble as {by}")), at);
+    over
 }
 
 /// The incident of an accepted workflow: its workflow becomes this one and, unless it is a dry run, its status the one

@@ -19,7 +19,7 @@ mod target;
 mod tests;
 pub(crate) mod value;
 
-pub(crate) use self::{assemble::duration, reader::Reader};
+pub(crate) use self::reader::Reader;
 pub use self::{
     neighbourhood::{Event, Neighbourhood},
     pods::{Pod, Trouble},
@@ -40,6 +40,7 @@ use crate::{
     },
     ports::acting::Acting,
     remedies,
+    settings::Limits,
 };
 
 /// What came of planning.
@@ -57,15 +58,19 @@ pub enum Planned {
 /// Makes a plan. Approval and rule are left as `deny` for the guard to fill in.
 ///
 /// # Errors
-/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself; the plan would be
-/// larger than plans may be.
-pub async fn plan(engine: &Engine, problem: &Problem, order: &Order) -> Result<Planned, Error> {
+/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself.
+pub async fn plan(
+    engine: &Engine,
+    problem: &Problem,
+    order: &Order,
+    limits: &Limits,
+) -> Result<Planned, Error> {
     let what = format!("planning for {}", problem.target);
     let reader = Reader::new(engine.cluster(&what)?, &what).await?;
     if !order.resources.is_empty() {
-        return layered::plan(engine, &reader, problem, order).await;
+        return layered::plan(engine, &reader, problem, order, limits).await;
     }
-    let near = look(engine, &reader, problem).await?;
+    let near = look(engine, &reader, problem, limits).await?;
     let chosen = match &order.action {
         Some(action) => ordered::draft(&near, action)?,
         None => {
@@ -75,21 +80,11 @@ pub async fn plan(engine: &Engine, problem: &Problem, order: &Order) -> Result<P
     };
     match chosen {
         Ok((name, version, draft)) => {
-            let plan = assemble::single(engine, &near, (name, version), draft)?;
+            let plan = assemble::single(engine, &near, (name, version), draft);
             Ok(Planned::Plan(Box::new(plan)))
         }
         Err(why) => Ok(Planned::NoRemedy { why }),
     }
-}
-
-/// Reads what stands around a problem's target.
-///
-/// # Errors
-/// The target does not exist, was made again since it was named, or cannot be read.
-pub async fn neighbourhood(engine: &Engine, problem: &Problem) -> Result<Neighbourhood, Error> {
-    let what = format!("reading around {}", problem.target);
-    let reader = Reader::new(engine.cluster(&what)?, &what).await?;
-    look(engine, &reader, problem).await
 }
 
 /// Who owns a workload, read live.
@@ -103,7 +98,16 @@ pub(crate) async fn ownership(engine: &Engine, named: &Target) -> Result<Ownersh
     Ok(neighbourhood::owners(&reader, chain).await)
 }
 
-async fn look(engine: &Engine, reader: &Reader<'_>, problem: &Problem) -> Result<Neighbourhood, Error> {
+/// Reads what stands around a problem's target.
+///
+/// # Errors
+/// The target does not exist, was made again since it was named, or cannot be read.
+async fn look(
+    engine: &Engine,
+    reader: &Reader<'_>,
+    problem: &Problem,
+    limits: &Limits,
+) -> Result<Neighbourhood, Error> {
     let chain = match target::climb(engine, reader, &problem.named).await {
         // A pod that was named may be gone by now; its workload is what is repaired.
         Err(Error::NotFound { .. }) if problem.named.key() != problem.target.key() => {
@@ -119,7 +123,7 @@ async fn look(engine: &Engine, reader: &Reader<'_>, problem: &Problem) -> Result
             workflow: None,
         });
     }
-    Ok(neighbourhood::read(reader, problem, chain, engine.now()).await)
+    Ok(neighbourhood::read(reader, problem, chain, (engine.now(), limits)).await)
 }
 
 /// Whether a step can only settle once the next one is taken, so that the two are judged together: a StatefulSet keeps

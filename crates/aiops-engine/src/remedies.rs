@@ -38,9 +38,6 @@ use crate::{
     planner::Neighbourhood,
 };
 
-/// Pods that one plan evicts or deletes at most.
-pub const MOST_PODS: usize = 10;
-
 /// Something that may be done about an issue.
 pub trait Remedy: Sync {
     /// Its name, in plans and in the table of issues.

@@ -1,8 +1,9 @@
 //! From what the detectors find to incidents: which are opened, which are closed, and that nothing is written when
 //! nothing changed.
 //!
-//! Pure: findings and open incidents in, reports and closures out. It closes only what detectors opened, and only when
-//! what was found is gone for a while and the rows that would show it are fresh. It never acts.
+//! Pure: findings and open incidents in, reports and closures out. It closes only what detectors opened, or alerts of which
+//! none fires any more, and only when what was found is gone for a while and the rows that would show it are fresh. It
+//! never acts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -135,7 +136,13 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
         swept.reports.push(Report { incident, into: known.map(|incident| incident.id.clone()) });
     }
     for incident in open {
-        let is_ours = incident.source == IncidentSource::Detector
+        // What alerts opened is closed with the last of them, unless a detector saw it or a workflow had it then.
+        let is_ours = match incident.source {
+            IncidentSource::Detector => true,
+            IncidentSource::Alert => incident.body.firing.is_empty(),
+            IncidentSource::Manual | IncidentSource::Trigger => false,
+        };
+        let is_ours = is_ours
             && incident.cluster == cluster
             && matches!(incident.status, IncidentStatus::Active | IncidentStatus::Failed);
         if !is_ours || seen.contains(&incident.fingerprint) {
@@ -144,6 +151,10 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
         }
         if let Some(cause) = follows.get(&incident.fingerprint) {
             memory.gone_since.remove(&incident.id);
+            // What alerts opened under the name of a consequence is the cause's incident.
+            if incident.source == IncidentSource::Alert {
+                continue;
+            }
             let resolution =
                 format!("it follows from {cause} on the same object, which has its own incident");
             swept.closures.push(Closure { id: incident.id.clone(), resolution });
@@ -157,7 +168,9 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
         if now.saturating_sub(since) >= grace {
             memory.gone_since.remove(&incident.id);
             let seconds = now.saturating_sub(since) / 1_000;
-            let resolution = format!("{} has not been seen for {seconds} s", incident.issue);
+            let alerts =
+                if incident.source == IncidentSource::Alert { "its alerts are resolved, and " } else { "" };
+            let resolution = format!("{alerts}{} has not been seen for {seconds} s", incident.issue);
             swept.closures.push(Closure { id: incident.id.clone(), resolution });
         }
     }

@@ -4,6 +4,7 @@
 //! ports. Nothing is kept in memory that the store does not hold: whoever takes a workflow over reads it and looks at the
 //! cluster. No request is answered here, and nothing here knows a door.
 
+mod annotation;
 mod announcing;
 mod checks;
 mod held;

@@ -59,7 +59,7 @@ impl Remote {
     }
 
     fn request(&self, method: Method, path: &str) -> Builder {
-        let mut request = Request::builder().method(method).uri(format!("{}{PREFIX}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{PREFIX}{path}", self.origin));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
         }

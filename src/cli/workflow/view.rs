@@ -25,7 +25,7 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
         format!("{}  {}  {} ({})", member("id"), clean(&target), member("issue_type"), member("severity")),
         format!("{} {}", sign(text(workflow, "phase")), headline(workflow)),
         format!(
-            "  incident {} · {} · deployed by {} · asked for by {} at {}",
+            "  incident {} · {} · deployed: {} · asked for by {} at {}",
             member("incident_id"),
             remedy(workflow),
             member("deployment_method"),
@@ -41,6 +41,11 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
         lines.push(format!("  {} {}", sign(text(step, "state")), step_line(step)));
         if text(step, "state") == "pending" {
             let proof = step.get("proof").unwrap_or(&Value::Null);
+            match proof.get("accepted").and_then(Value::as_bool) {
+                Some(true) => lines.push("      dry run: the API server accepts it".to_owned()),
+                Some(false) => lines.push("      dry run: the API server refuses it".to_owned()),
+                None => {}
+            }
             lines.extend(
                 items(proof, "diff").filter_map(Value::as_str).map(|diff| format!("      {}", clean(diff))),
             );

@@ -22,6 +22,8 @@ use crate::cli::{
 /// How often a stream that broke is opened again without news in between, and how long is waited before each time.
 const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
+/// Lines at the top of a view that say what it is about.
+const HEAD: usize = 3;
 /// Phases that nothing follows.
 const OVER: [&str; 7] = ["completed", "failed", "rolled_back", "cancelled", "refused", "rejected", "expired"];
 
@@ -108,21 +110,48 @@ impl Screen {
             }
             Self::Live { drawn } => {
                 let width = print::layout(false).width.max(20);
-                let lines: Vec<String> = view::lines(workflow).iter().map(|line| cut(line, width)).collect();
-                let mut text = String::new();
-                if *drawn > 0 {
-                    // Back to the first line, and everything below it away.
-                    text.push_str(&format!("\u{1b}[{drawn}A\u{1b}[J"));
+                let mut lines: Vec<String> =
+                    view::lines(workflow).iter().map(|line| cut(line, width)).collect();
+                // The last view stays, so that it may scroll; what is drawn over has to fit.
+                if !OVER.contains(&text(workflow, "phase")) {
+                    lines = fitting(lines, print::rows().unwrap_or(usize::MAX));
                 }
-                *drawn = lines.len();
-                text.push_str(&lines.join("\n"));
-                text.push('\n');
+                let text = redrawn(drawn, &lines);
                 let mut out = std::io::stdout().lock();
                 out.write_all(text.as_bytes())?;
                 out.flush()
             }
         }
     }
+}
+
+/// What draws these lines over those that were drawn before.
+fn redrawn(drawn: &mut usize, lines: &[String]) -> String {
+    let mut text = String::new();
+    if *drawn > 0 {
+        // Back to the first line, and everything below it away.
+        text.push_str(&format!("\u{1b}[{drawn}A\u{1b}[J"));
+    }
+    *drawn = lines.len();
+    for line in lines {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// Lines that a terminal of so many rows can show and draw over: what it is about, and the end.
+fn fitting(lines: Vec<String>, rows: usize) -> Vec<String> {
+    // The cursor stands in a row of its own.
+    let most = rows.saturating_sub(1).max(HEAD + 2);
+    if lines.len() <= most {
+        return lines;
+    }
+    let left_out = lines.len() - (most - 1);
+    let mut shown: Vec<String> = lines.iter().take(HEAD).cloned().collect();
+    shown.push(format!("  … {left_out} lines more"));
+    shown.extend(lines.into_iter().skip(HEAD + left_out));
+    shown
 }
 
 /// What may be new, in the order in which it is told.
@@ -160,4 +189,114 @@ fn cut(line: &str, width: usize) -> String {
     let mut short: String = line.chars().take(width.saturating_sub(2)).collect();
     short.push('…');
     short
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{HEAD, cut, fitting, redrawn, view};
+
+    /// What a terminal of so many rows shows: it knows line ends, cursor-up and clearing to the end.
+    struct Terminal {
+        rows: usize,
+        /// Everything that was ever written, the rows on the screen last.
+        lines: Vec<String>,
+        at: usize,
+    }
+
+    impl Terminal {
+        fn of(rows: usize) -> Self {
+            Self { rows, lines: vec![String::new()], at: 0 }
+        }
+
+        fn top(&self) -> usize {
+            self.lines.len().saturating_sub(self.rows)
+        }
+
+        fn write(&mut self, text: &str) {
+            let mut rest = text;
+            while let Some(c) = rest.chars().next() {
+                if let Some(sequence) = rest.strip_prefix("\u{1b}[") {
+                    let end = sequence.find(|c: char| c.is_ascii_alphabetic()).unwrap();
+                    let (number, tail) = sequence.split_at(end);
+                    match tail.chars().next() {
+                        // A cursor does not leave the screen.
+                        Some('A') => {
+                            let up: usize = number.parse().unwrap();
+                            self.at = self.at.saturating_sub(up).max(self.top());
+                        }
+                        Some('J') => self.lines.truncate(self.at),
+                        other => panic!("{other:?} is no sequence of ours"),
+                    }
+                    if self.lines.len() <= self.at {
+                        self.lines.push(String::new());
+                    }
+                    rest = tail.get(1..).unwrap();
+                } else {
+                    if c == '\n' {
+                        self.at += 1;
+                        if self.lines.len() <= self.at {
+                            self.lines.push(String::new());
+                        }
+                    } else {
+                        self.lines.get_mut(self.at).unwrap().push(c);
+                    }
+                    rest = rest.get(c.len_utf8()..).unwrap();
+                }
+            }
+        }
+
+        fn shows(&self) -> Vec<String> {
+            let mut lines = self.lines.clone();
+            assert_eq!(lines.pop().as_deref(), Some(""), "the cursor stands below the view");
+            lines
+        }
+    }
+
+    fn workflow(phase: &str, steps: usize) -> serde_json::Value {
+        let step = |number: usize| {
+            json!({"description": format!("Evict Pod shop/web-{number}: it cannot be brought back"),
+                "state": "applied", "direction": "do"})
+        };
+        json!({"id": "wf-1", "phase": phase, "resource_kind": "Node", "resource_name": "n1", "issue_type": "node_drain",
+            "severity": "high", "incident_id": "inc-1", "remedy": "drain-node", "requested_by": "ann",
+            "steps": (0..steps).map(step).collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn each_view_is_drawn_over_the_one_before_and_leaves_nothing_of_it() {
+        let mut terminal = Terminal::of(24);
+        terminal.write("$ aiops workflow watch wf-1\n");
+        let mut drawn = 0;
+        // It grows, shrinks, and says less in a line than before.
+        for (phase, steps) in
+            [("planning", 0), ("awaiting_approval", 3), ("running", 12), ("verifying", 2), ("completed", 2)]
+        {
+            let lines: Vec<String> =
+                view::lines(&workflow(phase, steps)).iter().map(|line| cut(line, 60)).collect();
+            assert!(lines.iter().all(|line| line.chars().count() < 60), "no line wraps");
+            terminal.write(&redrawn(&mut drawn, &lines));
+            let shown = terminal.shows();
+            assert_eq!(shown.first().map(String::as_str), Some("$ aiops workflow watch wf-1"));
+            assert_eq!(shown.get(1..), Some(&*lines), "{phase}");
+        }
+    }
+
+    #[test]
+    fn a_view_that_is_longer_than_the_screen_is_shortened_so_that_it_can_be_drawn_over() {
+        let mut terminal = Terminal::of(10);
+        let mut drawn = 0;
+        for steps in [4, 40, 41, 8] {
+            let all = view::lines(&workflow("running", steps));
+            let lines = fitting(all.clone(), 10);
+            assert!(lines.len() <= 9, "{}", lines.len());
+            assert_eq!(lines.get(..HEAD), all.get(..HEAD));
+            assert_eq!(lines.last(), all.last());
+            let told = all.len() - lines.len() + 1;
+            assert_eq!(all.len() > 9, lines.iter().any(|line| line.contains(&format!("{told} lines more"))));
+            terminal.write(&redrawn(&mut drawn, &lines));
+            assert_eq!(terminal.shows(), lines, "nothing of the view before is left above");
+        }
+    }
 }

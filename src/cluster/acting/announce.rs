@@ -86,7 +86,7 @@ impl Changes {
     async fn try_event(&self, note: &Announcement, what: &str) -> Result<(), NotDone> {
         let end = Instant::now() + self.within;
         let late = |_| NotDone::new(NotDoneKind::NotSent, format!("{what}: its turn did not come in time"));
-        let (writer, kind) = tokio::time::timeout_at(end, self.ready(&note.about, what, &self.events))
+        let (writer, kind) = tokio::time::timeout_at(end, self.ready(&note.about, what, Some(&self.events)))
             .await
             .map_err(late)??;
         let api_version = if kind.group.is_empty() {

@@ -6,12 +6,9 @@ use std::sync::Arc;
 
 use aiops_engine::{
     Error,
-    coordination::{Coordination, Trigger, WorkflowView},
+    coordination::{Coordination, Trigger, WorkflowView, completed},
     issue::Severity,
-    model::{
-        ids::{IncidentId, WorkflowId},
-        phase::Phase,
-    },
+    model::{ids::WorkflowId, phase::Phase},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -46,7 +43,7 @@ impl Trouble {
     ) -> Result<Trigger, Error> {
         let text =
             |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let mut trigger = Trigger {
+        let trigger = Trigger {
             incident: text(self.incident_id),
             namespace: text(self.namespace).unwrap_or_default(),
             kind: text(self.resource_kind).unwrap_or_default(),
@@ -56,37 +53,21 @@ impl Trouble {
             severity: self.severity,
             ..Trigger::default()
         };
-        if !trigger.name.is_empty() && !trigger.kind.is_empty() && !trigger.issue.is_empty() {
-            return Ok(trigger);
+        let trigger = completed(&**coordination, &context.caller, trigger).await?;
+        let named = [
+            ("resource_kind", &trigger.kind),
+            ("resource_name", &trigger.name),
+            ("issue_type", &trigger.issue),
+        ];
+        let missing = named.into_iter().find(|(_, value)| value.is_empty()).map(|(name, _)| name);
+        match missing {
+            None => Ok(trigger),
+            Some(missing) => Err(Error::invalid(
+                format!("argument {missing:?}"),
+                "is needed: name an incident that is about an object, or resource_kind, resource_name, namespace and issue_type",
+            )),
         }
-        let Some(id) = &trigger.incident else {
-            return Err(missing(&trigger));
-        };
-        let incident = coordination.incident(&context.caller, &IncidentId::parse(id)?).await?;
-        if trigger.issue.is_empty() {
-            trigger.issue = incident.issue_type;
-        }
-        if trigger.name.is_empty() || trigger.kind.is_empty() {
-            let resource = incident.resource.as_deref().and_then(|resource| resource.split_once('/'));
-            let Some((kind, name)) = resource else { return Err(missing(&trigger)) };
-            trigger.namespace = incident.namespace;
-            trigger.kind = kind.to_owned();
-            trigger.name = name.to_owned();
-        }
-        trigger.severity = trigger.severity.or(Some(incident.severity));
-        Ok(trigger)
     }
-}
-
-fn missing(trigger: &Trigger) -> Error {
-    let named =
-        [("resource_kind", &trigger.kind), ("resource_name", &trigger.name), ("issue_type", &trigger.issue)];
-    let missing =
-        named.into_iter().find(|(_, value)| value.is_empty()).map_or("incident_id", |(name, _)| name);
-    Error::invalid(
-        format!("argument {missing:?}"),
-        "is needed: name an incident that is about an object, or resource_kind, resource_name, namespace and issue_type",
-    )
 }
 
 /// What became of a trigger.
@@ -182,6 +163,7 @@ pub(in crate::mcp) async fn order(
             ordered.status.clone_from(&workflow.status);
             ordered.phase = workflow.phase;
             ordered.deployment_method.clone_from(&workflow.deployment_method);
+            ordered.estimated_duration.clone_from(&workflow.estimated_duration);
             ordered.course = Course::of(&workflow);
         }
         Err(error) => {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value};
 
-use super::{super::error::Failure, node::Node};
+use crate::{ordered::Node, rest::error::Failure};
 
 /// What becomes of members that the schema does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,12 @@ pub(super) fn settle(node: Node, schema: &Value, path: &str, unknown: Unknown) -
     let wanted = types(schema);
     let fits = match &node {
         Node::Null => true,
-        Node::Bool(_) => wanted.contains(&"boolean"),
+        Node::Truth(_) => wanted.contains(&"boolean"),
         Node::Number(number) => {
             wanted.contains(&"number") || (wanted.contains(&"integer") && !number.is_f64())
         }
         Node::Text(_) => wanted.contains(&"string"),
-        Node::Array(_) => wanted.contains(&"array"),
+        Node::List(_) => wanted.contains(&"array"),
         Node::Object(_) => wanted.contains(&"object"),
     };
     if !wanted.is_empty() && !fits {
@@ -73,7 +73,7 @@ pub(super) fn settle(node: Node, schema: &Value, path: &str, unknown: Unknown) -
             Some(properties) => object(members, properties, schema, path, unknown),
             None => map(members, schema, path, unknown),
         },
-        Node::Array(items) => {
+        Node::List(items) => {
             let each = schema.get("items").unwrap_or(&Value::Null);
             let item = |(at, item)| settle(item, each, &format!("{path}[{at}]"), unknown);
             items.into_iter().enumerate().map(item).collect()

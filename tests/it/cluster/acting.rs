@@ -308,11 +308,33 @@ async fn what_cannot_be_named_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn changes_keep_to_their_rate_and_those_that_wait_too_long_are_not_sent() {
+async fn changes_keep_to_their_rate_and_one_that_gives_up_leaves_its_turn() {
     let stub = Stub::start().await;
     let (_room, acting) = connected(&stub, Rate { per_second: 1, burst: 1 }).await;
     say(&stub, 200, vec![], object());
     let changed = mutation(Verb::MergePatch);
+    let (acting, changed) = (&acting, &changed);
+    let one = move |patience: u64| async move {
+        let done = async {
+            acting.turn().await;
+            acting.perform(changed).await
+        };
+        tokio::time::timeout(Duration::from_millis(patience), done).await
+    };
+    let done = futures::future::join_all((0..8).map(|_| one(2_500))).await;
+    let sent = done.iter().filter(|done| matches!(done, Ok(Ok(_)))).count();
+    assert!((2..=3).contains(&sent), "{sent} within two seconds and a half");
+    assert_eq!(changes(&stub).len(), sent);
+    // Five gave up: the next comes within a second, not after them.
+    one(3_000).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn dry_runs_keep_to_the_rate_too_and_those_that_wait_too_long_are_not_sent() {
+    let stub = Stub::start().await;
+    let (_room, acting) = connected(&stub, Rate { per_second: 1, burst: 1 }).await;
+    say(&stub, 200, vec![], object());
+    let changed = Mutation { dry_run: true, ..mutation(Verb::MergePatch) };
     let done = futures::future::join_all((0..6).map(|_| acting.perform(&changed))).await;
     let sent = done.iter().filter(|done| done.is_ok()).count();
     assert!((2..=3).contains(&sent), "{sent} within two seconds");

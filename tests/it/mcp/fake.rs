@@ -528,6 +528,7 @@ impl Coordination for Fake {
             then: Approval::Approve,
             autonomy: false,
             elicitation,
+            annotation: false,
         };
         let takes = self.state.lock().takes_elicitation;
         Ok(PolicyView {

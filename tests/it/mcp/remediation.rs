@@ -162,7 +162,7 @@ async fn what_is_not_named_is_taken_from_the_incident() {
     assert_eq!((&plan["digest"], &plan["approval"]), (&json!(DIGEST), &json!("approve")));
     let step = &plan["steps"][0];
     assert_eq!(
-        (&step["allowed"], &step["accepted"], &step["undo"]),
+        (&step["allowed"], &step["dry_run_accepted"], &step["undo"]),
         (&json!(true), &json!(true), &json!("exact"))
     );
     assert!(step["diff"][0].as_str().unwrap().contains("web:2.0 -> registry.test/web:1.9"), "{step}");
@@ -377,6 +377,29 @@ async fn each_action_is_a_workflow_of_that_one_action() {
             json!({"namespace": "argocd", "name": "shop"}),
             Action::SyncApplication { target: Target::known("Application", "argocd", "shop") },
         ),
+        (
+            "rollback-application",
+            json!({"namespace": "argocd", "name": "shop", "history": 3}),
+            Action::RollbackApplication {
+                target: Target::known("Application", "argocd", "shop"),
+                history: 3,
+            },
+        ),
+        (
+            "delete-pod",
+            json!({"namespace": "shop", "name": "load-1"}),
+            Action::DeletePod { target: Target::known("Pod", "shop", "load-1") },
+        ),
+        (
+            "nudge-operator",
+            json!({"kind": "Etcd", "group": "operator.openshift.io", "name": "cluster"}),
+            Action::NudgeOperator { target: Target::new("operator.openshift.io", "Etcd", "", "cluster") },
+        ),
+        (
+            "await-pool",
+            json!({"name": "worker"}),
+            Action::AwaitPool { target: Target::known("MachineConfigPool", "", "worker") },
+        ),
     ];
     for (tool, arguments, action) in cases {
         let more = json!({"dry_run": true, "reason": "asked for", "idempotency_key": "k"});
@@ -408,6 +431,13 @@ async fn each_action_is_a_workflow_of_that_one_action() {
         ("Node", "n1", "node_drain")
     );
     assert!(trigger.dry_run && trigger.action.is_none(), "a drain is a remedy of many steps");
+    answer(&client, "rollback-release", with(named.clone(), json!({"dry_run": true}))).await;
+    let Ask::Trigger(trigger) = fake.one().what else { panic!("rollback-release") };
+    assert_eq!(
+        (trigger.kind.as_str(), trigger.namespace.as_str(), trigger.name.as_str(), trigger.issue.as_str()),
+        ("Deployment", "shop", "web", "release_rollback")
+    );
+    assert!(trigger.action.is_none(), "a release goes back by many steps");
     let why = refusal(&client, "set-resources", with(named.clone(), json!({"container": "app"}))).await;
     assert!(why.contains("at least one of cpu_request"), "{why}");
     let why =

@@ -427,6 +427,7 @@ pub(super) fn careful() -> Settings {
         then: Approval::Approve,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     }];
     settings
 }

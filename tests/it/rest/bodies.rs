@@ -226,3 +226,31 @@ async fn plans_and_questions_take_the_same_body_without_an_incident() {
     body["dy_run"] = json!(true);
     refused(&world, "/api/v1/plans", &body.to_string(), "dy_run").await;
 }
+
+#[tokio::test]
+async fn a_request_that_names_only_its_incident_takes_the_rest_from_it() {
+    let world = world().await;
+    let body = json!({ "incident_id": "inc-12345", "digest": "d1" }).to_string();
+    for (path, status) in [(TRIGGER, 202), ("/api/v1/plans", 200)] {
+        let reply = world.post(path, body.as_str()).await;
+        assert_eq!(reply.status, status, "{path}: {reply:?}");
+        let asked = world.fake.took();
+        let [(_, Asked::Incident(incident)), (_, ordered)] = asked.as_slice() else { panic!("{asked:?}") };
+        assert_eq!(incident, "inc-12345");
+        let trigger = match ordered {
+            Asked::Trigger(trigger) => trigger,
+            Asked::Plan(request) => &request.trigger,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            (trigger.kind.as_str(), trigger.namespace.as_str(), trigger.name.as_str()),
+            ("Deployment", "production", "payment-service")
+        );
+        assert_eq!((trigger.issue.as_str(), trigger.digest.as_deref()), ("pod_crash_loop", Some("d1")));
+    }
+    // An incident that is about no object says too little.
+    world.fake.incident.lock().resource = None;
+    let reply = world.post(TRIGGER, body.as_str()).await;
+    assert!(matches!(world.one(), Asked::Incident(_)));
+    assert_eq!(is_refusal(&reply, 400, "invalid_request")["message"], "resource is required");
+}

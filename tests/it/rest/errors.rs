@@ -212,6 +212,8 @@ async fn beyond_loopback_nobody_acts_without_a_token() {
         ("POST", "/api/v1/workflows/wf-1/cancel", ""),
         ("POST", "/api/v1/workflows/wf-1/resolve", r#"{"outcome":"failed","note":"n"}"#),
         ("POST", "/api/v1/incidents/inc-1/resolve", ""),
+        // The policy may let what an alert opens act.
+        ("POST", "/api/v1/alerts", r#"{"version":"4","alerts":[]}"#),
         ("PUT", "/api/v1/control", r#"{"mode":"run"}"#),
     ] {
         let told = is_refusal(&world.send(method, path, "", body).await, 403, "refused_by_guard");

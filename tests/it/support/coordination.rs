@@ -242,6 +242,7 @@ impl Coordination for Fake {
                 then: Approval::Deny,
                 autonomy: false,
                 elicitation: false,
+                annotation: false,
             }],
             limits: [("acting.maxConcurrent".to_owned(), 5.into())].into(),
         })

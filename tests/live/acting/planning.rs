@@ -10,6 +10,7 @@ use aiops_engine::{
     },
     planner::{self, Planned},
     ports::Clock,
+    settings::Settings,
 };
 use jiff::Timestamp;
 
@@ -33,10 +34,12 @@ async fn plan(hand: &Hand, target: &Target) -> Plan {
     };
     let engine =
         Engine::new(SharedInventory::default(), Some(Arc::clone(&hand.cluster)), Arc::new(WallClock));
-    let mut plan = match planner::plan(&engine, &problem, &Order::default()).await.unwrap() {
-        Planned::Plan(plan) => *plan,
-        Planned::NoRemedy { why } => panic!("{why}"),
-    };
+    let mut plan =
+        match planner::plan(&engine, &problem, &Order::default(), &Settings::default().limits).await.unwrap()
+        {
+            Planned::Plan(plan) => *plan,
+            Planned::NoRemedy { why } => panic!("{why}"),
+        };
     planner::prove(&engine, Some(&*hand.acting), &mut plan).await.unwrap();
     plan
 }

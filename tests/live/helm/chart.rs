@@ -34,21 +34,21 @@ const EXTRA: &str =
 const HOOK: &str = "{{- if .Values.hook }}\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: hook\n  annotations: {helm.sh/hook: pre-upgrade}\n{{- end }}\n";
 
 /// Values on the command line.
-pub(super) fn values(canary: &str, values: &[&str]) -> Vec<String> {
+pub(crate) fn values(canary: &str, values: &[&str]) -> Vec<String> {
     let password = format!("password={canary}");
     let all = values.iter().copied().chain([password.as_str()]);
     all.flat_map(|value| ["--set-string".to_owned(), value.to_owned()]).collect()
 }
 
 /// A release `web` in a namespace of its own.
-pub(super) struct Chart {
+pub(crate) struct Chart {
     folder: tempfile::TempDir,
     kubeconfig: PathBuf,
     namespace: String,
 }
 
 impl Chart {
-    pub(super) async fn of(plane: &Plane, namespace: &str) -> Self {
+    pub(crate) async fn of(plane: &Plane, namespace: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let file = folder.path().join("web").join(name);
@@ -73,12 +73,12 @@ impl Chart {
     }
 
     /// Runs the real helm, which must succeed, and answers what it prints.
-    pub(super) async fn helm(&self, args: &[&str]) -> String {
+    pub(crate) async fn helm(&self, args: &[&str]) -> String {
         self.attempt(args).await.unwrap_or_else(|told| panic!("helm {args:?}: {told}"))
     }
 
     /// Runs the real helm, and answers what it prints, or says of its failure.
-    pub(super) async fn attempt(&self, args: &[&str]) -> Result<String, String> {
+    pub(crate) async fn attempt(&self, args: &[&str]) -> Result<String, String> {
         let mut command = Command::new(tokio::task::spawn_blocking(helm).await.unwrap());
         command
             .args(args)
@@ -95,14 +95,14 @@ impl Chart {
     }
 
     /// Installs or upgrades.
-    pub(super) async fn run(&self, how: &str, values: &[String]) {
+    pub(crate) async fn run(&self, how: &str, values: &[String]) {
         let args: Vec<&str> =
             [how, "web", "./web"].into_iter().chain(values.iter().map(String::as_str)).collect();
         self.helm(&args).await;
     }
 
     /// Revision, status and description.
-    pub(super) async fn history(&self) -> Vec<(i64, String, String)> {
+    pub(crate) async fn history(&self) -> Vec<(i64, String, String)> {
         let told: Value = serde_json::from_str(&self.helm(&["history", "web", "-o", "json"]).await).unwrap();
         let text = |row: &Value, member: &str| row[member].as_str().unwrap().to_owned();
         let rows = told.as_array().unwrap().iter();
@@ -110,11 +110,11 @@ impl Chart {
             .collect()
     }
 
-    pub(super) async fn status(&self) -> Value {
+    pub(crate) async fn status(&self) -> Value {
         serde_json::from_str(&self.helm(&["status", "web", "-o", "json"]).await).unwrap()
     }
 
-    pub(super) async fn first_deployed(&self) -> Value {
+    pub(crate) async fn first_deployed(&self) -> Value {
         let told = self.helm(&["status", "web", "-o", "json", "--revision", "1"]).await;
         serde_json::from_str::<Value>(&told).unwrap()["info"]["first_deployed"].clone()
     }
@@ -123,12 +123,12 @@ impl Chart {
         format!("/{of}/namespaces/{}/", self.namespace)
     }
 
-    pub(super) fn deployment(&self) -> String {
+    pub(crate) fn deployment(&self) -> String {
         format!("{}deployments/web", self.path("apis/apps/v1"))
     }
 
     /// Its Deployment has rolled out.
-    pub(super) async fn is_ready(&self, plane: &Plane) {
+    pub(crate) async fn is_ready(&self, plane: &Plane) {
         let is_ready = |object: &Value| {
             let status = &object["status"];
             status["observedGeneration"] == object["metadata"]["generation"]
@@ -140,14 +140,14 @@ impl Chart {
     }
 
     /// A pod of it waits for its image.
-    pub(super) async fn is_broken(&self, plane: &Plane) {
+    pub(crate) async fn is_broken(&self, plane: &Plane) {
         let pods = format!("{}pods", self.path("api/v1"));
         let waits = |pods: &Value| pods.to_string().contains("\"reason\":\"ImagePullBackOff\"");
         plane.wait(&pods, "waiting for an image", SOON, waits).await;
     }
 
     /// Its objects as they should be, without what tells one from another.
-    pub(super) async fn live(&self, plane: &Plane) -> Vec<Value> {
+    pub(crate) async fn live(&self, plane: &Plane) -> Vec<Value> {
         let mut found = Vec::new();
         for path in [
             self.deployment(),

@@ -16,8 +16,7 @@ use super::{
     books::{Books, Point},
     child::{Child, Setup},
     gate::{At, Gate, Held},
-    histogram,
-    judge, percentile,
+    histogram, judge, percentile,
     targets::{self, Deed, Order},
     text,
 };
@@ -77,15 +76,8 @@ impl Moment {
         Self::Lost,
         Self::Planned,
     ];
-    const REST: [Self; 7] = [
-        Self::Trigger,
-        Self::Planning,
-        Self::Planned,
-        Self::Done,
-        Self::Watched,
-        Self::Undone,
-        Self::Over,
-    ];
+    const REST: [Self; 7] =
+        [Self::Trigger, Self::Planning, Self::Planned, Self::Done, Self::Watched, Self::Undone, Self::Over];
     const INTENDED: [Self; 6] =
         [Self::Lost, Self::Late, Self::Answered, Self::UndoLost, Self::UndoLate, Self::UndoAnswered];
 
@@ -192,7 +184,8 @@ impl Alone<'_> {
     async fn kill(&mut self, child: &mut Child, moment: Moment, order: &Order) {
         let mut held = if moment.is_back() { None } else { self.trap(moment, order) };
         let id = if moment == Moment::Trigger {
-            let asking = tokio::spawn(child.asking("POST /api/v1/remediation/trigger", &order.key, &order.body));
+            let asking =
+                tokio::spawn(child.asking("POST /api/v1/remediation/trigger", &order.key, &order.body));
             tokio::time::sleep(Duration::from_micros(self.dice.number(20_000))).await;
             child.kill();
             let reply = asking.await.unwrap();
@@ -220,7 +213,9 @@ impl Alone<'_> {
                     self.until(child, &wanted, &["verifying"]).await;
                     held = self.trap(moment, order);
                     let cancel = format!("POST /api/v1/workflows/{wanted}/cancel");
-                    child.accepted(&cancel, &format!("cancel-{wanted}"), &json!({"reason": "as planned"})).await;
+                    child
+                        .accepted(&cancel, &format!("cancel-{wanted}"), &json!({"reason": "as planned"}))
+                        .await;
                 }
                 let is_held = held.as_mut().unwrap().caught(SOON).await;
                 assert!(is_held, "{moment:?} of {order:?} did not come; {:?}", child.phase(&wanted).await);

@@ -62,7 +62,8 @@ pub(super) struct Books(AnyConnection);
 const LINES: &str = "SELECT id, phase, lease_owner, lease_epoch, wake_at, reason, cursor_ord FROM workflow \
                      ORDER BY id";
 const STEP: &str = "SELECT state FROM step WHERE workflow_id = $1 AND ord = $2 AND dir = $3";
-const OPEN: &str = "SELECT COUNT(*) FROM step_attempt WHERE workflow_id = $1 AND ord = $2 AND dir = $3 AND outcome IS NULL";
+const OPEN: &str =
+    "SELECT COUNT(*) FROM step_attempt WHERE workflow_id = $1 AND ord = $2 AND dir = $3 AND outcome IS NULL";
 
 fn install() {
     static ONCE: std::sync::Once = std::sync::Once::new();

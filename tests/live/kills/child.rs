@@ -51,8 +51,7 @@ apiErrorsPercent = 100
 
 /// The binary under test: that of this build, or what `AIOPS_BINARY` names.
 pub(super) fn binary() -> PathBuf {
-    std::env::var_os("AIOPS_BINARY")
-        .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_aiops")), PathBuf::from)
+    std::env::var_os("AIOPS_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_aiops")), PathBuf::from)
 }
 
 /// How a child is started, again and again.
@@ -203,7 +202,7 @@ impl Child {
         async move { ask(&address, &what, Some(&key), &body).await }
     }
 
-    /// Asks until it is accepted: an object that is not in memory yet, an engine that opens its store.
+    /// Asks until it is accepted: an object that is not in memory yet or rests, an engine that opens its store.
     pub(super) async fn accepted(&self, what: &str, key: &str, body: &Value) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -211,7 +210,10 @@ impl Child {
             if let Some(Reply { status: 200..=202, body }) = reply {
                 return body;
             }
-            let is_early = reply.as_ref().is_none_or(|reply| matches!(reply.status, 404 | 409 | 429 | 503));
+            let is_early = reply.as_ref().is_none_or(|reply| {
+                let rests = reply.body["details"]["rule"] == "cooldown";
+                rests || matches!(reply.status, 404 | 409 | 429 | 503)
+            });
             assert!(is_early && Instant::now() < deadline, "{what} {body}: {reply:?}");
             tokio::time::sleep(Duration::from_millis(40)).await;
         }

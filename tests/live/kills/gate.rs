@@ -47,7 +47,8 @@ impl Seen {
         let agent = parts.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or_default();
         let query = parts.uri.query().unwrap_or_default();
         // A deletion's dry run stands in its body.
-        let is_dry_run = query.contains("dryRun=All") || body.windows(14).any(|at| at == br#""dryRun":["All"#);
+        let is_dry_run =
+            query.contains("dryRun=All") || body.windows(14).any(|at| at == br#""dryRun":["All"#);
         Self {
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),

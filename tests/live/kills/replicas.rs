@@ -158,7 +158,9 @@ async fn trials(lease: &str, count: usize, bound: Duration) {
     judge(&plane, place, &mut fleet.books, &fleet.acknowledged).await;
     histogram("trials by deed", deeds.iter().map(|deed| format!("{deed:?}")));
     let (half, most) = percentile(&mut fleet.taken_over, 50).unwrap();
-    println!("leases of {lease}: taken over {half:?} (half), {most:?} (longest) after the end, {count} times");
+    println!(
+        "leases of {lease}: taken over {half:?} (half), {most:?} (longest) after the end, {count} times"
+    );
     assert!(most <= bound, "{most:?}, and at most {bound:?} was wanted");
 }
 

@@ -135,9 +135,10 @@ pub(super) async fn prepare(plane: &Plane, namespace: &str, deeds: &[Deed], dice
             Deed::Resources => json!({"action": "set-resources", "target": deployment(), "container": "web",
                 "resources": {"memoryRequest": "24Mi"}}),
             Deed::RollBack => {
-                let first = sets["items"].as_array().unwrap().iter().filter(of_app).find(|set| {
-                    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
-                });
+                let first =
+                    sets["items"].as_array().unwrap().iter().filter(of_app).find(|set| {
+                        set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
+                    });
                 let source = &first.expect("its first revision is kept")["metadata"]["name"];
                 json!({"action": "rollback-workload", "target": deployment(), "revision": 1, "source": source})
             }

@@ -44,6 +44,7 @@ pub(crate) async fn desk(plane: &Plane) -> Desk {
         then: Approval::Auto,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let mut settings =
         Settings { policy: Policy { source: "test".to_owned(), rules: vec![rule] }, ..Settings::default() };

@@ -78,7 +78,11 @@ fn settings() -> Settings {
 }
 
 /// Triggers a workflow on each of its workloads until it is taken; what it is told meanwhile is counted.
-async fn order(coordinator: &Coordinator, name: &str, refusals: &Mutex<BTreeMap<String, usize>>) -> WorkflowId {
+async fn order(
+    coordinator: &Coordinator,
+    name: &str,
+    refusals: &Mutex<BTreeMap<String, usize>>,
+) -> WorkflowId {
     let caller = Caller::identified("tester", Vec::new(), Via::Rest);
     let target = Target::known("Deployment", NAMESPACE, name);
     let trigger = Trigger {
@@ -104,9 +108,19 @@ async fn order(coordinator: &Coordinator, name: &str, refusals: &Mutex<BTreeMap<
     }
 }
 
+/// How often each step had its effect.
+fn effects(model: &Model) -> BTreeMap<String, usize> {
+    let mut effects = BTreeMap::new();
+    for entry in model.journal().into_iter().filter(|entry| entry.is_effect() && !entry.workflow.is_empty()) {
+        *effects.entry(entry.effect_key).or_default() += 1;
+    }
+    effects
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
-    let (count, rest): (usize, u64) = if is_proof() { (2_000, 3_000) } else { (120, 1_200) };
+    let (count, rest, step): (usize, u64, usize) =
+        if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
     let mut dice = Dice::new();
     let mut server = Postgres::start().await;
     let url = server.place().await;
@@ -168,14 +182,28 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
             })
         })
         .collect();
+    // Every few seconds, and not before something was done since the last time, however slow the machine.
+    let done = || taken.load(Ordering::Relaxed) + model.journal_len();
     let mut stops = 0;
-    while taken.load(Ordering::Relaxed) < count || stops < 4 {
+    while taken.load(Ordering::Relaxed) < count || effects(&model).len() < count {
+        let (before, began) = (done(), Instant::now());
         tokio::time::sleep(Duration::from_millis(rest / 2 + dice.number(rest))).await;
+        while done() < before + 4 * step && effects(&model).len() < count {
+            assert!(
+                began.elapsed() < END,
+                "nothing goes on: {} of {count} are taken",
+                taken.load(Ordering::Relaxed)
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         server.crash();
         tokio::time::sleep(Duration::from_millis(200 + dice.number(600))).await;
         server.go_on().await;
         stops += 1;
+        let (taken, had) = (taken.load(Ordering::Relaxed), effects(&model).len());
+        println!("stop {stops}: {taken} are taken, {had} had their effect");
     }
+    assert!(stops >= 3, "{stops} stops are no test");
     let mut acknowledged = Vec::new();
     for line in ordering {
         acknowledged.extend(line.await.unwrap());
@@ -206,10 +234,7 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
         let one = of.get(id.as_str()).unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
         assert_eq!(one.phase, Phase::Completed, "{id}: {:?}", one.reason);
     }
-    let mut effects: BTreeMap<String, usize> = BTreeMap::new();
-    for entry in model.journal().into_iter().filter(|entry| entry.is_effect() && !entry.workflow.is_empty()) {
-        *effects.entry(entry.effect_key).or_default() += 1;
-    }
+    let effects = effects(&model);
     let twice: Vec<_> = effects.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "done twice: {twice:?}");
     assert_eq!(effects.len(), count);

@@ -23,6 +23,8 @@ pub(crate) struct Audited {
     /// How the client named itself.
     pub(crate) agent: String,
     pub(crate) id: String,
+    /// When it came in.
+    pub(crate) at: jiff::Timestamp,
     /// The body of what writes; null for what reads.
     pub(crate) body: Value,
 }
@@ -41,9 +43,15 @@ impl Audited {
             name: text("/objectRef/name"),
             agent: text("/userAgent"),
             id: text("/auditID"),
+            at: text("/requestReceivedTimestamp").parse().unwrap(),
             status: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default(),
             body: event.get("requestObject").cloned().unwrap_or_default(),
         }
+    }
+
+    /// Whether it could change an object: neither reads, nor dry runs, nor questions about somebody's rights.
+    pub(crate) fn changes(&self) -> bool {
+        self.writes() && !self.uri.contains("dryRun") && !self.resource.ends_with("reviews")
     }
 
     pub(crate) fn writes(&self) -> bool {

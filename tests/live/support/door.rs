@@ -132,6 +132,11 @@ impl Served {
         self.process.runs()
     }
 
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// A connection that stays open.
     pub(crate) async fn open(&self) -> Open {
         let stream = TcpStream::connect(&self.address).await.unwrap();

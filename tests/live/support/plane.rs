@@ -77,6 +77,7 @@ pub(crate) struct Plane {
 }
 
 static SHARED: OnceLock<Running> = OnceLock::new();
+static APART: OnceLock<Running> = OnceLock::new();
 
 fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -150,6 +151,12 @@ impl Plane {
     /// The one that all tests of the run share; keep to namespaces and nodes of your own.
     pub(crate) async fn shared() -> Self {
         let running = SHARED.get_or_init(|| start(&Options::default()));
+        Self::of(Lease::Shared(running)).await
+    }
+
+    /// A second one, for tests of the engine that other tests' faults would hold: so many of them are a storm.
+    pub(crate) async fn apart() -> Self {
+        let running = APART.get_or_init(|| start(&Options::default()));
         Self::of(Lease::Shared(running)).await
     }
 

@@ -39,7 +39,8 @@ pub(crate) async fn folder(scratch: &Path, count: usize) -> anyhow::Result<PathB
     say(&format!("storing {count} workflows that are over"));
     // Not measured, so the disk need not be waited for.
     let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory } else { scratch }.join(format!("aiops-bench-{}", std::process::id()));
+    let place =
+        if memory.is_dir() { memory } else { scratch }.join(format!("aiops-bench-{}", std::process::id()));
     let made = fill(&place, count).await;
     let copied = made.and_then(|()| {
         std::fs::create_dir_all(&kept)?;
@@ -70,11 +71,14 @@ pub(crate) fn copy(stored: &Path, to: &Path) -> anyhow::Result<()> {
 async fn fill(state: &Path, count: usize) -> anyhow::Result<()> {
     let mut settings = Settings::default();
     settings.timing.steady = Duration::ZERO;
+    settings.limits.cooldown_success = Duration::ZERO;
     let mut world = World::new(state, 1, settings).await?;
     world.begin_to_move();
     let executor = Executor::new(&world.coordinator, "bench", Arc::clone(&world.timer));
     let ending = world.tasks.ending();
-    world.tasks.spawn("bench.executor", async move { executor.run(2, async { ending.cancelled().await }).await });
+    world
+        .tasks
+        .spawn("bench.executor", async move { executor.run(2, async { ending.cancelled().await }).await });
     let triggered = world.coordinator.trigger(&caller(), scaling(0, 2)).await?;
     let id = WorkflowId::parse(&triggered.workflow_id.context("it was not accepted")?)?;
     let store: &dyn Store = &*world.store;
@@ -127,7 +131,8 @@ async fn one(
         version: 1,
         ..over.clone()
     };
-    let fingerprint = aiops_engine::fingerprint::fingerprint(&over.cluster, &over.problem.target, &over.problem.issue);
+    let fingerprint =
+        aiops_engine::fingerprint::fingerprint(&over.cluster, &over.problem.target, &over.problem.issue);
     let opened = Incident {
         id: over.incident.clone(),
         fingerprint: fingerprint.clone(),

@@ -258,8 +258,7 @@ impl World {
 
     /// Lets the controllers act by themselves from now on, on a thread of their own.
     pub(crate) fn begin_to_move(&mut self) {
-        let (model, inventory, ends) =
-            (self.model.clone(), self.inventory.clone(), Arc::clone(&self.moves));
+        let (model, inventory, ends) = (self.model.clone(), self.inventory.clone(), Arc::clone(&self.moves));
         self.moving = Some(std::thread::spawn(move || {
             while !ends.load(Ordering::SeqCst) {
                 model.step();

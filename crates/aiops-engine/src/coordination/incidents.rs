@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::workflows::WorkflowView;
 use crate::{
@@ -118,7 +118,7 @@ pub struct IncidentView {
 }
 
 /// An incident as a person writes it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NewIncident {
     /// Required, at most 200 bytes.
     pub title: String,
@@ -143,7 +143,7 @@ pub struct NewIncident {
 }
 
 /// One alert of Alertmanager's webhook, payload version 4.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// It is over.
     pub is_resolved: bool,
@@ -160,7 +160,7 @@ pub struct Alert {
 }
 
 /// What became of a batch of alerts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct AlertsTaken {
     /// How many came.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::workflows::Trigger;
@@ -101,7 +101,7 @@ pub struct ControlView {
 }
 
 /// A change of the kill switch.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlChange {
     /// `run`, `pause` or `stop`.
     pub mode: String,
@@ -141,6 +141,9 @@ pub struct PolicyRule {
     /// An elicitation's answer counts as approval, though a model may have given it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub elicitation: bool,
+    /// An annotation on the target or its namespace counts as approval, though nobody knows who wrote it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub annotation: bool,
 }
 
 /// Lines of an audit chain.

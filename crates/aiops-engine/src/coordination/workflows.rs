@@ -1,7 +1,7 @@
 //! Requests about plans and workflows, and their answers.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     issue::Severity,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A trigger, as every door hands it over.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trigger {
     /// The incident it belongs to, or the id by which the caller knows one. Absent: found by fingerprint, or opened.
     pub incident: Option<String>,
@@ -44,7 +44,7 @@ pub struct Trigger {
 }
 
 /// One object of a multi-layer trigger.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceTrouble {
     /// Kind.
     pub kind: String,
@@ -57,7 +57,7 @@ pub struct ResourceTrouble {
 }
 
 /// What became of a trigger.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Triggered {
     /// The workflow: new, or the one that acts on this already. Absent for a dry run.
@@ -75,21 +75,21 @@ pub struct Triggered {
     /// How long it is expected to take, such as `5m`.
     pub estimated_duration: String,
     /// An active workflow for the same issue was found, or the request was repeated: nothing new was begun.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub deduplicated: bool,
     /// It was a dry run.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
-    /// The plan of a dry run.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The plan of a dry run; never read, for nobody is told of one by another process.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanView>,
     /// What happens next, in a sentence.
     pub message: String,
     /// It acts on the model cluster of the demo.
-    #[serde(skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub simulated: bool,
     /// Layers that are touched, lowest first; known at once only for multi-layer triggers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub affected_layers: Vec<Layer>,
     /// How many steps are expected; known at once only for multi-layer triggers.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,7 +305,7 @@ pub struct WorkflowList {
 }
 
 /// An answer to a request for approval.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The digest of the plan that was seen.
     pub digest: String,
@@ -318,7 +318,7 @@ pub struct Decision {
 }
 
 /// How a parked workflow ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
     /// `completed`, `rolled_back` or `failed`.
     pub outcome: String,

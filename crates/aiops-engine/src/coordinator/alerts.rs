@@ -1,12 +1,17 @@
 //! What Alertmanager's webhook sends: alerts open incidents, are counted with open ones, and close what they opened.
 //!
 //! An alert is somebody else's word: it never acts unless the policy lets its incident trigger by itself, and one that
-//! says "resolved" closes nothing that the detectors still see.
+//! says "resolved" closes nothing of which another alert fires, in whichever message that came, or which the detectors
+//! still see; the sweep closes that later.
 
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aiops_inventory::{
+    Kind, Sync,
+    inventory::{Connection, Source},
+};
 use serde_json::json;
 
 pub(super) use self::reading::Read;
@@ -41,6 +46,15 @@ struct Group {
 
 impl Inner {
     pub(super) async fn alerts(&self, caller: &Caller, alerts: Vec<Alert>) -> Result<AlertsTaken, Error> {
+        if self.is_warming() {
+            // A pod's owner is not known yet, so that alerts about one workload would be several incidents. Whoever sends
+            // alerts sends them again.
+            return Err(Error::Unavailable {
+                what: "taking alerts".to_owned(),
+                why: "this aiops has just started and is reading the cluster; send them again".to_owned(),
+                retry_after: Some(std::time::Duration::from_secs(1)),
+            });
+        }
         let now = self.now();
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();
@@ -81,10 +95,11 @@ impl Inner {
                 }
                 room -= 1;
             }
-            let incident = Incident {
+            let mut incident = Incident {
                 occurrences: i64::try_from(group.firing.len()).unwrap_or(i64::MAX),
                 ..first.incident(&cluster, fingerprint, IncidentId::of(&self.ids.unique()), now)
             };
+            incident.body.firing = group.firing.iter().map(|read| read.id.clone()).collect();
             reports.push(Report { incident, into: None });
         }
         let reported = if reports.is_empty() {
@@ -107,6 +122,18 @@ impl Inner {
         }
         self.act_alone(Via::Alert, new).await;
         Ok(taken)
+    }
+
+    /// Whether the cluster is being read for the first time. One that does not answer is not waited for.
+    fn is_warming(&self) -> bool {
+        let inventory = self.engine.look();
+        let info = inventory.info();
+        let is_warm = |kind| !matches!(inventory.status(kind).sync, Sync::Warming);
+        match info.connection {
+            Connection::Connecting => info.uid.is_empty() && !matches!(info.source, Source::Recorded { .. }),
+            Connection::Up => ![Kind::Pod, Kind::ReplicaSet, Kind::Job].into_iter().all(is_warm),
+            Connection::Down { .. } => false,
+        }
     }
 
     /// Opens the incidents again that alerts closed a moment ago.
@@ -151,43 +178,36 @@ impl Inner {
         open: &[Incident],
         taken: &mut AlertsTaken,
     ) -> Result<(), Error> {
-        if groups.values().all(|group| group.resolved.is_empty()) {
+        let mut over: BTreeMap<&IncidentId, (&Incident, Vec<&Read>)> = BTreeMap::new();
+        for (own, group) in groups {
+            for read in &group.resolved {
+                match open.iter().find(|i| i.fingerprint == *own).or_else(|| gone(open, read)) {
+                    Some(incident) => {
+                        over.entry(&incident.id).or_insert_with(|| (incident, Vec::new())).1.push(read);
+                    }
+                    None => taken.ignored += 1,
+                }
+            }
+        }
+        if over.is_empty() {
             return Ok(());
         }
         let still = self.seen_now(cluster);
-        let mut closed: BTreeSet<&IncidentId> = BTreeSet::new();
-        for (own, group) in groups {
-            for read in &group.resolved {
-                let incident = open.iter().find(|i| i.fingerprint == *own).or_else(|| gone(open, read));
-                let Some(incident) = incident else {
-                    taken.ignored += 1;
-                    continue;
-                };
-                let fires = |fingerprint: &str| groups.get(fingerprint).is_some_and(|g| !g.firing.is_empty());
-                let is_open = matches!(incident.status, IncidentStatus::Active | IncidentStatus::Failed);
-                let may_close = incident.source == IncidentSource::Alert
-                    && is_open
-                    && !fires(&incident.fingerprint)
-                    && !still.contains(&incident.fingerprint)
-                    && !closed.contains(&incident.id);
-                if !may_close {
-                    taken.ignored += 1;
-                    continue;
-                }
-                let resolution = format!("Alertmanager resolved {}", read.name);
-                let entry = self.entry(caller, "incident_closed", &incident.id, &resolution);
-                let from = [IncidentStatus::Active, IncidentStatus::Failed];
-                let to = IncidentStatus::Resolved;
-                match self.store.set_incident(&incident.id, &from, to, Some(&resolution), &entry).await {
-                    Ok(()) => {
-                        closed.insert(&incident.id);
-                        taken.resolved += 1;
-                    }
-                    // A workflow, or somebody else, was faster.
-                    Err(StoreError::Changed(_)) => taken.ignored += 1,
-                    Err(error) => return Err(Error::from_store("closing an incident", error)),
-                }
-            }
+        for (incident, resolved) in over.into_values() {
+            let alerts: Vec<String> = resolved.iter().map(|read| read.id.clone()).collect();
+            let name = resolved.first().map(|read| read.name.as_str()).unwrap_or_default();
+            let resolution = format!("Alertmanager resolved {name}");
+            let entry = self.entry(caller, "incident_closed", &incident.id, &resolution);
+            let close =
+                Some((resolution.as_str(), &entry)).filter(|_| !still.contains(&incident.fingerprint));
+            let is_closed = match self.store.quiet(&incident.id, &alerts, close).await {
+                Ok(is_closed) => is_closed,
+                // Retention was faster.
+                Err(StoreError::Changed(_)) => false,
+                Err(error) => return Err(Error::from_store("closing an incident", error)),
+            };
+            taken.resolved += u64::from(is_closed);
+            taken.ignored += count(resolved.len()) - u64::from(is_closed);
         }
         Ok(())
     }

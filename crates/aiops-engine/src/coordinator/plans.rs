@@ -35,7 +35,7 @@ impl Inner {
     pub(super) async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {
         let trigger = request.trigger;
         let (problem, order) = self.problem(&trigger)?;
-        match Box::pin(planner::plan(&self.engine, &problem, &order)).await? {
+        match Box::pin(planner::plan(&self.engine, &problem, &order, &self.settings.limits)).await? {
             Planned::NoRemedy { why } => {
                 Ok(view::none(&self.engine, &problem, why, self.settings.is_simulated))
             }

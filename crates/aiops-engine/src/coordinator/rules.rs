@@ -95,6 +95,7 @@ impl Inner {
                 then: Approval::Deny,
                 autonomy: false,
                 elicitation: false,
+                annotation: false,
             });
         }
         rules.extend(settings.policy.rules.iter().cloned());
@@ -106,6 +107,7 @@ impl Inner {
             then: Approval::Approve,
             autonomy: false,
             elicitation: false,
+            annotation: false,
         });
         let mut limits = limits(&settings.limits);
         limits.extend(times(&settings.timing));

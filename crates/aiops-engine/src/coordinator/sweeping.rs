@@ -3,6 +3,7 @@
 //!
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
+mod filing;
 mod signals;
 
 use std::collections::VecDeque;
@@ -161,7 +162,10 @@ impl Inner {
             limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        let mut open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        if self.file(&cluster, &open).await? > 0 {
+            open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        }
         // Only where something may have to be opened is what was closed worth reading.
         let closed = if findings.is_empty() {
             Vec::new()

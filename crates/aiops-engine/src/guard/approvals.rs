@@ -96,6 +96,14 @@ pub fn may_decide(
                 caller.name
             ));
         }
+        // Whoever ordered it without a name may be the one who agrees now.
+        Some(Approval::TwoPerson) if !workflow.requested_by.is_identified => {
+            return no(format!(
+                "the policy says two_person, and nobody in particular ({}) asked for it: cancel it, and let somebody who \
+                 proves who they are ask for it",
+                workflow.requested_by.name
+            ));
+        }
         Some(Approval::Deny) => return no("the policy denies the plan; nobody may approve it".to_owned()),
         _ => {}
     }

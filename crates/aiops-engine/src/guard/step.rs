@@ -68,7 +68,9 @@ fn object(
         let rule = format!("{}/{}", names::POLICY, says.rule);
         return no(&rule, format!("{} says deny to {} now", settings.policy.source, action.name()));
     }
-    if let Some(by) = opted_out(fresh) {
+    let known = question.figures.of(target).and_then(|facts| facts.opted_out_by.clone());
+    // The object says it of itself, its rows also for its owner and its namespace.
+    if let Some(by) = opted_out(fresh).or(known) {
         return no(names::OPT_OUT, format!("{target} asks to be left alone ({by})"));
     }
     // An owner may have taken it over since the plan was made.

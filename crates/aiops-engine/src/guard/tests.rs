@@ -237,6 +237,7 @@ fn the_first_rule_that_matches_decides_and_what_none_matches_needs_an_approval()
         then,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let rules = vec![
         rule("night", &["shop"], &["critical"], &[], Approval::Auto),

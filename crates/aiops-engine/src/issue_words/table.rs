@@ -152,6 +152,8 @@ pub static ISSUES: &[IssueWord] = &[
     ], &["cordon-node"], "look at what fills the node: list-pods on it, its images and logs"),
     issue("node_drain", Medium, &["drain", "drain-node", "node_maintenance"], &["drain-node"],
         "look at the pods that no controller would make again and at the disruption budgets that block"),
+    issue("release_rollback", Medium, &["helm_rollback", "rollback-release"], &["rollback-release"],
+        "look at `helm history` of the release that the workload belongs to"),
     issue("node_cordoned", Low, &["cordoned", "uncordon", "uncordon-node", "SchedulingDisabled"], &["uncordon-node"],
         "look at who cordoned the node and why"),
     issue("namespace_stuck", Low, &["namespace_terminating"], NONE,

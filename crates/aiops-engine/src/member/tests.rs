@@ -495,7 +495,7 @@ async fn events_about_what_was_done_are_written_there() {
         action: "scale".to_owned(),
     };
     world.far.announce(&note).await;
-    assert_eq!(*world.hand.notes.lock(), [note.clone()]);
+    assert_eq!(*world.hand.notes.lock(), std::slice::from_ref(&note));
     let foreign = Note { reason: "Killing".to_owned(), ..Note::from(&note) };
     assert_eq!(foreign.announcement(), None);
 }

@@ -1,6 +1,6 @@
 //! An incident: the record people track. It may own a workflow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ pub struct Incident {
     pub body: IncidentBody,
 }
 
-/// The part of an incident that nothing decides by.
+/// What was said about an incident. Nothing decides by it, but that one that alerts opened is over when none fires.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IncidentBody {
@@ -158,4 +158,7 @@ pub struct IncidentBody {
     pub confidence: Option<f64>,
     /// How it was closed, in words.
     pub resolution: Option<String>,
+    /// Alerts of it that fire, by the ids that Alertmanager knows them by.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub firing: BTreeSet<String>,
 }

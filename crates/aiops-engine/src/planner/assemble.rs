@@ -1,26 +1,17 @@
 //! From a remedy's draft to a plan: layers, order, checkpoints, limits.
 //!
-//! It decides nothing about the remedy. A plan that would be larger than plans may be is refused, not cut.
+//! It decides nothing about the remedy. Whether a plan is larger than plans may be, the guard says.
 
 use super::Neighbourhood;
 use crate::{
-    Engine,
-    error::Error,
-    layers,
+    Engine, layers,
     model::{
-        action::{Action, UndoClass},
+        action::UndoClass,
         layer::Layer,
         plan::{Approval, Checkpoint, Plan, Step},
     },
-    remedies::{Draft, MOST_PODS, Move},
+    remedies::{Draft, Move},
 };
-
-/// Steps of a plan at most.
-const MOST_STEPS: usize = 50;
-/// Bytes of a plan in JSON at most.
-const MOST_BYTES: usize = 64 * 1024;
-/// The rule that refuses plans over their limits.
-const RULE: &str = "plan-size";
 
 /// A plan of one remedy.
 pub(super) fn single(
@@ -28,11 +19,11 @@ pub(super) fn single(
     near: &Neighbourhood,
     (name, version): (&str, u32),
     draft: Draft,
-) -> Result<Plan, Error> {
+) -> Plan {
     let Draft { why, moves, expected, risk, seconds } = draft;
     let steps = steps(moves, is_irreversible);
     let checkpoints = checkpoints(&steps, false);
-    let plan = Plan {
+    Plan {
         cluster: engine.look().info().uid.to_string(),
         problem: near.problem.clone(),
         deployed: near.owners.deployed.clone(),
@@ -48,9 +39,7 @@ pub(super) fn single(
         approval: Approval::Deny,
         rule: String::new(),
         at: near.now.as_millisecond(),
-    };
-    check(&plan)?;
-    Ok(plan)
+    }
 }
 
 /// The moves as steps, ordered by what `last` says of each; equal ones keep their order.
@@ -102,37 +91,4 @@ pub(super) fn checkpoints(steps: &[Step], is_multi_layer: bool) -> Vec<Checkpoin
         })
     };
     layers_of(steps).into_iter().filter_map(of_layer).collect()
-}
-
-/// Refuses a plan over the limits.
-pub(super) fn check(plan: &Plan) -> Result<(), Error> {
-    let what = || format!("the plan for {}", plan.problem.target);
-    let refuse = |why: String| Err(Error::refused(what(), RULE, why));
-    if plan.steps.len() > MOST_STEPS {
-        return refuse(format!(
-            "it would have {} steps, and at most {MOST_STEPS} are allowed",
-            plan.steps.len()
-        ));
-    }
-    let gone = |step: &&Step| matches!(step.action, Action::EvictPod { .. } | Action::DeletePod { .. });
-    let pods = plan.steps.iter().filter(gone).count();
-    if pods > MOST_PODS {
-        return refuse(format!("it would evict or delete {pods} pods, and at most {MOST_PODS} are allowed"));
-    }
-    let bytes = serde_json::to_string(plan)
-        .map(|text| text.len())
-        .map_err(|source| Error::Internal { what: what(), source: Some(source.into()) })?;
-    if bytes > MOST_BYTES {
-        return refuse(format!("it would take {bytes} bytes, and at most {MOST_BYTES} are allowed"));
-    }
-    Ok(())
-}
-
-/// An expected duration as doors show it: `45s`, `5m`, `2h`; rounded up.
-pub(crate) fn duration(seconds: u32) -> String {
-    match seconds {
-        0..90 => format!("{seconds}s"),
-        90..5_400 => format!("{}m", seconds.div_ceil(60)),
-        _ => format!("{}h", seconds.div_ceil(3_600)),
-    }
 }

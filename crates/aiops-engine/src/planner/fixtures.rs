@@ -16,6 +16,7 @@ use crate::{
         target::Target,
         workflow::Order,
     },
+    settings::Limits,
     testing::{self, FakeCluster, api_resource},
 };
 
@@ -132,19 +133,24 @@ impl World {
 
     /// What stands around an object.
     pub(crate) async fn near(self, kind: &str, name: &str, issue: &str) -> Neighbourhood {
-        super::neighbourhood(&self.engine(), &problem(kind, name, issue)).await.expect("it can be read")
+        let (engine, problem) = (self.engine(), problem(kind, name, issue));
+        let reader = super::Reader::new(engine.cluster("a test").expect("there is one"), "a test").await;
+        let reader = reader.expect("its kinds can be read");
+        super::look(&engine, &reader, &problem, &Limits::default()).await.expect("it can be read")
     }
 
     /// What is planned for an issue of an object.
     pub(crate) async fn plan(self, kind: &str, name: &str, issue: &str) -> Planned {
         let order = Order::default();
-        super::plan(&self.engine(), &problem(kind, name, issue), &order).await.expect("it can be planned")
+        super::plan(&self.engine(), &problem(kind, name, issue), &order, &Limits::default())
+            .await
+            .expect("it can be planned")
     }
 
     /// What is planned when an action is ordered.
     pub(crate) async fn order(self, kind: &str, name: &str, action: Action) -> Result<Planned, Error> {
         let order = Order { action: Some(action), ..Order::default() };
-        super::plan(&self.engine(), &problem(kind, name, "unspecified"), &order).await
+        super::plan(&self.engine(), &problem(kind, name, "unspecified"), &order, &Limits::default()).await
     }
 }
 

@@ -13,10 +13,10 @@ use crate::{
         action::Action,
         layer::Layer,
         plan::{Approval, Plan, Problem, Risk},
-        target::Target,
         workflow::Order,
     },
     remedies::{self, Change, LAYERED, Move, allows, pool_of},
+    settings::Limits,
 };
 
 /// Objects that one plan looks at, the target included.
@@ -28,6 +28,7 @@ pub(super) async fn plan(
     reader: &Reader<'_>,
     problem: &Problem,
     order: &Order,
+    limits: &Limits,
 ) -> Result<Planned, Error> {
     if order.action.is_some() {
         return Err(Error::invalid(
@@ -45,7 +46,7 @@ pub(super) async fn plan(
     }
     let (mut nears, mut moves, mut left): (Vec<Neighbourhood>, Vec<Move>, Vec<String>) = Default::default();
     for one in problems {
-        match look(engine, reader, one).await {
+        match look(engine, reader, one, limits).await {
             Ok(near) => {
                 match for_object(&near) {
                     Ok(more) => {
@@ -97,7 +98,6 @@ pub(super) async fn plan(
         steps,
         checkpoints,
     };
-    assemble::check(&plan)?;
     Ok(Planned::Plan(Box::new(plan)))
 }
 
@@ -116,9 +116,7 @@ fn for_object(near: &Neighbourhood) -> Result<Vec<Move>, String> {
                     "{target} belongs to no MachineConfigPool, so there is nothing to wait for"
                 ));
             };
-            let group = "machineconfiguration.openshift.io";
-            let pool =
-                Target::new(group, "MachineConfigPool", "", value::name(pool)).with_uid(value::uid(pool));
+            let pool = value::target(pool);
             let description = format!("Wait until {pool} is updated");
             return Ok(vec![required(description, Action::AwaitPool { target: pool }, true)]);
         }

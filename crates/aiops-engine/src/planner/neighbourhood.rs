@@ -18,6 +18,7 @@ use crate::{
     method::{self, Ownership},
     model::{plan::Problem, target::Target},
     remedies::HelmRelease,
+    settings::Limits,
 };
 
 /// Pods that are read at most.
@@ -32,6 +33,8 @@ pub struct Neighbourhood {
     pub problem: Problem,
     /// Now.
     pub now: Timestamp,
+    /// Pods that one plan may evict or delete.
+    pub most_pods: usize,
     /// The target.
     pub object: Value,
     /// The pod that was named, when the target is its workload.
@@ -93,12 +96,13 @@ pub(super) async fn read(
     reader: &Reader<'_>,
     problem: &Problem,
     chain: Chain,
-    now: Timestamp,
+    (now, limits): (Timestamp, &Limits),
 ) -> Neighbourhood {
     let Chain { target, objects, named, gaps } = chain;
     let mut near = Neighbourhood {
         problem: Problem { target: target.clone(), ..problem.clone() },
         now,
+        most_pods: usize::try_from(limits.pods_per_workflow).unwrap_or(usize::MAX),
         object: objects.first().cloned().unwrap_or_default(),
         named: named.as_ref().map(|pod| Pod::read(pod, now.as_second())),
         owners: Ownership::of(crate::model::method::Deployed::unknown("not judged yet")),
@@ -189,8 +193,7 @@ async fn application(
         gaps.push(format!("the Argo CD Application {:?} was not found", named.name));
         return (None, owners);
     };
-    let place = Target::new("argoproj.io", "Application", value::namespace(&app), value::name(&app))
-        .with_uid(value::uid(&app));
+    let place = value::target(&app);
     owners.deployed.details.insert("argocd_namespace".to_owned(), place.namespace.clone());
     owners.deployed.owner = Some(place.clone());
     owners.application = Some(place);

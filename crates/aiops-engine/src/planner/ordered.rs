@@ -44,10 +44,7 @@ fn about(near: &Neighbourhood, action: &Action) -> Result<Target, Error> {
             near.owners.application.clone()
         }
         Action::NudgeOperator { .. } => near.nudged.clone(),
-        Action::AwaitPool { .. } => remedies::pool_of(near).map(|pool| {
-            let group = "machineconfiguration.openshift.io";
-            Target::new(group, "MachineConfigPool", "", value::name(pool)).with_uid(value::uid(pool))
-        }),
+        Action::AwaitPool { .. } => remedies::pool_of(near).map(value::target),
         _ => None,
     };
     let candidates = [Some(near.target().clone()), of_pod, through_owner];

@@ -19,6 +19,10 @@ use crate::{
 mod proving;
 mod recorded;
 
+async fn planned(engine: &Engine, problem: &Problem, order: &Order) -> Result<Planned, Error> {
+    plan(engine, problem, order, &Limits::default()).await
+}
+
 #[tokio::test]
 async fn a_plan_says_what_is_done_and_what_must_hold() {
     let plan = made(World::crashing().plan("Deployment", "web", "pod_crash_loop").await);
@@ -87,16 +91,16 @@ async fn what_nothing_helps_is_answered_with_what_to_look_at() {
 async fn what_is_not_there_is_an_error_that_helps() {
     let engine = || World::crashing().engine();
     let order = Order::default();
-    let missing = plan(&engine(), &problem("Deployment", "wep", "crash_loop"), &order).await.unwrap_err();
+    let missing = planned(&engine(), &problem("Deployment", "wep", "crash_loop"), &order).await.unwrap_err();
     assert!(matches!(missing, Error::NotFound { .. }), "{missing}");
-    let unknown = plan(&engine(), &problem("Deployment", "web", "sadness"), &order).await.unwrap_err();
+    let unknown = planned(&engine(), &problem("Deployment", "web", "sadness"), &order).await.unwrap_err();
     assert!(matches!(unknown, Error::Invalid { .. }), "{unknown}");
     let mut again = problem("Deployment", "web", "crash_loop");
     again.target.uid = Some("u-before".to_owned());
-    let other = plan(&engine(), &again, &order).await.unwrap_err();
+    let other = planned(&engine(), &again, &order).await.unwrap_err();
     assert!(matches!(other, Error::Conflict { .. }), "{other}");
     let nowhere = crate::testing::engine(&[], None, super::fixtures::NOW);
-    let offline = plan(&nowhere, &problem("Deployment", "web", "crash_loop"), &order).await.unwrap_err();
+    let offline = planned(&nowhere, &problem("Deployment", "web", "crash_loop"), &order).await.unwrap_err();
     assert!(matches!(offline, Error::Unavailable { .. }), "{offline}");
 }
 
@@ -104,7 +108,7 @@ async fn what_is_not_there_is_an_error_that_helps() {
 async fn a_pod_that_is_gone_stands_for_its_workload() {
     let mut gone = problem("Pod", "web-2-z", "crash_loop");
     gone.target = problem("Deployment", "web", "").target;
-    let planned = plan(&World::crashing().engine(), &gone, &Order::default()).await.unwrap();
+    let planned = planned(&World::crashing().engine(), &gone, &Order::default()).await.unwrap();
     assert_eq!(made(planned).problem.target.to_string(), "Deployment shop/web");
 }
 
@@ -222,7 +226,7 @@ async fn several_layers_are_repaired_from_below_upwards() {
         ..Order::default()
     };
     let first = problem("Deployment", "web", "crash_loop");
-    let plan = made(super::plan(&layered().engine(), &first, &order).await.unwrap());
+    let plan = made(planned(&layered().engine(), &first, &order).await.unwrap());
     assert_eq!(plan.layers, [Layer::Infrastructure, Layer::Platform, Layer::Application]);
     let names: Vec<(&str, bool)> =
         plan.steps.iter().map(|step| (step.action.name(), step.required)).collect();
@@ -241,15 +245,15 @@ async fn a_plan_over_layers_is_bounded_and_needs_something_to_do() {
         resources: (0..12).map(|number| problem("Pod", &format!("p-{number}"), "crash_loop")).collect(),
         ..Order::default()
     };
-    let error = super::plan(&layered().engine(), &first, &many).await.unwrap_err();
+    let error = planned(&layered().engine(), &first, &many).await.unwrap_err();
     assert!(matches!(&error, Error::Refused { rule, .. } if rule == "plan-size"), "{error}");
     let both = Order { action: Some(Action::RestartWorkload { target: first.target.clone() }), ..many };
-    assert!(super::plan(&layered().engine(), &first, &both).await.is_err());
+    assert!(planned(&layered().engine(), &first, &both).await.is_err());
     let service = World::empty();
     service.put("services", json!({"metadata": {"name": "web", "namespace": "shop", "uid": "u"}}));
     let nothing = Order { resources: vec![problem("Service", "web", "down")], ..Order::default() };
     let why =
-        refused(super::plan(&service.engine(), &problem("Service", "web", "down"), &nothing).await.unwrap());
+        refused(planned(&service.engine(), &problem("Service", "web", "down"), &nothing).await.unwrap());
     assert!(why.contains("no remedy fits any"), "{why}");
 }
 
@@ -271,8 +275,9 @@ async fn hostile_objects_are_read_without_harm() {
     world.edit("replicasets", "web-2", |set| {
         set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "99999999999999999999"})
     });
-    let planned =
-        plan(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default()).await.unwrap();
+    let planned = planned(&world.engine(), &problem("Deployment", "web", "crash_loop"), &Order::default())
+        .await
+        .unwrap();
     let text = match planned {
         Planned::Plan(plan) => serde_json::to_string(&plan).unwrap(),
         Planned::NoRemedy { why } => why,

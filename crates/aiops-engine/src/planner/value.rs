@@ -42,6 +42,12 @@ pub(crate) fn uid(object: &Value) -> &str {
     text(object, "/metadata/uid")
 }
 
+/// An object that was read, as a target: lists are read with their entries' `apiVersion` and `kind` put in.
+pub(crate) fn target(object: &Value) -> Target {
+    let group = text(object, "/apiVersion").rsplit_once('/').map_or("", |(group, _)| group);
+    Target::new(group, text(object, "/kind"), namespace(object), name(object)).with_uid(uid(object))
+}
+
 fn of_map<'v>(object: &'v Value, map: &str, key: &str) -> Option<&'v str> {
     let value = object.get("metadata")?.get(map)?.get(key)?.as_str()?;
     (!value.is_empty()).then_some(value)

@@ -126,6 +126,10 @@ impl NotDone {
 /// Changes a cluster.
 #[async_trait]
 pub trait Acting: Send + Sync {
+    /// Waits until a change may be sent, where changes have a rate. It is asked before the guard and the intent, so that
+    /// what waits for its turn is stopped with everything else. A dry run takes its turn by itself.
+    async fn turn(&self) {}
+
     /// Sends a mutation, once. When it returns `Ok`, the API server has accepted it.
     async fn perform(&self, mutation: &Mutation) -> Result<Accepted, NotDone>;
 

@@ -317,6 +317,17 @@ pub struct Reported {
     pub occurrences: i64,
 }
 
+/// Where an incident belongs, when that is known later than the incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filing {
+    /// uid of the cluster.
+    pub cluster: String,
+    /// The object that it is about.
+    pub target: Target,
+    /// The fingerprint of both and its issue.
+    pub fingerprint: String,
+}
+
 /// Which incidents.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct IncidentFilter {
@@ -451,6 +462,24 @@ pub trait Store: Send + Sync {
         resolution: Option<&str>,
         entry: &Entry,
     ) -> Result<(), StoreError>;
+
+    /// These alerts of an incident fire no more. With words and a line, it is closed in the same commit when alerts opened
+    /// it, none of them fires any more and nothing acts on it; returns whether it was.
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError>;
+
+    /// Files an open incident, on which nothing acts, where it belongs. When another one is open there, that one counts its
+    /// reports and this one is closed as `cancelled`. Returns the incident that is open now, `None` when nothing was done.
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError>;
 
     /// The cooldown of a fingerprint.
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError>;

@@ -112,8 +112,7 @@ fn application(near: &Neighbourhood) -> Result<(&Value, Target), String> {
             format!("Argo CD {app} owns {}, and it could not be found or read", near.target())
         }));
     };
-    let target = Target::new("argoproj.io", "Application", value::namespace(app), value::name(app))
-        .with_uid(value::uid(app));
+    let target = value::target(app);
     let is_busy = app.get("operation").is_some_and(|operation| !operation.is_null())
         || value::text(app, "/status/operationState/phase") == "Running";
     if is_busy {

@@ -27,6 +27,9 @@ pub struct HelmRelease {
     pub obstacle: Option<String>,
 }
 
+/// The issue by which a caller orders this remedy and no other.
+const ORDERED: &str = "release_rollback";
+
 pub(super) struct Rollback;
 
 impl Remedy for Rollback {
@@ -35,32 +38,44 @@ impl Remedy for Rollback {
     }
 
     fn fits(&self, near: &Neighbourhood) -> Result<Draft, String> {
-        let Some((namespace, name)) = &near.owners.release else { return Err(String::new()) };
+        let Some((namespace, name)) = &near.owners.release else {
+            let is_ordered = near.problem.issue == ORDERED;
+            return Err(if is_ordered {
+                format!("{} belongs to no Helm release", near.target())
+            } else {
+                String::new()
+            });
+        };
         if near.owners.application.is_some() || near.owners.flux.is_some() {
             return Err(String::new());
         }
-        let back = began::good_revision(near)?;
+        // Who orders it needs no evidence that the last upgrade began the trouble.
+        let why = if near.problem.issue == ORDERED {
+            "ordered by the caller".to_owned()
+        } else {
+            began::good_revision(near)?.why
+        };
         let read = near.release.clone().unwrap_or_default();
         let Some(to) = read.earlier else {
-            return Err(command(namespace, name, None, &back.why, "its revisions could not be read"));
+            return Err(command(namespace, name, None, &why, "its revisions could not be read"));
         };
         if let Some(obstacle) = &read.obstacle {
-            return Err(command(namespace, name, Some(to), &back.why, obstacle));
+            return Err(command(namespace, name, Some(to), &why, obstacle));
         }
         if !read.changed.iter().any(|target| target.key() == near.target().key()) {
-            let why = format!("going back changes nothing of {}", near.target());
-            return Err(command(namespace, name, Some(to), &back.why, &why));
+            let obstacle = format!("going back changes nothing of {}", near.target());
+            return Err(command(namespace, name, Some(to), &why, &obstacle));
         }
         if let Some(scaler) = &near.owners.autoscaler {
-            let why = format!("{scaler} owns its replicas");
-            return Err(command(namespace, name, Some(to), &back.why, &why));
+            let obstacle = format!("{scaler} owns its replicas");
+            return Err(command(namespace, name, Some(to), &why, &obstacle));
         }
         holds_still(near)?;
         Ok(draft(
             near,
             &Release { name: name.clone(), namespace: namespace.clone(), from: read.current, to },
             &read,
-            back.why,
+            why,
         ))
     }
 }

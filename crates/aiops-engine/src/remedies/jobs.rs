@@ -2,7 +2,7 @@
 //!
 //! Only pods that hang on their node; one that cannot be scheduled, or whose image is not there, would hang again.
 
-use super::{Draft, MOST_PODS, Move, Remedy};
+use super::{Draft, Move, Remedy};
 use crate::{
     model::{action::Action, plan::Risk},
     planner::{Neighbourhood, Pod, value},
@@ -41,10 +41,11 @@ impl Remedy for DeleteStuckPods {
         if stuck.is_empty() {
             return Err(format!("no pod of {target} hangs on its node"));
         }
-        if stuck.len() > MOST_PODS {
+        if stuck.len() > near.most_pods {
             return Err(format!(
-                "{} pods of {target} hang, and a plan deletes at most {MOST_PODS}",
-                stuck.len()
+                "{} pods of {target} hang, and a plan deletes at most {}",
+                stuck.len(),
+                near.most_pods
             ));
         }
         let moves = stuck.iter().map(|pod| {

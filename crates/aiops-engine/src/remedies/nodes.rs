@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{
-    Draft, MOST_PODS, Move, Remedy,
+    Draft, Move, Remedy,
     evict::{may_go, one},
 };
 use crate::{
@@ -91,10 +91,11 @@ impl Remedy for Drain {
         let by_hand = format!("`kubectl drain {} --ignore-daemonsets`", target.name);
         let movable = |pod: &&Pod| pod.is_alive() && !pod.is_mirror && !is_of_daemon_set(pod);
         let pods: Vec<&Pod> = near.pods.iter().filter(movable).collect();
-        if pods.len() > MOST_PODS {
+        if pods.len() > near.most_pods {
             return Err(format!(
-                "{} pods would have to leave {target}, and a plan evicts at most {MOST_PODS}: run {by_hand}",
-                pods.len()
+                "{} pods would have to leave {target}, and a plan evicts at most {}: run {by_hand}",
+                pods.len(),
+                near.most_pods
             ));
         }
         if near.gaps.iter().any(|gap| gap.contains("pods")) {

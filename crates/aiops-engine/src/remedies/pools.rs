@@ -4,7 +4,7 @@
 
 use super::{Draft, Move, Remedy, pool_of};
 use crate::{
-    model::{action::Action, plan::Risk, target::Target},
+    model::{action::Action, plan::Risk},
     planner::{Neighbourhood, value},
 };
 
@@ -23,9 +23,7 @@ impl Remedy for Await {
             return Err(String::new());
         }
         let Some(pool) = pool_of(near) else { return Err(String::new()) };
-        let target =
-            Target::new("machineconfiguration.openshift.io", "MachineConfigPool", "", value::name(pool))
-                .with_uid(value::uid(pool));
+        let target = value::target(pool);
         let count = |member: &str| value::int(pool, &format!("/status/{member}")).unwrap_or(0);
         let (all, updated) = (count("machineCount"), count("updatedMachineCount"));
         let is =

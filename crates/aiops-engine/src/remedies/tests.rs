@@ -131,7 +131,7 @@ async fn a_drain_does_not_fit_where_something_would_be_lost() {
     misfits(bare, "Node", "node-1", "drain-node", "nobody would make it again").await;
 
     let many = node(|_| ());
-    for number in 0..=MOST_PODS {
+    for number in 0..=crate::settings::Limits::default().pods_per_workflow {
         many.put("pods", fixtures::pod(&format!("web-2-{number}"), "web-2"));
     }
     misfits(many, "Node", "node-1", "drain-node", "kubectl drain node-1").await;

@@ -55,6 +55,7 @@ impl Default for Policy {
             then,
             autonomy: false,
             elicitation: false,
+            annotation: false,
         };
         Self {
             source: "defaults".to_owned(),
@@ -129,6 +130,11 @@ impl Policy {
             },
             None => Says { then: Approval::Approve, rule: REST, autonomy: false, elicitation: false },
         }
+    }
+
+    /// Whether an annotation in the cluster counts as approval of what this rule decides.
+    pub fn takes_annotation(&self, rule: &str) -> bool {
+        self.rules.iter().any(|candidate| candidate.name == rule && candidate.annotation)
     }
 
     /// Whether an answer that may be a model's counts as approval of what this rule decides.

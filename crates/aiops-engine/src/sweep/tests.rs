@@ -90,7 +90,10 @@ fn trouble_must_be_gone_for_the_grace_and_seen_to_be() {
 fn only_what_detectors_opened_and_nobody_works_on_is_closed() {
     let mut memory = Memory::default();
     for change in [
-        (|i: &mut Incident| i.source = IncidentSource::Alert) as fn(&mut Incident),
+        (|i: &mut Incident| {
+            i.source = IncidentSource::Alert;
+            i.body.firing.insert("an alert".to_owned());
+        }) as fn(&mut Incident),
         |i| i.source = IncidentSource::Manual,
         |i| i.source = IncidentSource::Trigger,
         |i| i.status = IncidentStatus::Remediating,
@@ -121,6 +124,11 @@ fn a_consequence_joins_its_cause() {
     // Somebody's alert under the name of the consequence is the same trouble: nothing is opened and nothing closed.
     let mut alert = open[0].clone();
     alert.source = IncidentSource::Alert;
+    alert.body.firing.insert("an alert".to_owned());
+    let swept = decide(sight(&cause, &[alert.clone()], 0), &Counter::default(), &mut Memory::default());
+    assert_eq!(swept, Swept::default());
+    // That alert is over, and the cause is not.
+    alert.body.firing.clear();
     let swept = decide(sight(&cause, &[alert], 0), &Counter::default(), &mut Memory::default());
     assert_eq!(swept, Swept::default());
 }

@@ -4,6 +4,7 @@
 //! well, so nothing is ever half done; a [`snapshot`](MemoryStore::snapshot) is what a crash at this moment would leave.
 //! It is no cache and lies before no database: what it holds ends with it.
 
+mod incidents;
 mod reads;
 mod state;
 mod writes;
@@ -25,9 +26,9 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-            Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+            WorkflowFilter, Write,
         },
     },
 };
@@ -257,6 +258,24 @@ impl Store for MemoryStore {
         entry: &Entry,
     ) -> Result<(), StoreError> {
         self.write(|state, _| state.set_incident(id, from, to, resolution, entry))
+    }
+
+    async fn quiet(
+        &self,
+        id: &IncidentId,
+        alerts: &[String],
+        close: Option<(&str, &Entry)>,
+    ) -> Result<bool, StoreError> {
+        self.write(|state, _| state.quiet(id, alerts, close))
+    }
+
+    async fn file_incident(
+        &self,
+        id: &IncidentId,
+        filing: &Filing,
+        entry: &Entry,
+    ) -> Result<Option<IncidentId>, StoreError> {
+        self.write(|state, _| Ok(state.file_incident(id, filing, entry)))
     }
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {

@@ -44,6 +44,7 @@ pub(crate) fn settings() -> Settings {
         then: Approval::Auto,
         autonomy: false,
         elicitation: false,
+        annotation: false,
     };
     let mut settings =
         Settings { policy: Policy { source: "test".to_owned(), rules: vec![rule] }, ..Settings::default() };

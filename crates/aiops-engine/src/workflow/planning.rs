@@ -4,6 +4,7 @@
 //! have passed; and a plan is executed only as it was approved, by its digest.
 
 use super::{
+    annotation,
     record::Event,
     runner::{Executor, Stop, Turn, Work},
 };
@@ -46,7 +47,8 @@ impl Executor {
                 .await;
         }
         let (problem, order) = (work.workflow().problem.clone(), work.workflow().order.clone());
-        let made = Box::pin(planner::plan(&self.inner.engine, &problem, &order)).await;
+        let (engine, limits) = (&self.inner.engine, &self.inner.settings.limits);
+        let made = Box::pin(planner::plan(engine, &problem, &order, limits)).await;
         let mut plan = match made {
             Ok(Planned::Plan(plan)) => plan,
             Ok(Planned::NoRemedy { why }) => return self.refuse(work, "no-remedy", why).await,
@@ -145,7 +147,21 @@ impl Executor {
     pub(super) async fn awaiting(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
         let deadline = work.workflow().deadline;
         if self.now(work.held) < deadline {
-            return self.wait(work, deadline, None).await;
+            let plan = work.workflow().plan.clone();
+            let Some(plan) = plan.filter(|plan| annotation::counts(&self.inner.settings, plan)) else {
+                return self.wait(work, deadline, None).await;
+            };
+            // A cluster that cannot be asked approves nothing.
+            let found = match self.inner.engine.cluster("looking for an approval") {
+                Ok(cluster) => annotation::found(cluster, work, &plan).await,
+                Err(_) => None,
+            };
+            let Some((by, reason)) = found else {
+                let soon = self.now(work.held).saturating_add(annotation::LOOK_EVERY);
+                return self.wait(work, soon.min(deadline), None).await;
+            };
+            self.commit(work, Event::Decided { approves: true, by, reason: Some(reason) }).await?;
+            return Ok(self.next(work));
         }
         self.commit(work, Event::Expired).await?;
         Ok(self.next(work))

@@ -68,6 +68,8 @@ impl Executor {
                 .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
                 .await;
         };
+        // Before the guard is asked: a switch that is thrown while this waits counts.
+        acting.turn().await;
         if let Some(why) = self.unread_cluster() {
             return self.pause(work, at, SOON, why).await;
         }
@@ -208,7 +210,10 @@ impl Executor {
             }
             NotDoneKind::Throttled | NotDoneKind::NotSent => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
-                self.pause(work, at, after.unwrap_or(THROTTLED), why).await
+                // Twice as long each time, up to half a minute: whoever sheds load is not helped by asking again.
+                let tries = u32::try_from(record::attempts(&work.record, at).len()).unwrap_or(u32::MAX);
+                let by = THROTTLED << tries.saturating_sub(1).min(5);
+                self.pause(work, at, after.unwrap_or_default().max(by), why).await
             }
             NotDoneKind::Unknown => {
                 self.save(work, answered(Outcome::Indeterminate, false)).await?;

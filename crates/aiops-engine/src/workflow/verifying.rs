@@ -74,7 +74,13 @@ impl Executor {
         }
     }
 
-    /// Looks again: soon at first, then at the pace of what takes minutes.
+    /// Now, and after how long to look again at what began then: soon at first, then at the pace of what takes minutes.
+    fn pace(&self, held: &Held, since: Millis) -> (Millis, Millis) {
+        let now = self.now(held);
+        let longest = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
+        (now, (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, longest))
+    }
+
     async fn look_again(
         &self,
         work: &mut Work<'_>,
@@ -82,9 +88,7 @@ impl Executor {
         deadline: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
-        let now = self.now(work.held);
-        let pace = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by).min(deadline.max(now.saturating_add(1)));
         if by < SHORT {
             return Ok(Turn::Hold(until));
@@ -143,9 +147,7 @@ impl Executor {
         checks: Vec<CheckRecord>,
         why: String,
     ) -> Result<Turn, Stop> {
-        let now = self.now(work.held);
-        let pace = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(since) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by);
         if by < SHORT {
             return Ok(Turn::Hold(until));
@@ -279,11 +281,8 @@ impl Executor {
         if work.record.checks.iter().any(|c| c.name == STEADY && c.verdict == Verdict::Pending) {
             made.push(self.checked(work.held, last, STEADY, Verdict::Unknown, why.clone()));
         }
-        let timing = &self.inner.settings.timing;
-        let began = deadline.saturating_sub(millis(timing.verify));
-        let now = self.now(work.held);
-        let pace = millis(timing.settle).max(FIRST_LOOK);
-        let by = (now.saturating_sub(began) / 2).clamp(FIRST_LOOK, pace);
+        let (now, by) =
+            self.pace(work.held, deadline.saturating_sub(millis(self.inner.settings.timing.verify)));
         let until = now.saturating_add(by).min(deadline);
         let is_reset = made.last().is_some_and(|check| check.name == STEADY);
         if by < SHORT && !is_reset {

@@ -29,7 +29,7 @@ const TROUBLE: Millis = 500;
 /// What came of a look for work.
 enum Look {
     /// A workflow that is due.
-    Found(Held),
+    Found(Box<Held>),
     /// Nothing is; look again after so many milliseconds.
     Later(Millis),
 }
@@ -64,7 +64,7 @@ impl Executor {
                     let _ = end.send(true);
                 }
                 found = &mut looking => match found {
-                    Look::Found(held) => working.push(self.drive(held, is_ending.clone())),
+                    Look::Found(held) => working.push(self.drive(*held, is_ending.clone())),
                     Look::Later(pause) => next = self.timer.ticks().saturating_add(pause),
                 },
                 Some(()) = working.next() => is_woken = true,
@@ -76,7 +76,7 @@ impl Executor {
 
     async fn look(&self) -> Look {
         match self.claim().await {
-            Ok(Some(held)) => Look::Found(held),
+            Ok(Some(held)) => Look::Found(Box::new(held)),
             Ok(None) => Look::Later(self.until_due().await),
             Err(error) => {
                 tracing::warn!(%error, "no workflow can be claimed");

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::{
     coordination::Alert,
     coordinator::incidents::kept,
+    fingerprint::sha256,
     issue::Severity,
     issue_words,
     model::{
@@ -54,6 +55,8 @@ pub(in crate::coordinator) struct Read {
     severity: Severity,
     /// Alertmanager's.
     pub(in crate::coordinator) fingerprint: String,
+    /// The same, or what its labels make where it has none.
+    pub(in crate::coordinator) id: String,
     body: IncidentBody,
 }
 
@@ -106,6 +109,7 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
         name,
         target,
         severity,
+        id: if fingerprint.is_empty() { sha256(&format!("{:?}", alert.labels)) } else { fingerprint.clone() },
         fingerprint,
         body,
     })

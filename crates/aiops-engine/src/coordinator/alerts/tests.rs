@@ -109,6 +109,108 @@ async fn nothing_is_closed_while_another_alert_fires_or_a_detector_sees_it() {
 }
 
 #[tokio::test]
+async fn the_last_of_its_alerts_closes_it_in_whichever_message_it_comes() {
+    let world = World::new();
+    let strange = |pod: &str, is_resolved| {
+        alert(
+            is_resolved,
+            &[("alertname", "Strange"), ("namespace", "shop"), ("deployment", "web"), ("pod", pod)],
+        )
+    };
+    assert_eq!(take(&world, vec![strange("a", false)]).await, taken(1, 1, 0, 0, 0));
+    assert_eq!(take(&world, vec![strange("b", false)]).await, taken(1, 0, 1, 0, 0));
+    // Each group of Alertmanager's is a message of its own.
+    assert_eq!(take(&world, vec![strange("a", true)]).await, taken(1, 0, 0, 0, 1));
+    assert_eq!(list(&world, "open").await.total, 1, "b fires");
+    assert_eq!(take(&world, vec![strange("b", true)]).await, taken(1, 0, 0, 1, 0));
+    assert_eq!(list(&world, "open").await.total, 0);
+}
+
+#[tokio::test]
+async fn what_was_resolved_while_a_detector_saw_it_is_closed_by_the_sweep() {
+    let world = World::new();
+    let objects = crashing("web", 100, 2);
+    world.put(&objects);
+    assert_eq!(take(&world, vec![pod(0, false)]).await, taken(1, 1, 0, 0, 0));
+    let mut sweeper = Default::default();
+    world.inner().sweep_once(&mut sweeper).await.unwrap();
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 0, 1));
+    for object in &objects {
+        world.remove(object);
+    }
+    world.inner().sweep_once(&mut sweeper).await.unwrap();
+    world.pass(3 * MINUTE);
+    assert_eq!(world.inner().sweep_once(&mut sweeper).await.unwrap().closed, 1);
+    let all = list(&world, "all").await;
+    let resolution = all.incidents[0].resolution.as_deref().unwrap();
+    assert!(resolution.starts_with("its alerts are resolved, and crash_loop"), "{resolution}");
+}
+
+#[tokio::test]
+async fn what_came_in_before_the_cluster_was_known_is_filed_with_the_rest() {
+    let world = World::new();
+    let is = |uid: &str, connection: Connection| {
+        world.rows.change(|rows| {
+            rows.set_info(|info| {
+                info.uid = uid.into();
+                info.connection = connection;
+            });
+        });
+    };
+    is("", Connection::Down { since: 0, reason: "no route".into() });
+    let named =
+        |name: &str| alert(false, &[("alertname", "Strange"), ("namespace", "shop"), ("deployment", name)]);
+    assert_eq!(take(&world, vec![pod(0, false), named("db")]).await, taken(2, 2, 0, 0, 0));
+    is("cluster-1", Connection::Up);
+    world.put(&crashing("web", 100, 2));
+    // The same trouble again, now that everything is known, and by a detector.
+    assert_eq!(take(&world, vec![pod(1, false)]).await, taken(1, 1, 0, 0, 0));
+    world.inner().sweep_once(&mut Default::default()).await.unwrap();
+    let open = list(&world, "open").await;
+    let mut told: Vec<_> = open
+        .incidents
+        .iter()
+        .map(|i| (i.resource.as_deref().unwrap(), i.issue_type.as_str(), i.occurrences))
+        .collect();
+    told.sort_unstable();
+    // Two alerts, and the detector, to which it is worse.
+    assert_eq!(told, [("Deployment/db", "unspecified", 1), ("Deployment/web", "crash_loop", 3)]);
+    assert_eq!(take(&world, vec![pod(0, false), named("db")]).await, taken(2, 0, 2, 0, 0));
+    let cancelled = list(&world, "cancelled").await;
+    assert_eq!(cancelled.total, 1);
+    let resolution = cancelled.incidents[0].resolution.as_deref().unwrap();
+    assert!(resolution.starts_with("it is the same trouble as inc-"), "{resolution}");
+    // Both alerts of it have to be over.
+    for object in &crashing("web", 100, 2) {
+        world.remove(object);
+    }
+    assert_eq!(take(&world, vec![pod(1, true)]).await, taken(1, 0, 0, 0, 1));
+    assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 1, 0));
+}
+
+#[tokio::test]
+async fn whoever_sends_alerts_while_the_cluster_is_read_for_the_first_time_sends_them_again() {
+    let world = World::new();
+    let is = |connection: Connection, pods: Sync| {
+        world.rows.change(|rows| {
+            rows.set_info(|info| info.connection = connection);
+            rows.set_sync(Kind::Pod, pods);
+        });
+    };
+    let send = async || world.coordinator.alerts(&ann(), vec![pod(0, false)]).await;
+    world.rows.change(|rows| rows.set_info(|info| info.uid = "".into()));
+    assert!(matches!(send().await, Err(Error::Unavailable { .. })));
+    is(Connection::Up, Sync::Warming);
+    assert!(matches!(send().await, Err(Error::Unavailable { .. })));
+    assert_eq!(list(&world, "all").await.total, 0);
+    // What cannot be had is not waited for.
+    is(Connection::Up, Sync::Forbidden { reason: "no rights".into() });
+    assert_eq!(send().await.unwrap(), taken(1, 1, 0, 0, 0));
+    is(Connection::Down { since: 0, reason: "no route".into() }, Sync::Warming);
+    assert_eq!(send().await.unwrap(), taken(1, 0, 1, 0, 0));
+}
+
+#[tokio::test]
 async fn a_thousand_mixed_alerts_are_counted_right() {
     let world = World::new();
     let (mut opened, mut closed) = (0, 0);

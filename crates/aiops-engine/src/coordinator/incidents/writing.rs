@@ -96,7 +96,7 @@ pub(super) fn check(new: NewIncident) -> Result<Written, Error> {
         correlation_id: keep(new.correlation_id),
         created_by: keep(new.created_by),
         confidence: new.confidence,
-        resolution: None,
+        ..IncidentBody::default()
     };
     Ok(Written { severity, namespace, object, issue, body })
 }

@@ -6,12 +6,12 @@ use super::Ruled;
 use crate::{
     Engine,
     coordination::{PlanView, StepView},
+    coordinator::workflows::views::duration,
     model::{
         method::Deployed,
         phase::{Direction, StepState},
         plan::{Approval, Plan, Problem, Risk, Step},
     },
-    planner,
 };
 
 /// Details of a deployment method that say nothing about how to act.
@@ -30,7 +30,7 @@ pub(super) fn of(plan: &Plan, ruled: Ruled, digest: String, simulated: bool) -> 
         steps: plan.steps.iter().map(step).collect(),
         risk: plan.risk,
         expected: plan.expected.clone(),
-        estimated_duration: planner::duration(plan.estimated_seconds),
+        estimated_duration: duration(plan.estimated_seconds),
         approval: ruled.approval,
         rule: ruled.rule,
         refused: ruled.refused,
@@ -51,7 +51,7 @@ pub(super) fn none(engine: &Engine, of: &Problem, why: String, simulated: bool) 
         steps: Vec::new(),
         risk: Risk::Low,
         expected: "nothing changes".to_owned(),
-        estimated_duration: planner::duration(0),
+        estimated_duration: duration(0),
         approval: Approval::Deny,
         rule: "no-remedy".to_owned(),
         refused: Some("no remedy fits".to_owned()),

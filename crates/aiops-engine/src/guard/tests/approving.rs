@@ -38,6 +38,7 @@ fn workflow(approval: Approval) -> Workflow {
 struct Case {
     settings: Settings,
     caller: Caller,
+    requester: Caller,
     approval: Approval,
     record: ApprovalRecord,
     decision: Decision,
@@ -47,6 +48,7 @@ fn case(change: impl FnOnce(&mut Case)) -> Result<(), RuleVerdict> {
     let mut case = Case {
         settings: Settings::default(),
         caller: Caller::identified("bob", Vec::new(), Via::Cli),
+        requester: Caller::identified("ann", Vec::new(), Via::Rest),
         approval: Approval::Approve,
         record: ApprovalRecord {
             id: ApprovalId::of("1"),
@@ -62,7 +64,8 @@ fn case(change: impl FnOnce(&mut Case)) -> Result<(), RuleVerdict> {
         decision: Decision { digest: "d1".to_owned(), approve: true, reason: None, by_elicitation: false },
     };
     change(&mut case);
-    may_decide(&case.settings, &case.caller, &workflow(case.approval), &case.record, &case.decision, NOW)
+    let workflow = Workflow { requested_by: case.requester, ..workflow(case.approval) };
+    may_decide(&case.settings, &case.caller, &workflow, &case.record, &case.decision, NOW)
 }
 
 fn ann(case: &mut Case) {
@@ -83,6 +86,18 @@ fn two_persons_are_two() {
         ann(c);
     });
     assert!(own.unwrap_err().why.contains("somebody else"));
+    // Nobody knows whether a nameless order was bob's own.
+    let nameless = case(|c| {
+        c.approval = Approval::TwoPerson;
+        c.requester = Caller::anonymous(Via::Rest);
+    });
+    assert!(nameless.unwrap_err().why.contains("proves who they are"));
+    // An incident that triggered by itself, and a person, are two.
+    let automatic = case(|c| {
+        c.approval = Approval::TwoPerson;
+        c.requester = Caller::system(Via::Alert);
+    });
+    assert_eq!(automatic, Ok(()));
     // To deny, one is enough.
     let denied = case(|c| {
         c.approval = Approval::TwoPerson;

@@ -39,7 +39,7 @@ fn engine(cluster: FakeCluster) -> Engine {
 async fn proven(world: World, answer: Result<Accepted, NotDone>) -> (Plan, Vec<Mutation>) {
     let engine = engine(world.0);
     let problem = problem("Deployment", "web", "crash_loop");
-    let mut plan = made(plan(&engine, &problem, &Order::default()).await.unwrap());
+    let mut plan = made(super::planned(&engine, &problem, &Order::default()).await.unwrap());
     let judge = Judge { answer, asked: Mutex::default() };
     prove(&engine, Some(&judge), &mut plan).await.unwrap();
     (plan, judge.asked.into_inner())
@@ -94,7 +94,7 @@ async fn a_right_that_is_missing_is_named() {
 async fn without_a_port_that_acts_the_difference_is_shown_all_the_same() {
     let engine = engine(World::crashing().0);
     let problem = problem("Deployment", "web", "crash_loop");
-    let mut plan = made(plan(&engine, &problem, &Order::default()).await.unwrap());
+    let mut plan = made(super::planned(&engine, &problem, &Order::default()).await.unwrap());
     prove(&engine, None, &mut plan).await.unwrap();
     let proof = plan.steps[0].proof.as_ref().unwrap();
     assert!(!proof.diff.is_empty() && proof.accepted.is_none(), "{proof:?}");

@@ -38,7 +38,7 @@ async fn every_outage_of_the_demo_gets_its_remedy_or_none() {
         ("Deployment", "shop", "catalog", "image_pull", "none"),
     ] {
         let of = named(kind, namespace, name, issue);
-        let planned = plan(&engine, &of, &Order::default()).await.unwrap();
+        let planned = super::planned(&engine, &of, &Order::default()).await.unwrap();
         let (remedy, why) = match &planned {
             Planned::Plan(plan) => (plan.remedy.as_str(), plan.why.as_str()),
             Planned::NoRemedy { why } => ("none", why.as_str()),
@@ -51,7 +51,9 @@ async fn every_outage_of_the_demo_gets_its_remedy_or_none() {
 async fn checkout_goes_back_to_the_revision_that_served() {
     let engine = World::recorded().engine_at(AT);
     let of = named("Deployment", "shop", "checkout", "crash_loop");
-    let Planned::Plan(plan) = plan(&engine, &of, &Order::default()).await.unwrap() else { panic!("no plan") };
+    let Planned::Plan(plan) = super::planned(&engine, &of, &Order::default()).await.unwrap() else {
+        panic!("no plan")
+    };
     assert!(
         matches!(&plan.steps[0].action, Action::RollbackWorkload { revision: 2, .. }),
         "{:?}",

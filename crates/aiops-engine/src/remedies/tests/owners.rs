@@ -276,6 +276,30 @@ async fn a_release_that_was_read_is_rolled_back_object_by_object() {
 }
 
 #[tokio::test]
+async fn a_release_goes_back_by_order_though_nothing_is_wrong() {
+    let read = |near: &mut crate::planner::Neighbourhood| {
+        near.release = Some(HelmRelease {
+            current: 2,
+            earlier: Some(1),
+            changed: vec![near.target().clone()],
+            obstacle: None,
+        });
+    };
+    let remedy = REMEDIES.iter().find(|remedy| remedy.name() == "rollback-release").unwrap();
+    let calm = || World::healthy().mark("annotations", "meta.helm.sh/release-name", "web");
+    let mut near = calm().near("Deployment", "web", "rollback-release").await;
+    read(&mut near);
+    let draft = remedy.fits(&near).unwrap();
+    assert_eq!((draft.why.as_str(), draft.moves.len()), ("ordered by the caller", 2));
+    // Without an order it takes evidence that the upgrade began the trouble.
+    let mut near = calm().near("Deployment", "web", "crash_loop").await;
+    read(&mut near);
+    assert!(remedy.fits(&near).is_err());
+    let near = World::healthy().near("Deployment", "web", "rollback-release").await;
+    assert!(remedy.fits(&near).unwrap_err().contains("belongs to no Helm release"));
+}
+
+#[tokio::test]
 async fn an_autoscaler_owns_the_replicas_and_nothing_else() {
     let scaled = |world: World| {
         world.put(
@@ -292,4 +316,14 @@ async fn an_autoscaler_owns_the_replicas_and_nothing_else() {
     let plan = made(scaled(World::crashing()).plan("Deployment", "web", "crash_loop").await);
     assert_eq!(plan.remedy, "rollback-to-good-revision");
     assert!(plan.deployed.also[0].contains("web-hpa"), "{:?}", plan.deployed.also);
+}
+
+#[tokio::test]
+async fn nothing_is_scaled_while_its_autoscalers_are_not_known() {
+    let mut near = World::healthy().near("Deployment", "web", "high_cpu").await;
+    allows(&near, Change::Replicas).unwrap();
+    near.gaps.push("horizontalpodautoscalers could not be read: forbidden".to_owned());
+    let why = allows(&near, Change::Replicas).unwrap_err();
+    assert!(why.contains("not known") && why.contains("forbidden"), "{why}");
+    allows(&near, Change::Restart).unwrap();
 }

@@ -158,16 +158,6 @@ async fn stateful_sets_and_daemon_sets_go_back_by_their_controller_revisions() {
 }
 
 #[tokio::test]
-async fn nothing_is_scaled_while_its_autoscalers_are_not_known() {
-    let mut near = World::healthy().near("Deployment", "web", "high_cpu").await;
-    allows(&near, Change::Replicas).unwrap();
-    near.gaps.push("horizontalpodautoscalers could not be read: forbidden".to_owned());
-    let why = allows(&near, Change::Replicas).unwrap_err();
-    assert!(why.contains("not known") && why.contains("forbidden"), "{why}");
-    allows(&near, Change::Restart).unwrap();
-}
-
-#[tokio::test]
 async fn a_restart_is_an_order_that_says_what_it_saw() {
     let draft = fits(World::healthy(), "Deployment", "web", "restart-rollout").await;
     assert!(draft.why.contains("because it was asked for"), "{}", draft.why);

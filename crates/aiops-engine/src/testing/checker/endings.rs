@@ -62,7 +62,12 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
     secrets(history, findings);
 }
 
-fn triggers(history: &History, replay: &Replay, kept: &BTreeMap<&WorkflowId, Phase>, findings: &mut Findings) {
+fn triggers(
+    history: &History,
+    replay: &Replay,
+    kept: &BTreeMap<&WorkflowId, Phase>,
+    findings: &mut Findings,
+) {
     let mut accepted = BTreeSet::new();
     let mut by_key: BTreeMap<&str, &WorkflowId> = BTreeMap::new();
     for note in &history.notes {
@@ -124,7 +129,10 @@ fn incidents(history: &History, findings: &mut Findings) {
         );
         let trouble = (&incident.cluster, incident.target.key(), &incident.issue);
         findings.unless(is_closed || open.insert(trouble), "I8", || {
-            format!("{} is one of two open incidents of {} on {}", incident.id, incident.issue, incident.target)
+            format!(
+                "{} is one of two open incidents of {} on {}",
+                incident.id, incident.issue, incident.target
+            )
         });
         findings.unless(incident.status != IncidentStatus::Remediating, "I8", || {
             format!("{} is being remediated, and no workflow acts any more", incident.id)

@@ -71,6 +71,8 @@ pub(crate) struct Told {
     /// When it ended, and how the cluster stood.
     pub(crate) end: Option<(Phase, Option<Scene>)>,
     pub(crate) ended_at: Option<Millis>,
+    /// When it began to act.
+    pub(crate) began_at: Option<Millis>,
     /// Phases, in order.
     pub(crate) phases: Vec<Phase>,
 }
@@ -176,8 +178,7 @@ impl Replay {
                         replay.write(history, workflow, write, (note.order, note.at), findings);
                     }
                     if let Some(told) = replay.told.get_mut(workflow)
-                        && let Some(phase) =
-                            told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
+                        && let Some(phase) = told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
                         && told.end.is_none()
                     {
                         told.end = Some((phase, scene.clone()));
@@ -297,6 +298,9 @@ impl Replay {
                         || format!("the plan of {id} was changed after it was made"),
                     );
                 }
+                if new.phase == Phase::Running && told.began_at.is_none() {
+                    told.began_at = Some(at);
+                }
                 if told.phases.last() != Some(&new.phase) {
                     told.phases.push(new.phase);
                 }
@@ -326,7 +330,8 @@ impl Replay {
                 if !is_new {
                     return;
                 }
-                let of_step = told.attempts.values().filter(|a| (a.order, a.direction) == (new.order, new.direction));
+                let of_step =
+                    told.attempts.values().filter(|a| (a.order, a.direction) == (new.order, new.direction));
                 let counted = of_step.filter(|attempt| attempt.http_status != Some(429)).count();
                 findings.unless(counted <= usize::try_from(history.limits.attempts).unwrap(), "I9", || {
                     format!("step {} of {id} had {counted} attempts", new.order)
@@ -338,8 +343,7 @@ impl Replay {
                 let workflow = told.workflow.as_ref();
                 let asks = workflow.and_then(|w| w.plan.as_ref()).map(|plan| plan.approval);
                 let digest = workflow.and_then(|w| w.digest.clone());
-                let is_approved =
-                    told.approved.is_some() && told.approved == digest && told.asked == digest;
+                let is_approved = told.approved.is_some() && told.approved == digest && told.asked == digest;
                 let is_second = told.approved_by.as_ref() != workflow.map(|w| &w.requested_by.name);
                 self.intents.push(Intent {
                     order,
@@ -367,7 +371,9 @@ impl Replay {
                     findings.unless(told.asked.as_ref() == Some(&approval.digest), "I11", || {
                         format!("{id}: another plan was approved than was asked about")
                     });
-                    findings.unless(at <= approval.expires_at, "I11", || {
+                    // Where clocks were wrong, by the one that dated the request too.
+                    let decided = approval.decided_at.filter(|_| history.has_jumps).unwrap_or(at);
+                    findings.unless(decided <= approval.expires_at, "I11", || {
                         format!("{id} was approved after the request had expired")
                     });
                     told.approved = Some(approval.digest.clone());

@@ -71,7 +71,7 @@ fn acknowledged(history: &History) -> Option<WorkflowId> {
     })
 }
 
-const SPOILT: [(&str, &str, Spoil); 31] = [
+const SPOILT: [(&str, &str, Spoil); 32] = [
     ("I1", "an acknowledged workflow is not kept", |h| {
         let Some(id) = acknowledged(h) else { return false };
         h.records.retain(|record| record.workflow.id != id);
@@ -83,7 +83,8 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
         h.notes.len() < before
     }),
     ("I1", "a reported incident is not kept", |h| {
-        let is_reported = h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
+        let is_reported =
+            h.notes.iter().any(|n| matches!(&n.what, What::Reported { done, .. } if !done.is_empty()));
         h.incidents.clear();
         is_reported
     }),
@@ -160,9 +161,7 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
         h.journal.retain(|entry| entry.effect_key != key);
         true
     }),
-    ("I6", "an effect without a marker", |h| {
-        patched(h).is_some_and(|entry| entry.after.take().is_some())
-    }),
+    ("I6", "an effect without a marker", |h| patched(h).is_some_and(|entry| entry.after.take().is_some())),
     ("I7", "completed while no pod is ready", |h| {
         scene(h, Phase::Completed, |object, kind| {
             if kind == "Pod" {
@@ -204,6 +203,20 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
         h.limits.mutations_per_cluster = 0;
         ours(h).is_some()
     }),
+    ("I9", "a trouble that did not rest", |h| {
+        // Every workflow is about the same, and that rests for a week.
+        let target = crate::model::target::Target::known("Node", "", "any");
+        h.limits.rest_after_success = 7 * 86_400_000;
+        h.limits.rest_after_failure = 7 * 86_400_000;
+        write(h, |write| {
+            if let Write::Workflow(workflow) = write {
+                workflow.problem.target = target.clone();
+                workflow.problem.issue = "any".to_owned();
+            }
+            false
+        });
+        !h.has_jumps && h.records.len() > 1
+    }),
     ("I9", "more attempts than may", |h| {
         h.limits.attempts = 0;
         ours(h).is_some()
@@ -230,10 +243,11 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
             set_by: "ann".to_owned(),
             at: begins,
         };
-        let note = Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
-        let is_thrown = h.notes.iter().any(|n| matches!(n.what, What::Controlled { .. }));
+        let note =
+            Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
+        h.notes.retain(|note| !matches!(note.what, What::Controlled { .. }));
         h.notes.insert(0, note);
-        !is_thrown && ours(h).is_some()
+        ours(h).is_some_and(|entry| entry.effect_key.ends_with("/do"))
     }),
     ("I11", "an approval of another plan", |h| {
         let did = write(h, |write| match write {
@@ -284,17 +298,17 @@ fn each_check_sees_a_history_that_is_spoilt_in_its_place() {
     let mut histories: Vec<History> = Vec::new();
     for (invariant, what, spoil) in SPOILT {
         let mut tried = 0;
-        let seen = (0..60).find_map(|seed| {
+        let seen = (0..60).find(|&seed| {
             if histories.len() <= seed {
                 histories.push(random_history(u64::try_from(seed).unwrap()));
             }
             let mut history = histories[seed].clone();
             if !spoil(&mut history) {
-                return None;
+                return false;
             }
             tried += 1;
             let found = check(&history);
-            found.iter().any(|violation| violation.invariant == invariant).then_some(seed)
+            found.iter().any(|violation| violation.invariant == invariant)
         });
         assert!(seen.is_some(), "{invariant} does not see {what}, in {tried} histories");
     }

@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    fn append(&mut self, chain: &str, entry: &Entry) {
+    pub(super) fn append(&mut self, chain: &str, entry: &Entry) {
         let lines = Arc::make_mut(self.chains.entry(chain.to_owned()).or_default());
         let head = lines.last().map_or_else(Head::empty, |line| Head::of(line));
         lines.push(Arc::new(audit::next(chain, &head, entry)));
@@ -226,7 +226,7 @@ impl State {
 
     fn take_slot(&mut self, id: &WorkflowId, scope: &str, max: u32) -> Result<(), StoreError> {
         let mut taken: BTreeMap<u32, &WorkflowId> = BTreeMap::new();
-        for ((of, n), holder) in &self.slots {
+        for ((of, n), holder) in &*self.slots {
             if of == scope {
                 taken.insert(*n, holder);
             }
@@ -285,7 +285,7 @@ impl State {
         Ok(reported)
     }
 
-    fn open_incident(&self, fingerprint: &str) -> Option<&IncidentId> {
+    pub(super) fn open_incident(&self, fingerprint: &str) -> Option<&IncidentId> {
         let mut all = self.incidents.values();
         all.find(|i| i.fingerprint == fingerprint && i.closed_at.is_none()).map(|i| &i.id)
     }

@@ -17,7 +17,8 @@ impl Acting for Model {
                 Ok(accepted) if place == 0 => answer = accepted,
                 Ok(_) => {}
                 // Ours, from the time before: what is missing is done now.
-                Err(refused) if place == 0 && refused.kind == NotDoneKind::Conflict && self.is_ours(part) => {}
+                Err(refused) if place == 0 && refused.kind == NotDoneKind::Conflict && self.is_ours(part) => {
+                }
                 Err(refused) if place == 0 || mutation.dry_run => return Err(refused),
                 Err(refused) => return Err(NotDone { kind: NotDoneKind::Unknown, ..refused }),
             }

@@ -239,9 +239,8 @@ fn an_ordered_stateful_set_keeps_a_pod_that_hangs_until_somebody_takes_it_away()
         json!([{"op": "replace", "path": "/spec/template/spec/containers/0/image",
             "value": format!("registry.example/db:{tag}")}])
     };
-    let updated = |name: &str| {
-        number(&read(&model, &Key::new("StatefulSet", "shop", name)), "/status/updatedReplicas")
-    };
+    let updated =
+        |name: &str| number(&read(&model, &Key::new("StatefulSet", "shop", name)), "/status/updatedReplicas");
     for tag in ["bad", "1"] {
         for name in ["ordered", "parallel"] {
             let key = Key::new("StatefulSet", "shop", name);
@@ -259,7 +258,8 @@ fn an_ordered_stateful_set_keeps_a_pod_that_hangs_until_somebody_takes_it_away()
 #[test]
 fn the_record_of_a_release_is_one_new_revision_and_what_was_deployed_superseded() {
     let (model, _) = cluster();
-    let object = |tag: &str| vec![build::deployment("shop", "web", &format!("registry.example/web:{tag}"), 1)];
+    let object =
+        |tag: &str| vec![build::deployment("shop", "web", &format!("registry.example/web:{tag}"), 1)];
     model.put_release(("shop", "web"), 1, "superseded", object("1"));
     model.put_release(("shop", "web"), 2, "deployed", object("2"));
     let release = Release { name: "web".to_owned(), namespace: "shop".to_owned(), from: 2, to: 1 };
@@ -268,11 +268,15 @@ fn the_record_of_a_release_is_one_new_revision_and_what_was_deployed_superseded(
         "annotations": {"aiops.io/effect": "k"}}});
     let target = Target::new("", "Secret", "shop", &key.name);
     let action = Action::RecordRelease { target, release };
-    let record = Mutation { uid: None, resource_version: None, effect_key: "k".to_owned(), action,
-        ..mutation(Verb::Create, &key, body) };
-    let perform = |record: &Mutation| {
-        futures_util::FutureExt::now_or_never(Acting::perform(&model, record)).unwrap()
+    let record = Mutation {
+        uid: None,
+        resource_version: None,
+        effect_key: "k".to_owned(),
+        action,
+        ..mutation(Verb::Create, &key, body)
     };
+    let perform =
+        |record: &Mutation| futures_util::FutureExt::now_or_never(Acting::perform(&model, record)).unwrap();
     let statuses = || -> Vec<String> {
         let all = model.objects("Secret").into_iter();
         all.map(|(_, secret)| text(&secret, "/metadata/labels/status").to_owned()).collect()

@@ -23,13 +23,14 @@ impl Place {
     pub(crate) const NOWHERE: Self = Self { phase: "-", action: "-" };
 
     pub(crate) fn of(store: &MemoryStore, id: &WorkflowId) -> Self {
-        store.peek(id, |workflow, steps| {
-            let step = steps.iter().find(|step| step.order == workflow.cursor);
-            let step = step.map(|step| step.action.name());
-            let ordered = || workflow.order.action.as_ref().map(crate::model::action::Action::name);
-            Self { phase: workflow.phase.as_str(), action: step.or_else(ordered).unwrap_or("-") }
-        })
-        .unwrap_or(Self::NOWHERE)
+        store
+            .peek(id, |workflow, steps| {
+                let step = steps.iter().find(|step| step.order == workflow.cursor);
+                let step = step.map(|step| step.action.name());
+                let ordered = || workflow.order.action.as_ref().map(crate::model::action::Action::name);
+                Self { phase: workflow.phase.as_str(), action: step.or_else(ordered).unwrap_or("-") }
+            })
+            .unwrap_or(Self::NOWHERE)
     }
 
     /// It is being undone.
@@ -95,7 +96,12 @@ pub(crate) fn between(met: &Met) -> (u64, u64) {
 }
 
 /// What was not met of: each of these fates at each of these calls, of each of these actions, in this direction.
-pub(crate) fn missing(met: &Met, calls: &[Call], actions: &BTreeSet<&'static str>, is_undo: bool) -> Vec<String> {
+pub(crate) fn missing(
+    met: &Met,
+    calls: &[Call],
+    actions: &BTreeSet<&'static str>,
+    is_undo: bool,
+) -> Vec<String> {
     let mut missing = Vec::new();
     for action in actions {
         for call in calls {

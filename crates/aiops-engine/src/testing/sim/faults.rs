@@ -14,8 +14,8 @@ use std::{
 
 use parking_lot::Mutex;
 
-use self::judge::Judge;
 pub(crate) use self::judge::Focus;
+use self::judge::Judge;
 use super::{coverage::Place, dice::Dice};
 use crate::{model::ids::WorkflowId, testing::memory_store::MemoryStore};
 
@@ -92,7 +92,8 @@ impl Call {
     /// What can befall such a call, beside nothing.
     pub(crate) const fn fates(self) -> &'static [Fate] {
         use Fate::{
-            Busy, CrashAfter, CrashBefore, Cut, Late, LateCrash, Lost, Raced, Refused, Stopped, Twice, Vanished,
+            Busy, CrashAfter, CrashBefore, Cut, Late, LateCrash, Lost, Raced, Refused, Stopped, Twice,
+            Vanished,
         };
         match self {
             Self::Claim | Self::Renew => &[CrashBefore, CrashAfter, Lost, Busy, Stopped],
@@ -102,7 +103,17 @@ impl Call {
             Self::Accept | Self::Report | Self::House => &[CrashBefore, CrashAfter, Lost, Vanished, Busy],
             Self::Recall | Self::Look => &[CrashBefore, Busy],
             Self::Send => &[
-                CrashBefore, CrashAfter, Lost, Vanished, Late, LateCrash, Twice, Stopped, Busy, Cut, Raced,
+                CrashBefore,
+                CrashAfter,
+                Lost,
+                Vanished,
+                Late,
+                LateCrash,
+                Twice,
+                Stopped,
+                Busy,
+                Cut,
+                Raced,
                 Refused,
             ],
             Self::DryRun => &[CrashBefore, CrashAfter, Lost, Busy],

@@ -124,7 +124,14 @@ mod tests {
     };
 
     fn run(base: &Base, actions: &[Action], faults: std::sync::Arc<Faults>) -> Sim {
-        let options = Options { seed: 1, processes: 2, defect: None, settings: settings(), jumps: false, sweeps: false };
+        let options = Options {
+            seed: 1,
+            processes: 2,
+            defect: None,
+            settings: settings(),
+            jumps: false,
+            sweeps: false,
+        };
         let mut sim = Sim::new(base, faults, options);
         sim.order(actions, Approval::Auto);
         sim.rush(4_000);

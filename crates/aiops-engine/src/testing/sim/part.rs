@@ -95,9 +95,15 @@ impl Part {
 
     /// Fails when something is broken; the counts are printed first.
     pub(crate) fn hold(&self) {
-        println!("{}: {} of {} runs, {} effects, {:.1?}", self.name, self.runs, self.of, self.effects, self.took);
+        println!(
+            "{}: {} of {} runs, {} effects, {:.1?}",
+            self.name, self.runs, self.of, self.effects, self.took
+        );
         let (between, all) = coverage::between(&self.met);
-        println!("  {all} faults, {between} of them between an intent and its outcome; ends: {:?}", self.ends);
+        println!(
+            "  {all} faults, {between} of them between an intent and its outcome; ends: {:?}",
+            self.ends
+        );
         for line in &self.lines {
             println!("  {line}");
         }

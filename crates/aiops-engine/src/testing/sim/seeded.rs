@@ -26,22 +26,27 @@ pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
 
 /// Searches for each defect; from the first schedule on for the whole proof, else in the one in which it was seen before.
 pub(crate) fn seeded(is_whole: bool) -> Part {
-    let mut part = spread("seeded defects", &Defect::ALL, threads(is_whole), |base, (defect, known), part| {
-        part.runs += 1;
-        // All of them from the first when the engine has changed since.
-        let short = if is_whole { None } else { seen(base, *defect, *known).map(|what| (known + 1, what)) };
-        let found = short
-            .or_else(|| (0..WITHIN).find_map(|seed| seen(base, *defect, seed).map(|what| (seed + 1, what))));
-        match found {
-            Some((schedule, what)) => {
-                if !is_whole && schedule != known + 1 {
-                    part.lines.push(format!("{defect:?} is seen in {schedule} now, not in {}", known + 1));
+    let mut part =
+        spread("seeded defects", &Defect::ALL, threads(is_whole), |base, (defect, known), part| {
+            part.runs += 1;
+            // All of them from the first when the engine has changed since.
+            let short =
+                if is_whole { None } else { seen(base, *defect, *known).map(|what| (known + 1, what)) };
+            let found = short.or_else(|| {
+                (0..WITHIN).find_map(|seed| seen(base, *defect, seed).map(|what| (seed + 1, what)))
+            });
+            match found {
+                Some((schedule, what)) => {
+                    if !is_whole && schedule != known + 1 {
+                        part.lines
+                            .push(format!("{defect:?} is seen in {schedule} now, not in {}", known + 1));
+                    }
+                    part.lines
+                        .push(format!("| {defect:?} | {schedule} | {} |", what.split(':').next().unwrap()));
                 }
-                part.lines.push(format!("| {defect:?} | {schedule} | {} |", what.split(':').next().unwrap()));
+                None => part.broken.push(format!("{defect:?} was not seen within {WITHIN} schedules")),
             }
-            None => part.broken.push(format!("{defect:?} was not seen within {WITHIN} schedules")),
-        }
-    });
+        });
     part.lines.sort();
     part
 }

@@ -22,8 +22,8 @@ pub(crate) type Catalogue = [(&'static str, Action)];
 /// What happens at a moment.
 pub(crate) fn trouble(sim: &mut Sim, catalogue: &Catalogue) {
     match sim.dice.below(34) {
-        0..=6 => decide(sim),
-        7 | 8 => cancel(sim),
+        0..=7 => decide(sim),
+        8 => cancel(sim),
         9 => {
             let mode = *sim.dice.pick(&["pause", "stop"]);
             sim.switch(mode);
@@ -113,7 +113,8 @@ fn node(sim: &mut Sim) {
 
 /// The containers of an image begin to crash, or stop doing so.
 fn sicken(sim: &mut Sim) {
-    let image = *sim.dice.pick(&["registry.example/web:2", "registry.example/db:2", "registry.example/api:2"]);
+    let image =
+        *sim.dice.pick(&["registry.example/web:2", "registry.example/db:2", "registry.example/api:2"]);
     if sim.dice.is(400) {
         sim.model.heal(image);
         return;
@@ -134,7 +135,8 @@ fn alerts(sim: &mut Sim) {
             ("daemonset", "data", "agent"),
         ]);
         let alertname = *sim.dice.pick(&["KubePodCrashLooping", "KubeDeploymentReplicasMismatch"]);
-        let labels = [("alertname", alertname), ("severity", "critical"), ("namespace", namespace), (kind, name)];
+        let labels =
+            [("alertname", alertname), ("severity", "critical"), ("namespace", namespace), (kind, name)];
         let labels: BTreeMap<String, String> =
             labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
         alerts.push(Alert {

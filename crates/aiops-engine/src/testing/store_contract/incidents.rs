@@ -7,10 +7,10 @@ use crate::{
     issue::Severity,
     model::{
         ids::IncidentId,
-        incident::{Incident, IncidentStatus},
+        incident::{Incident, IncidentSource, IncidentStatus},
         target::Target,
     },
-    ports::store::{IncidentFilter, Report, Reported, StoreError, Write},
+    ports::store::{Filing, IncidentFilter, Report, Reported, StoreError, Write},
 };
 
 listed![
@@ -23,6 +23,8 @@ listed![
     an_incident_is_closed_and_opened_again,
     two_incidents_of_one_trouble_are_not_open,
     incidents_are_listed_and_counted_by_filter,
+    an_incident_of_alerts_is_over_when_the_last_of_them_is,
+    an_incident_is_filed_where_it_belongs,
 ];
 
 fn all() -> IncidentFilter {
@@ -213,4 +215,66 @@ async fn incidents_are_listed_and_counted_by_filter(bench: Arc<dyn Bench>) -> Fo
         (IncidentStatus::Cancelled, Severity::High, 1),
     ];
     same("counts in shop", by, wanted)
+}
+
+async fn an_incident_of_alerts_is_over_when_the_last_of_them_is(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let alerts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let of = |name: &str, source, firing: &[&str]| {
+        let mut one = report(name, now);
+        one.incident.source = source;
+        one.incident.body.firing = alerts(firing).into_iter().collect();
+        one
+    };
+    let (alert, detector) = (IncidentSource::Alert, IncidentSource::Detector);
+    store
+        .report(&[of("web", alert, &["a"]), of("web", alert, &["b", "c"]), of("db", detector, &["a"])])
+        .await?;
+    let line = entry("incident_closed", now + 3);
+    let (web, close) = (inc("web"), Some(("over", &line)));
+    same("one of three", store.quiet(&web, &alerts(&["b", "x"]), close).await?, false)?;
+    let kept = store.incident(&web).await?.ok_or("it is gone")?;
+    same("what fires", kept.body.firing.into_iter().collect(), alerts(&["a", "c"]))?;
+    same("the last, without a word", store.quiet(&web, &alerts(&["a", "c"]), None).await?, false)?;
+    same("it is open", store.incident(&web).await?.and_then(|i| i.closed_at), None)?;
+    same("the word", store.quiet(&web, &[], close).await?, true)?;
+    let kept = store.incident(&web).await?.ok_or("it is gone")?;
+    same("its status", kept.status, IncidentStatus::Resolved)?;
+    same("its resolution", kept.body.resolution.as_deref(), Some("over"))?;
+    same("twice", store.quiet(&web, &[], close).await?, false)?;
+    same("a detector's", store.quiet(&inc("db"), &alerts(&["a"]), close).await?, false)?;
+    let nobody = store.quiet(&inc("none"), &[], close).await;
+    holds("nothing is refused", matches!(nobody, Err(StoreError::Changed(_))))?;
+    let lines = store.audit(crate::audit::CONTROL, 0, 9).await?;
+    same("the audit", lines.len(), 1)
+}
+
+async fn an_incident_is_filed_where_it_belongs(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let mut early = report("early", now);
+    early.incident.cluster.clear();
+    early.incident.body.firing = ["a".to_owned()].into();
+    store.report(&[early.clone(), report("web", now + 5)]).await?;
+    let target = Target::known("Deployment", "shop", "early");
+    let filing = |fingerprint: &str| Filing {
+        cluster: "c".to_owned(),
+        target: target.clone(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    let id = inc("early");
+    let line = entry("incident_filed", now + 6);
+    same("alone", store.file_incident(&id, &filing("new"), &line).await?, Some(id.clone()))?;
+    let kept = store.incident(&id).await?.ok_or("it is gone")?;
+    let found = (kept.cluster.as_str(), kept.fingerprint.as_str(), &kept.target, kept.occurrences);
+    same("where it is", found, ("c", "new", &target, 1))?;
+    let web = store.incident(&inc("web")).await?.ok_or("it is gone")?;
+    let other = store.file_incident(&id, &filing(&web.fingerprint), &line).await?;
+    same("beside another", other, Some(inc("web")))?;
+    let kept = store.incident(&id).await?.ok_or("it is gone")?;
+    same("its status", (kept.status, kept.closed_at), (IncidentStatus::Cancelled, Some(now + 6)))?;
+    let other = store.incident(&inc("web")).await?.ok_or("it is gone")?;
+    same("both reports", (other.occurrences, other.first_seen), (2, now))?;
+    holds("what fires goes along", other.body.firing.contains("a"))?;
+    same("a closed one", store.file_incident(&id, &filing("other"), &line).await?, None)?;
+    same("nothing", store.file_incident(&inc("none"), &filing("other"), &line).await?, None)
 }

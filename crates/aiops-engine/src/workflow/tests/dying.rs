@@ -27,9 +27,9 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Idempotency, IncidentCounts,
-            IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken, WorkflowFilter,
-            Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
+            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
+            WorkflowFilter, Write,
         },
     },
     testing::memory_store::MemoryStore,
@@ -162,6 +162,8 @@ gated! {
     async fn set_incident(
         id: &IncidentId, from: &[IncidentStatus], to: IncidentStatus, resolution: Option<&str>, entry: &Entry
     ) -> ();
+    async fn quiet(id: &IncidentId, alerts: &[String], close: Option<(&str, &Entry)>) -> bool;
+    async fn file_incident(id: &IncidentId, filing: &Filing, entry: &Entry) -> Option<IncidentId>;
     async fn cooldown(fingerprint: &str) -> Option<Cooldown>;
     async fn outcomes_since(since: Millis) -> Vec<Phase>;
     async fn incidents_since(since: Millis) -> u64;

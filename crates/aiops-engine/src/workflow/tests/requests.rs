@@ -6,12 +6,13 @@ use serde_json::json;
 
 use super::{
     dying::Gate,
-    world::{Trouble, World},
+    world::{Trouble, World, node},
 };
 use crate::{
     coordination::{Coordination as _, Decision},
     model::{
         caller::{Caller, Via},
+        ids::WorkflowId,
         phase::Phase,
         plan::{Approval, Plan},
         workflow::Record,
@@ -77,6 +78,71 @@ async fn an_approved_plan_is_executed_once_and_the_approval_is_used_up() {
     assert_eq!(again.code(), "conflict", "{again}");
     assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Completed);
     world.check(&id).await;
+}
+
+/// A plan that waits under a rule that takes annotations, and what the object would have to say.
+async fn annotatable(approval: Approval) -> (Arc<World>, WorkflowId, String) {
+    let mut world = World::new();
+    let rule = &mut world.settings.policy.rules[0];
+    (rule.then, rule.annotation) = (approval, true);
+    let mut plan = World::cordons(&["n0"]);
+    (plan.approval, plan.rule) = (approval, "policy/all".to_owned());
+    let world = Arc::new(world);
+    let id = world.planned(plan).await;
+    let digest = world.record(&id).await.workflow.digest.unwrap();
+    let wanted = format!("{id}/{digest}");
+    (world, id, wanted)
+}
+
+fn annotate(world: &World, value: &str) {
+    let mut node = node("n0");
+    node["metadata"]["annotations"] = json!({ "aiops.io/approve": value });
+    node["metadata"]["managedFields"] = json!([{ "manager": "kubectl-annotate", "operation": "Update",
+        "fieldsV1": { "f:metadata": { "f:annotations": { "f:aiops.io/approve": {} } } } }]);
+    world.cluster.put("nodes", node);
+}
+
+#[tokio::test]
+async fn an_annotation_approves_where_the_policy_takes_it() {
+    let (world, id, wanted) = annotatable(Approval::Approve).await;
+    annotate(&world, &wanted);
+    world.store.wake(&id).await.unwrap();
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::Completed, "{:?}", record.workflow.reason);
+    let given = &record.approvals[0];
+    assert_eq!(given.decided_by.as_deref(), Some("whoever may write Node n0"));
+    let why = given.reason.as_deref().unwrap();
+    assert!(why.contains("aiops.io/approve on Node n0") && why.contains("kubectl-annotate"), "{why}");
+    world.check(&id).await;
+}
+
+#[tokio::test]
+async fn an_annotation_that_does_not_count_approves_nothing() {
+    for (approval, says) in [
+        // Of another workflow, of another plan, without a workflow, and as the second person.
+        (Approval::Approve, "wf-another/DIGEST"),
+        (Approval::Approve, "ID/another"),
+        (Approval::Approve, "DIGEST"),
+        (Approval::TwoPerson, "ID/DIGEST"),
+    ] {
+        let (world, id, wanted) = annotatable(approval).await;
+        let (own, digest) = wanted.split_once('/').unwrap();
+        annotate(&world, &says.replace("ID/", &format!("{own}/")).replace("DIGEST", digest));
+        world.store.wake(&id).await.unwrap();
+        let (_coordinator, executor) = world.process("one", &Gate::open());
+        let record = world.drive(&executor, &id).await;
+        assert_eq!(record.workflow.phase, Phase::Expired, "{says}");
+        assert!(world.effects.lock().is_empty(), "{says}");
+    }
+    // Where the rule does not take them, an object may say what it wants.
+    let (world, plan) = approvable(Approval::Approve);
+    let id = world.planned(plan).await;
+    let digest = world.record(&id).await.workflow.digest.unwrap();
+    annotate(&world, &format!("{id}/{digest}"));
+    world.store.wake(&id).await.unwrap();
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Expired);
 }
 
 #[tokio::test]

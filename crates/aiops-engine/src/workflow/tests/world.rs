@@ -16,7 +16,7 @@ use aiops_inventory::Inventory;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-pub(super) use self::plans::{node_target, web};
+pub(super) use self::plans::{node, node_target, web};
 use super::dying::{Counter, Gate, GatedCluster, GatedStore, ManualClock, OffClock};
 use crate::{
     Coordinator, Engine, SharedInventory,
@@ -95,6 +95,7 @@ impl World {
             then: Approval::Auto,
             autonomy: false,
             elicitation: false,
+            annotation: false,
         }];
         let cluster = FakeCluster::new();
         for name in ["n0", "n1", "n2"] {

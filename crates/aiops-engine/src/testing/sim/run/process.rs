@@ -122,9 +122,8 @@ impl Sim {
         self.swept += u64::from(has_swept);
         did |= process.work(at);
         let owner = process.owner();
-        let is_drained = process.is_ending
-            && matches!(process.doing, Doing::Nothing { .. })
-            && process.sweeping.is_none();
+        let is_drained =
+            process.is_ending && matches!(process.doing, Doing::Nothing { .. }) && process.sweeping.is_none();
         if self.faults.take_stop(&owner) {
             // Longer than a lease, shorter than an API server works on a request.
             self.processes[place].paused_until = at + 16_000 + at % 24_000;

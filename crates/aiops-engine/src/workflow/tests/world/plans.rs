@@ -30,7 +30,7 @@ pub(in super::super) fn web() -> Target {
     Target::known("Deployment", "shop", "web").with_uid("uid-web")
 }
 
-pub(super) fn node(name: &str) -> Value {
+pub(in super::super) fn node(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Node",
         "metadata": {"name": name, "uid": format!("uid-{name}"), "resourceVersion": "10"},

@@ -1,6 +1,7 @@
-//! JSON that keeps the order in which it was written, because an answer says the important things first.
+//! JSON as it was written: members in their order, also those that are there twice.
 //!
-//! It is for printing only.
+//! An answer says the important things first, and of two members with one name [`serde_json::Value`] would keep the last,
+//! which would let a request say two things. It judges nothing. Depth is bounded by `serde_json` (128).
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde::{
     de::{MapAccess, SeqAccess, Visitor},
     ser::SerializeMap as _,
 };
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,32 @@ impl Node {
         match serde_json::from_str(text) {
             Ok(Self::Object(members)) => Some(members),
             Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// What it is, in a word.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Truth(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// The same as a value; of two members with one name the last stays.
+    pub fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Truth(truth) => Value::Bool(truth),
+            Self::Number(number) => Value::Number(number),
+            Self::Text(text) => Value::String(text),
+            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
+            Self::Object(members) => Value::Object(
+                members.into_iter().map(|(name, value)| (name, value.into_value())).collect::<Map<_, _>>(),
+            ),
         }
     }
 

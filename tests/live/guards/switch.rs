@@ -1,0 +1,132 @@
+//! The kill switch, by each of its ways, while workflows are changing things.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{act, changes, deployment, within};
+use crate::support::{Actor, Audited, Dice, Full, Plane, is_proof};
+
+/// After a switch was thrown, nothing new reaches the API server later than this.
+const PROMISED: Duration = Duration::from_secs(1);
+/// Changes that must have been made before the next switch is thrown.
+const BEFORE: usize = 4;
+
+struct Scene<'a> {
+    plane: &'a Plane,
+    actor: &'a Actor,
+    full: &'a Full,
+    namespace: &'a str,
+    place: u64,
+}
+
+impl Scene<'_> {
+    fn changes(&self) -> Vec<Audited> {
+        changes(self.plane, self.place, self.actor, self.namespace)
+    }
+
+    /// Waits until so many more changes were made than there are now.
+    async fn flows(&self, what: &str) {
+        let before = self.changes().len();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
+        while self.changes().len() < before + BEFORE {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "{what}: {} changes, then none: {:#}",
+                self.changes().len(),
+                self.workflows().await
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn workflows(&self) -> Value {
+        self.full.get("ann", &format!("/api/v1/workflows?limit=200&namespace={}", self.namespace)).await
+    }
+
+    /// Waits until workflows say that they hold because of the switch, and a while longer: then nothing came after it.
+    async fn stands(&self, what: &str, thrown: Timestamp) {
+        let held = |all: &Value| {
+            let rows = all["workflows"].as_array().unwrap().clone();
+            rows.iter().filter(|row| row["reason"].to_string().contains("kill-switch")).count()
+        };
+        let path = format!("/api/v1/workflows?limit=200&namespace={}", self.namespace);
+        let all = self.full.until("ann", &path, "held by the switch", |all| held(all) > 0).await;
+        println!("{what}: {} of {} workflows hold", held(&all), all["total"]);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let late = self.changes().into_iter().filter(|request| request.at > thrown);
+        let last = late.map(|request| request.at.duration_since(thrown)).max();
+        let last = last.map_or(Duration::ZERO, |last| last.try_into().unwrap());
+        println!("{what}: the last change came {last:?} after it was thrown; promised {PROMISED:?}");
+        assert!(last <= within(PROMISED), "{what}: {last:?}");
+    }
+
+    async fn set(&self, mode: &str) {
+        let body = json!({"mode": mode, "reason": "a test"});
+        let set = self.full.ask("ann", "PUT", "/api/v1/control", Some(&body)).await;
+        assert_eq!((set.status, &set.body["kill_switch"]), (200, &json!(mode)), "{}", set.body);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_kill_switch_stops_what_runs_by_each_of_its_ways() {
+    let plane = Plane::apart().await;
+    let home = tempfile::tempdir().unwrap();
+    let actor = Actor::of(&plane, home.path()).await;
+    let namespace = plane.namespace(&mut Dice::new()).await;
+    // So many at once that most of them wait for their turn when it is thrown.
+    let count = if is_proof() { 90 } else { 45 };
+    let settings = format!(
+        "acting.killSwitchConfigMap = \"{namespace}/aiops-control\"\nacting.limits.raised = true\n\
+         acting.limits.workflowsPerNamespace = {count}\nacting.limits.workflowsPerCluster = {count}\n\
+         acting.limits.budgetPerNamespace = 1000\nacting.limits.budgetPerCluster = 1000\n\
+         acting.limits.mutationsPerSecond = 4\nacting.limits.mutationBurst = 1",
+    );
+    for n in 0..count {
+        deployment(&plane, &namespace, &format!("app-{n}"), &[], "64Mi").await;
+    }
+    let full = Full::start(home.path(), &actor, &settings).await;
+    full.synced().await;
+    let place = plane.audit_end();
+    let scene = Scene { plane: &plane, actor: &actor, full: &full, namespace: &namespace, place };
+    for n in 0..count {
+        let more = json!({"action": "scale-workload", "replicas": 2});
+        act(&full, "ann", &namespace, &format!("app-{n}"), more).await;
+    }
+
+    scene.flows("at first").await;
+    let thrown = Timestamp::now();
+    scene.set("stop").await;
+    scene.stands("REST", thrown).await;
+    scene.set("run").await;
+
+    scene.flows("after REST").await;
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aiops-control"},
+        "data": {"mode": "stop", "reason": "a test"}});
+    let thrown = Timestamp::now();
+    plane.post(&format!("/api/v1/namespaces/{namespace}/configmaps"), &map).await;
+    scene.stands("ConfigMap", thrown).await;
+    let control = full.get("ann", "/api/v1/control").await;
+    assert_eq!(control["kill_switch"], "stop", "{control}");
+    plane.delete(&format!("/api/v1/namespaces/{namespace}/configmaps/aiops-control")).await;
+
+    scene.flows("after the ConfigMap").await;
+    let thrown = Timestamp::now();
+    let done = full.cli("ann", &["control", "stop", "--reason", "a test"]).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scene.stands("aiops control stop", thrown).await;
+    let made = scene.changes().len();
+    assert!(made < count, "{made} of {count}: nothing was left to be stopped");
+    // It holds over a crash.
+    full.kill();
+    let full = Full::start(home.path(), &actor, &settings).await;
+    full.synced().await;
+    let scene = Scene { plane: &plane, actor: &actor, full: &full, namespace: &namespace, place };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(scene.changes().len(), made, "after a crash");
+    assert_eq!(full.cli("ann", &["control", "run"]).await.status.code(), Some(0));
+    scene.flows("after the command line").await;
+    drop(full);
+    plane.delete(&format!("/api/v1/namespaces/{namespace}")).await;
+}
