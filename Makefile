@@ -91,17 +91,22 @@ test-live: ## On a real control plane (needs Go)
 	tests/live/run --locked
 
 .PHONY: proof
-proof: proof-engine proof-live ## All long counts, printed: 100,000 simulated schedules, the crash matrix, the control plane's
+proof: proof-engine proof-live proof-kills ## All long counts, printed: 100,000 simulated schedules, the crash matrix, the control plane's
 
 .PHONY: proof-engine
 proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
-	AIOPS_PROOF=1 $(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --test-threads 1 testing::sim
+	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --exact testing::sim::whole::the_whole_proof
 
 .PHONY: proof-live
 proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions, bounds of guards
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture answers::
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: outages::
 	AIOPS_PROOF=1 RUST_TEST_THREADS=1 tests/live/run --locked -- --nocapture rollback:: corpus:: evictions:: alerts:: guards::
+
+.PHONY: proof-kills
+proof-kills: dist ## 200 SIGKILLs of the shipped binary, 60 takeovers between replicas, PostgreSQL stopped under 2,000 workflows
+	AIOPS_PROOF=1 AIOPS_BINARY=$(CURDIR)/target/dist/aiops tests/live/run --locked -- --nocapture --test-threads 1 \
+		kills:: store::load
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)

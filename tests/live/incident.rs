@@ -184,9 +184,9 @@ async fn over_stdio(plane: &Plane, scenario: &Scenario, desktop: &mut Desktop) {
 /// The lines of README that begin with this, between its heading and the next.
 fn commands(heading: &str, begins: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(top("README.md")).unwrap();
-    let from = readme.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no {heading}")) + 4;
-    let section = &readme[from..];
-    let section = &section[..section.find("\n## ").unwrap_or(section.len())];
+    let found = readme.split_once(&format!("\n## {heading}\n"));
+    let (_, after) = found.unwrap_or_else(|| panic!("no section {heading}"));
+    let section = after.split("\n## ").next().unwrap();
     let lines = section.replace("\\\n", "");
     let commands = lines.lines().filter_map(|line| line.strip_prefix("$ "));
     commands.filter(|line| line.starts_with(begins)).map(str::to_owned).collect()
@@ -273,7 +273,7 @@ async fn by_curl(plane: &Plane, scenario: &Scenario, state: &Path, address: &str
 async fn by_aiops(plane: &Plane, scenario: &Scenario, state: &Path) {
     let lines = commands("Repairing", "aiops ");
     let find = |begin: &str| {
-        lines.iter().find(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {lines:#?}"))
+        lines.iter().rfind(|line| line.starts_with(begin)).unwrap_or_else(|| panic!("{begin}: {lines:#?}"))
     };
     let (list, plan) = (find("aiops incident list"), find("aiops call plan-remediation"));
     let (trigger, approve) = (find("aiops call trigger-remediation"), find("aiops workflow approve"));

@@ -32,7 +32,7 @@ impl Amounts {
     /// As much as the figures need, or as little as shows that it works.
     pub(crate) const fn of(is_quick: bool) -> Self {
         if is_quick {
-            Self { stored: 500, calls: 50, length: Duration::from_secs(1), on_the_model: 50, on_kwok: 20 }
+            Self { stored: 200, calls: 20, length: Duration::from_secs(1), on_the_model: 20, on_kwok: 20 }
         } else {
             Self {
                 stored: STORED,

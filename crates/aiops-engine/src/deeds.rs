@@ -26,7 +26,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub(crate) use rollout::holds_still;
+pub(crate) use rollout::{holds_still, verify as rolled_out};
 pub use see::see;
 
 use crate::{
@@ -215,23 +215,23 @@ pub fn observe_undo(done: &StepRecord, key: &str, workflow: &str, seen: &[Sight]
     }
 }
 
+/// What to read to see whether a workload's pods are all of its current template and well; nothing for what has none.
+pub(crate) fn rollout_looks(target: &Target) -> Vec<Look> {
+    let Some(revisions) = revision::look(target) else { return Vec::new() };
+    vec![Look::Object(target.clone()), revisions, rollout::pods(target)]
+}
+
 /// What to read to see whether a deed helped.
 pub fn verify_looks(action: &Action) -> Vec<Look> {
-    let mut looks = vec![Look::Object(action.target().clone())];
-    match action {
+    let looks = match action {
         Action::RestartWorkload { target }
         | Action::ScaleWorkload { target, .. }
         | Action::RollbackWorkload { target, .. }
         | Action::SetResources { target, .. }
-        | Action::RevertManifest { target, .. } => {
-            looks.extend(revision::look(target));
-            if revision::holder(target).is_some() {
-                looks.push(rollout::pods(target));
-            }
-        }
-        _ => {}
-    }
-    looks
+        | Action::RevertManifest { target, .. } => rollout_looks(target),
+        _ => Vec::new(),
+    };
+    if looks.is_empty() { vec![Look::Object(action.target().clone())] } else { looks }
 }
 
 /// Whether a deed that was done has settled and helped, as far as the objects it touches tell: passed, failed (it will

@@ -10,18 +10,19 @@
 //! a second time, and a member takes each request once, only while it is young.
 
 mod audit;
+mod change;
 mod far;
 mod fits;
+mod line;
 mod near;
+mod sight;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 pub use self::{
-    far::{Line, MemberCluster, Reply},
+    change::{Change, Note, Outcome, PERFORM, Perform, Performed, Reason},
+    far::MemberCluster,
+    line::{Line, Reply},
     near::{Member, Parts},
-    wire::{
-        Change, KindSeen, Note, OBSERVE, Observe, Observed, Outcome, PERFORM, Perform, Performed, Reason,
-        ReleaseSeen, What,
-    },
+    sight::{KindSeen, OBSERVE, Observe, Observed, ReleaseSeen, What},
 };

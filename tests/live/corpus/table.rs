@@ -87,6 +87,9 @@ const NO_WORKFLOW: &str = "wf-01k3x9f2m4q7tz8c";
 const NO_INCIDENT: &str = "inc-01k3x9f2m4q7tz8b";
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
+/// Tools that only a member offers, and only to whom it is granted.
+const OF_MEMBERS: [&str; 2] = ["observe-object", "perform-action"];
+
 /// Builds the calls of a round.
 struct Builder {
     calls: Vec<(String, Call)>,
@@ -166,7 +169,8 @@ pub(super) fn rows() -> Vec<String> {
         .map(|_| Waiting { id: NO_WORKFLOW.to_owned(), digest: DIGEST.to_owned() })
         .collect();
     let mut builder = Builder { calls: Vec::new() };
-    fill(&mut builder, &round, "pod", NO_INCIDENT, &ids, Stage::Normal, true);
+    let names = Names { pod: "pod".to_owned(), stuck: "stuck".to_owned(), incident: NO_INCIDENT.to_owned() };
+    fill(&mut builder, &round, &names, &ids, Stage::Normal, true);
     builder.calls.into_iter().map(|(row, _)| row).collect()
 }
 
@@ -191,13 +195,14 @@ pub(super) async fn calls(
     for name in WAITING {
         waiting.push(Waiting::order(server, round, name, stage).await);
     }
-    let pod = round.pod(plane, "mcp-evict").await;
+    let pod = round.pod(plane, "app%3Dmcp-evict").await;
+    let stuck = round.pod(plane, "job-name%3Dstuck").await;
     let about = json!({"title": "Slow", "description": "seen", "severity": "low", "target": format!("Deployment/{}/cli-call", round.namespace)});
     let made = server.mcp("tools/call", json!({"name": "create-incident", "arguments": about})).await;
     let incident =
         made["result"]["structuredContent"]["incident_id"].as_str().unwrap_or(NO_INCIDENT).to_owned();
     let mut builder = Builder { calls: Vec::new() };
-    fill(&mut builder, round, &pod, &incident, &waiting, stage, is_first);
+    fill(&mut builder, round, &Names { pod, stuck, incident }, &waiting, stage, is_first);
     let mut calls: Vec<Call> = builder.calls.into_iter().map(|(_, call)| call).collect();
     if stage == Stage::Dry {
         let tools = server.mcp("tools/list", json!({})).await;
@@ -235,8 +240,9 @@ async fn perform(server: &Server, round: &Round, stage: Stage) -> Call {
 fn dry(call: &mut Call, tools: &Value, document: &Value) {
     let tool_has = |name: &str| {
         let tool = tools.as_array().unwrap().iter().find(|tool| tool["name"] == name);
-        let tool = tool.unwrap_or_else(|| panic!("{name} is not listed: {tools}"));
-        tool["inputSchema"]["properties"].get("dry_run").is_some()
+        // What only a member offers is called in its own stages.
+        assert!(tool.is_some() || OF_MEMBERS.contains(&name), "{name} is not listed: {tools}");
+        tool.is_some_and(|tool| tool["inputSchema"]["properties"].get("dry_run").is_some())
     };
     match &mut call.how {
         How::Mcp(tool, arguments) if tool_has(tool) => arguments["dry_run"] = json!(true),
@@ -256,15 +262,17 @@ fn dry(call: &mut Call, tools: &Value, document: &Value) {
     }
 }
 
-fn fill(
-    to: &mut Builder,
-    round: &Round,
-    pod: &str,
-    incident: &str,
-    waiting: &[Waiting],
-    stage: Stage,
-    is_first: bool,
-) {
+/// Names that are known when a round begins.
+struct Names {
+    /// A pod of a workload with two.
+    pod: String,
+    /// A pod that a Job left stuck.
+    stuck: String,
+    incident: String,
+}
+
+fn fill(to: &mut Builder, round: &Round, names: &Names, waiting: &[Waiting], stage: Stage, is_first: bool) {
+    let (pod, incident) = (names.pod.as_str(), names.incident.as_str());
     let namespace = round.namespace.as_str();
     let deployment = |name: &'static str| Some(("deployments", namespace, name));
     let workload = |name: &str| json!({"namespace": namespace, "kind": "Deployment", "name": name});
@@ -296,6 +304,14 @@ fn fill(
     to.mcp("cordon-node", json!({"name": cordon}), Some(("nodes", "", cordon)));
     to.mcp("uncordon-node", json!({"name": cordoned}), Some(("nodes", "", cordoned)));
     to.mcp("drain-node", json!({"name": drain}), Some(("nodes", "", drain)));
+    to.mcp("delete-pod", json!({"namespace": namespace, "name": names.stuck}), None);
+    to.mcp("rollback-application", json!({"namespace": namespace, "name": "app-old", "history": 0}), None);
+    let nudge =
+        json!({"namespace": namespace, "group": "argoproj.io", "kind": "Application", "name": "app-nudge"});
+    to.mcp("nudge-operator", nudge, None);
+    // There is no such pool, and no release: they are refused.
+    to.mcp("await-pool", json!({"name": "worker"}), None);
+    to.mcp("rollback-release", workload("mcp-scale"), None);
     to.mcp(
         "sync-application",
         json!({"namespace": namespace, "name": "app"}),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dice, Plane};
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 /// Deployments with two revisions, both good.
 const ROLLED: [&str; 2] = ["mcp-rollback", "mcp-restart"];
 /// Deployments whose second revision names an image that is not there.
@@ -47,8 +47,10 @@ pub(super) struct World {
 }
 
 fn deployment(name: &str, tag: &str) -> Value {
+    // The only pod of a workload is not evicted.
+    let replicas = if name == "mcp-evict" { 2 } else { 1 };
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {
-        "replicas": 1, "selector": {"matchLabels": {"app": name}}, "progressDeadlineSeconds": 600,
+        "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "progressDeadlineSeconds": 600,
         "template": {"metadata": {"labels": {"app": name}}, "spec": {"terminationGracePeriodSeconds": 0,
             "containers": [{"name": "main", "image": format!("registry.example.com/library/nginx:{tag}"),
                 "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "64Mi"}}}]}}}})
@@ -127,10 +129,17 @@ impl Round {
             plane.post(&self.deployments(), &deployment(name, "1.27")).await;
         }
         let applications = format!("/apis/argoproj.io/v1alpha1/namespaces/{}/applications", self.namespace);
-        let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
-            "metadata": {"name": "app"}, "spec": {"project": "default"},
-            "status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Degraded"}}});
-        plane.post(&applications, &application).await;
+        for name in ["app", "app-old", "app-nudge"] {
+            let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+                "metadata": {"name": name}, "spec": {"project": "default"},
+                "status": {"sync": {"status": "OutOfSync"}, "health": {"status": "Degraded"},
+                    "history": [{"id": 0, "revision": "v1", "deployedAt": "2026-01-01T00:00:00Z"}]}});
+            plane.post(&applications, &application).await;
+        }
+        let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "stuck"}, "spec": {"template": {
+            "spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [{"name": "main",
+                "image": "registry.example.com/library/nginx:1.28-missing"}]}}}});
+        plane.post(&format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace), &job).await;
         for (name, tag) in
             ROLLED.map(|name| (name, "1.28")).into_iter().chain(BROKEN.map(|name| (name, "1.28-missing")))
         {
@@ -151,7 +160,10 @@ impl Round {
                     let is_broken = BROKEN.iter().any(|name| object["metadata"]["name"] == *name);
                     let status = &object["status"];
                     let is_seen = status["observedGeneration"] == object["metadata"]["generation"];
-                    is_seen && status["readyReplicas"] == 1 && (is_broken || status["updatedReplicas"] == 1)
+                    let wanted = &object["spec"]["replicas"];
+                    is_seen
+                        && status["readyReplicas"] == *wanted
+                        && (is_broken || status["updatedReplicas"] == *wanted)
                 })
             })
         };
@@ -159,14 +171,14 @@ impl Round {
         let pods = format!("/api/v1/namespaces/{}/pods", self.namespace);
         let are_broken = |list: &Value| {
             let all = list["items"].as_array().unwrap();
-            all.iter().filter(|pod| pod["status"].to_string().contains("ImagePull")).count() >= BROKEN.len()
+            all.iter().filter(|pod| pod["status"].to_string().contains("ImagePull")).count() > BROKEN.len()
         };
         plane.wait(&pods, "broken", SOON, are_broken).await;
     }
 
-    /// The name of a pod of a Deployment, and of its node.
-    pub(super) async fn pod(&self, plane: &Plane, deployment: &str) -> String {
-        let path = format!("/api/v1/namespaces/{}/pods?labelSelector=app%3D{deployment}", self.namespace);
+    /// The name of a pod that this selector names.
+    pub(super) async fn pod(&self, plane: &Plane, selector: &str) -> String {
+        let path = format!("/api/v1/namespaces/{}/pods?labelSelector={selector}", self.namespace);
         let pods = plane.get(&path).await.unwrap();
         pods["items"][0]["metadata"]["name"].as_str().unwrap_or("none").to_owned()
     }

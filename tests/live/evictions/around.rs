@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Dice, Plane};
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 const REPLICAS: u64 = 4;
 /// How many an app that grows may come to.
 const MOST: u64 = 9;

@@ -75,9 +75,9 @@ impl Names {
             "wf"
         } else if token.len() == 64 && is_hex(token) {
             "digest"
-        } else if token.len() == 36 && is_hex(&token.replace('-', "")) {
-            return "…".to_owned();
-        } else if token.len() == 20 && token.ends_with('Z') && token.contains('T') {
+        } else if (token.len() == 36 && is_hex(&token.replace('-', "")))
+            || (token.len() == 20 && token.ends_with('Z') && token.contains('T'))
+        {
             return "…".to_owned();
         } else {
             return pod(token).unwrap_or_else(|| token.to_owned());
@@ -98,9 +98,13 @@ fn pod(token: &str) -> Option<String> {
     fits.then(|| format!("{front}-…"))
 }
 
-/// Runs a line of the transcript against this server; what it prints.
+/// Runs a line of the transcript against this server; what it prints, up to the end that `head` makes.
 fn said(line: &str, server: &str) -> String {
-    let call = line.strip_prefix("aiops ").unwrap().split("  #").next().unwrap().trim();
+    let (call, most) = match line.split_once(" | head -") {
+        Some((call, most)) => (call, most.parse().unwrap()),
+        None => (line, usize::MAX),
+    };
+    let call = call.strip_prefix("aiops ").unwrap();
     // On a slow machine the end takes longer than a reader would wait.
     let call = call.replace("wait=25", "wait=55");
     let until = Instant::now() + SOON;
@@ -113,7 +117,8 @@ fn said(line: &str, server: &str) -> String {
             .output()
             .unwrap();
         if ended.status.success() {
-            return String::from_utf8(ended.stdout).unwrap();
+            let printed = String::from_utf8(ended.stdout).unwrap();
+            return printed.lines().take(most).map(|line| format!("{line}\n")).collect();
         }
         let why = String::from_utf8_lossy(&ended.stderr);
         assert!(why.contains("ask again in") && Instant::now() < until, "{line}: {why}");
@@ -139,8 +144,8 @@ async fn the_transcript_of_a_live_incident_is_what_is_printed() {
     let server = format!("http://{}", served.address());
 
     let readme = fs::read_to_string(top("README.md")).unwrap();
-    let from = readme.find(BEGIN).expect("README has the block") + BEGIN.len();
-    let block = &readme[from..from + readme[from..].find(END).expect("it ends")];
+    let (_, after) = readme.split_once(BEGIN).expect("README has the block");
+    let (block, _) = after.split_once(END).expect("it ends");
     let mut names = Names::default();
     let mut again = String::new();
     for line in block.lines().filter_map(|line| line.strip_prefix("$ ")) {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const SETTINGS: &str = "acting.enabled = true\nacting.helm = true\nacting.limits.budgetPerNamespace = 100\n\
-    acting.limits.budgetPerCluster = 100\nmcp.toolsets = [\"cluster\", \"remediation\", \"actions\"]";
+    acting.limits.budgetPerCluster = 100\nacting.limits.raised = true\nmcp.toolsets = [\"cluster\", \"remediation\", \"actions\"]";
 
 /// The binary at work on a plane, with a user of its own.
 async fn serve(plane: &Plane, home: &tempfile::TempDir) -> Full {

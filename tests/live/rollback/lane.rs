@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::release;
 use crate::support::{Dice, Plane};
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(300);
 
 /// The image of a revision; its tag says nothing to KWOK but that it starts.
 pub(super) fn image(revision: usize) -> String {

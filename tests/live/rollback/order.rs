@@ -263,7 +263,7 @@ pub(super) async fn accept(plane: &Plane, desk: &Desk, planned: &Planned) -> Wor
 
 /// Asks a store again that is busy: it has few connections, and the machine may be slow.
 pub(crate) async fn patient<T>(ask: impl AsyncFn() -> Result<T, StoreError>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(300);
     loop {
         match ask().await {
             Ok(answer) => return answer,

@@ -119,8 +119,7 @@ fn effects(model: &Model) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
-    let (count, rest, step): (usize, u64, usize) =
-        if is_proof() { (2_000, 3_000, 10) } else { (100, 800, 8) };
+    let (count, rest, step): (usize, u64, usize) = if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
     let mut dice = Dice::new();
     let mut server = Postgres::start().await;
     let url = server.place().await;
@@ -200,6 +199,8 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
         tokio::time::sleep(Duration::from_millis(200 + dice.number(600))).await;
         server.go_on().await;
         stops += 1;
+        let (taken, had) = (taken.load(Ordering::Relaxed), effects(&model).len());
+        println!("stop {stops}: {taken} are taken, {had} had their effect");
     }
     assert!(stops >= 3, "{stops} stops are no test");
     let mut acknowledged = Vec::new();

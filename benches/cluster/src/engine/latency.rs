@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Deployments; triggers go round them.
-const DEPLOYMENTS: usize = 200;
+const DEPLOYMENTS: usize = 100;
 const BAD: &str = "registry.test/app:bad";
 
 /// The machine's own times.
@@ -161,7 +161,7 @@ pub(crate) fn order(at: usize, replicas: u32) -> Value {
     let (namespace, name) = place(at);
     let target = json!({"kind": "Deployment", "namespace": namespace, "name": name});
     json!({
-        "incident_id": "", "namespace": namespace, "resource": {"kind": "Deployment", "name": name},
+        "incident_id": format!("bench-{at}"), "namespace": namespace, "resource": {"kind": "Deployment", "name": name},
         "issue": {"description": "a benchmark"},
         "action": {"action": "scale-workload", "target": target, "replicas": replicas},
     })

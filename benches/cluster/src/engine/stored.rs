@@ -71,6 +71,7 @@ pub(crate) fn copy(stored: &Path, to: &Path) -> anyhow::Result<()> {
 async fn fill(state: &Path, count: usize) -> anyhow::Result<()> {
     let mut settings = Settings::default();
     settings.timing.steady = Duration::ZERO;
+    settings.limits.cooldown_success = Duration::ZERO;
     let mut world = World::new(state, 1, settings).await?;
     world.begin_to_move();
     let executor = Executor::new(&world.coordinator, "bench", Arc::clone(&world.timer));

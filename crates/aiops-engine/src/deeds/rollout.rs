@@ -51,7 +51,7 @@ pub(super) fn workload<'a>(target: &Target, seen: &'a [Sight]) -> Result<&'a Val
 }
 
 /// Whether the rollout of the current template is complete.
-pub(super) fn verify(target: &Target, seen: &[Sight]) -> (Verdict, String) {
+pub(crate) fn verify(target: &Target, seen: &[Sight]) -> (Verdict, String) {
     let workload = match workload(target, seen) {
         Ok(workload) => workload,
         Err(told) => return told,

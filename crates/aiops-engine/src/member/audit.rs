@@ -4,7 +4,7 @@
 
 use crate::{model::caller::Caller, ports::acting::Mutation};
 
-use super::wire::{Outcome, Performed};
+use super::change::{Outcome, Performed};
 
 /// A change on its way. Dropped before its outcome is told, it says that nobody knows.
 pub(super) struct Line<'a> {

@@ -7,11 +7,14 @@ use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::wire::{Note, OBSERVE, Observe, Observed, PERFORM, Perform, Performed, What};
+use super::{
+    change::{Note, PERFORM, Perform, Performed},
+    line::{Line, change_kind, lost_kind, members, read, read_kind},
+    sight::{OBSERVE, Observe, Observed, What},
+};
 use crate::{
     error::{PortError, PortErrorKind},
     ports::{
@@ -33,36 +36,6 @@ const KINDS: Duration = Duration::from_secs(60);
 /// When it makes sense to ask a member again that was not reached.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// What a member answered to a call of a tool.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Reply {
-    /// The tool failed.
-    pub is_error: bool,
-    /// The stable code of its error, when it says one.
-    pub code: Option<String>,
-    /// What it said, for people.
-    pub text: String,
-    /// What it said.
-    pub structured: Option<Map<String, Value>>,
-}
-
-/// A way to call tools of a member.
-#[async_trait]
-pub trait Line: Send + Sync {
-    /// Calls a tool and answers within this time. A call that is `once` is sent at most once by everything on this side of
-    /// the member, and its failure says what is certain: [`NotDoneKind::Unknown`] unless it had no effect for sure.
-    async fn call(
-        &self,
-        tool: &'static str,
-        arguments: Map<String, Value>,
-        within: Duration,
-        once: bool,
-    ) -> Result<Reply, NotDone>;
-
-    /// Where the member is, for sentences.
-    fn place(&self) -> &str;
-}
-
 /// The last observation that a change may name.
 #[derive(Debug, Clone)]
 struct Moment {
@@ -82,56 +55,6 @@ pub struct MemberCluster {
 impl std::fmt::Debug for MemberCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemberCluster").field("place", &self.line.place()).finish_non_exhaustive()
-    }
-}
-
-/// Members of a JSON object.
-fn members(value: &impl Serialize) -> Result<Map<String, Value>, String> {
-    match serde_json::to_value(value) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err("it is no JSON object".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// An answer, read strictly: what is missing in it is not made up.
-fn read<T: DeserializeOwned>(reply: Reply) -> Result<T, String> {
-    let structured = reply.structured.ok_or("it has no structuredContent")?;
-    serde_json::from_value(Value::Object(structured)).map_err(|error| error.to_string())
-}
-
-/// What the code of a member's error means to a reader.
-fn read_kind(code: Option<&str>) -> PortErrorKind {
-    match code {
-        Some("invalid_request") => PortErrorKind::Invalid,
-        Some("forbidden" | "refused_by_guard") => PortErrorKind::Denied,
-        Some("not_in_this_mode") => PortErrorKind::Unsupported,
-        Some("dependency_unavailable") => PortErrorKind::Unavailable,
-        Some("dependency_timeout" | "cancelled") => PortErrorKind::Timeout,
-        // Whatever it could not find was not the object: that one it would call absent.
-        _ => PortErrorKind::Internal,
-    }
-}
-
-/// What the code of a member's error means to who had something changed. The member refuses with these before it sends
-/// anything; what it calls by another name may have come after.
-fn change_kind(code: Option<&str>) -> NotDoneKind {
-    match code {
-        Some("invalid_request") => NotDoneKind::Rejected,
-        Some("refused_by_guard" | "forbidden") => NotDoneKind::Denied,
-        Some("not_in_this_mode") => NotDoneKind::Unsupported,
-        Some("dependency_unavailable") => NotDoneKind::NotSent,
-        _ => NotDoneKind::Unknown,
-    }
-}
-
-/// What a failure of the line means to a reader.
-const fn lost_kind(kind: NotDoneKind) -> PortErrorKind {
-    match kind {
-        NotDoneKind::Denied => PortErrorKind::Denied,
-        NotDoneKind::Unsupported => PortErrorKind::Unsupported,
-        NotDoneKind::Rejected => PortErrorKind::Invalid,
-        _ => PortErrorKind::Unavailable,
     }
 }
 
@@ -226,6 +149,11 @@ impl MemberCluster {
             NotDone::new(NotDoneKind::Unknown, why)
         };
         let left = end.saturating_duration_since(Instant::now());
+        // A timeout lets what it times go first: whoever was stopped until now must not send what is over.
+        if left.is_zero() {
+            let why = format!("{what}: it was not sent: its time was over before");
+            return Err(NotDone::new(NotDoneKind::NotSent, why));
+        }
         let called = timeout_at(end, self.line.call(PERFORM, arguments, left, true)).await;
         let reply = match called {
             Ok(Ok(reply)) => reply,

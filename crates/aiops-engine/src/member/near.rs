@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 
 use super::{
     audit::Line,
+    change::{Outcome, PERFORM, Perform, Performed, Reason},
     fits,
-    wire::{OBSERVE, Observe, Observed, Outcome, PERFORM, Perform, Performed, Reason, What, object},
+    sight::{OBSERVE, Observe, Observed, What, object},
 };
 use crate::{
     Engine,

@@ -12,7 +12,7 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use self::replay::Replay;
 use crate::{
@@ -32,6 +32,10 @@ pub(crate) struct History {
     pub(crate) slots: Vec<(String, u32, WorkflowId)>,
     pub(crate) incidents: Vec<Incident>,
     pub(crate) limits: Bounds,
+    /// The uids of what is there at the end.
+    pub(crate) alive: BTreeSet<String>,
+    /// Wall clocks were wrong at times.
+    pub(crate) has_jumps: bool,
     /// When faults stopped for good.
     pub(crate) calm_since: Millis,
     pub(crate) ended_at: Millis,
@@ -55,6 +59,16 @@ pub(crate) struct Bounds {
     pub(crate) lease: Millis,
     /// How long what ended is kept.
     pub(crate) retention: Millis,
+    /// How long a trouble rests after it was repaired, and after it was not, at least.
+    pub(crate) rest_after_success: Millis,
+    pub(crate) rest_after_failure: Millis,
+}
+
+impl Bounds {
+    /// What was counted is kept as long as it counts.
+    pub(crate) const fn keeps_counts(&self) -> bool {
+        self.retention > self.window && self.retention > self.rest_after_failure
+    }
 }
 
 /// Nothing follows this phase: written down here once more.
@@ -116,5 +130,8 @@ pub(crate) fn check(history: &History) -> Vec<Violation> {
     cluster::check(history, &replay, &mut findings);
     endings::check(history, &replay, &mut findings);
     lines::check(history, &replay, &mut findings);
+    if !history.has_jumps && history.limits.keeps_counts() {
+        replay.rests(history, &mut findings);
+    }
     findings.0
 }

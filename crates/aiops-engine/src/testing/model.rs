@@ -156,6 +156,13 @@ impl Model {
         self.world.lock().of_kind(kind)
     }
 
+    /// The uids of everything there is.
+    #[cfg(test)]
+    pub(crate) fn uids(&self) -> std::collections::BTreeSet<String> {
+        let world = self.world.lock();
+        world.objects.values().map(|object| json::text(object, "/metadata/uid").to_owned()).collect()
+    }
+
     /// Everything that was asked so far.
     pub fn journal(&self) -> Vec<Entry> {
         self.world.lock().journal.clone()

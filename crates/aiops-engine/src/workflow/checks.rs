@@ -23,7 +23,7 @@ pub(super) type Judged = (Verdict, String);
 pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settled: &Judged) -> Judged {
     let plan_targets = || plan.steps.iter().map(|step| step.action.target()).chain([&plan.problem.target]);
     match name {
-        "pods_running" | "deployments_ready" => settled.clone(),
+        "pods_running" | "deployments_ready" => target(cluster, plan, settled).await,
         "nodes_ready" => {
             // A node is cordoned because something is wrong with it: it need not be ready afterwards.
             let touched: Vec<&Target> = plan_targets().filter(|target| target.kind == "Node").collect();
@@ -83,6 +83,21 @@ pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settle
         }
         "endpoints_healthy" | "services_responding" => endpoints(cluster, plan).await,
         unknown => (Verdict::Unknown, format!("this version of aiops has no check {unknown:?}")),
+    }
+}
+
+/// The plan's target, where its steps change something else for it (its pod, its Application, its operator's resource):
+/// that those have settled does not say that the workload is well.
+async fn target(cluster: &dyn Cluster, plan: &Plan, settled: &Judged) -> Judged {
+    let target = &plan.problem.target;
+    let is_changed = plan.steps.iter().any(|step| step.action.target().key() == target.key());
+    let looks = deeds::rollout_looks(target);
+    if settled.0 != Verdict::Passed || is_changed || looks.is_empty() {
+        return settled.clone();
+    }
+    match deeds::see(cluster, &looks).await {
+        Ok(seen) => deeds::rolled_out(target, &seen),
+        Err(error) => (Verdict::Unknown, error.message),
     }
 }
 

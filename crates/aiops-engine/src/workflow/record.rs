@@ -232,6 +232,8 @@ pub enum Found {
     Skipped,
     /// It cannot be done, and no request of it can still arrive.
     Failed,
+    /// It cannot be done, for its object is gone; what a request did to that one nobody can tell any more.
+    Gone,
     /// It cannot be told.
     Indeterminate,
 }

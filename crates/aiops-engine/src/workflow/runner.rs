@@ -143,8 +143,8 @@ impl Executor {
         let before = lease.epoch.saturating_sub(1);
         // The very first claim recovers nothing either.
         let is_counted = before == 0 || self.given_back.lock().remove(&lease.workflow) == Some(before);
-        let time = self.inner.store.time().await.unwrap_or_else(|_| self.inner.now());
-        let ahead = time.saturating_sub(self.timer.ticks());
+        // Without it nothing of the workflow could be timed: the lease ends by itself, and the next one asks again.
+        let ahead = self.inner.store.time().await?.saturating_sub(self.timer.ticks());
         Ok(Some(Held::new(lease, self.trusted(began), is_counted, ahead)))
     }
 

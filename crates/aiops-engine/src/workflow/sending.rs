@@ -210,7 +210,10 @@ impl Executor {
             }
             NotDoneKind::Throttled | NotDoneKind::NotSent => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
-                self.pause(work, at, after.unwrap_or(THROTTLED), why).await
+                // Twice as long each time, up to half a minute: whoever sheds load is not helped by asking again.
+                let tries = u32::try_from(record::attempts(&work.record, at).len()).unwrap_or(u32::MAX);
+                let by = THROTTLED << tries.saturating_sub(1).min(5);
+                self.pause(work, at, after.unwrap_or_default().max(by), why).await
             }
             NotDoneKind::Unknown => {
                 self.save(work, answered(Outcome::Indeterminate, false)).await?;

@@ -9,7 +9,7 @@ use super::{
     runner::{Executor, Stop, Turn, Work},
 };
 use crate::{
-    deeds::{self, Observation, Ready},
+    deeds::{self, Observation, Ready, Sight},
     error::PortError,
     model::{
         Millis,
@@ -110,6 +110,9 @@ impl Executor {
                 self.found(work, at, Found::Applied, why).await
             }
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
+            Observation::Refused { why } | Observation::Conflict { why } if is_gone(step, &seen) => {
+                self.give_up_as(work, at, Found::Gone, why).await
+            }
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
             Observation::Wait { why } => self.pause(work, at, SOON, why).await,
             Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
@@ -172,6 +175,16 @@ impl Executor {
     /// The step fails, unless a request of it may still be on its way: it arrives within its own time, and no API server
     /// works on a request for longer than a minute (its `--request-timeout` is 60 s), so after that a look decides.
     pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
+        self.give_up_as(work, at, Found::Failed, why).await
+    }
+
+    async fn give_up_as(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        found: Found,
+        why: String,
+    ) -> Result<Turn, Stop> {
         let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
         let timing = &self.inner.settings.timing;
         let longest = millis(timing.request.saturating_add(timing.observe));
@@ -180,7 +193,19 @@ impl Executor {
             let why = format!("{why}; waits until no request of it can still arrive");
             return self.wait(work, until, Some(why)).await;
         }
-        self.found(work, at, Found::Failed, why).await
+        self.found(work, at, found, why).await
+    }
+}
+
+/// Whether the object that a step is about is not there any more, or another one of its name is.
+fn is_gone(step: &StepRecord, seen: &[Sight]) -> bool {
+    let Some(wanted) = step.action.target().uid.as_deref() else { return false };
+    match seen.first() {
+        Some(Sight::Absent) => true,
+        Some(Sight::Object(object)) => {
+            object.pointer("/metadata/uid").and_then(serde_json::Value::as_str) != Some(wanted)
+        }
+        _ => false,
     }
 }
 

@@ -71,7 +71,7 @@ fn acknowledged(history: &History) -> Option<WorkflowId> {
     })
 }
 
-const SPOILT: [(&str, &str, Spoil); 31] = [
+const SPOILT: [(&str, &str, Spoil); 32] = [
     ("I1", "an acknowledged workflow is not kept", |h| {
         let Some(id) = acknowledged(h) else { return false };
         h.records.retain(|record| record.workflow.id != id);
@@ -203,6 +203,20 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
         h.limits.mutations_per_cluster = 0;
         ours(h).is_some()
     }),
+    ("I9", "a trouble that did not rest", |h| {
+        // Every workflow is about the same, and that rests for a week.
+        let target = crate::model::target::Target::known("Node", "", "any");
+        h.limits.rest_after_success = 7 * 86_400_000;
+        h.limits.rest_after_failure = 7 * 86_400_000;
+        write(h, |write| {
+            if let Write::Workflow(workflow) = write {
+                workflow.problem.target = target.clone();
+                workflow.problem.issue = "any".to_owned();
+            }
+            false
+        });
+        !h.has_jumps && h.records.len() > 1
+    }),
     ("I9", "more attempts than may", |h| {
         h.limits.attempts = 0;
         ours(h).is_some()
@@ -231,9 +245,9 @@ const SPOILT: [(&str, &str, Spoil); 31] = [
         };
         let note =
             Note { order: 0, at: begins, actor: "door".to_owned(), what: What::Controlled { control } };
-        let is_thrown = h.notes.iter().any(|n| matches!(n.what, What::Controlled { .. }));
+        h.notes.retain(|note| !matches!(note.what, What::Controlled { .. }));
         h.notes.insert(0, note);
-        !is_thrown && ours(h).is_some()
+        ours(h).is_some_and(|entry| entry.effect_key.ends_with("/do"))
     }),
     ("I11", "an approval of another plan", |h| {
         let did = write(h, |write| match write {

@@ -16,26 +16,44 @@ use crate::{
     ports::store::{AuditLine, Control, Cooldown, DueNotice, Lease, StoreError},
 };
 
+/// A part of the state that copies of it share until one of them writes it: a commit touches few of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared<T>(Arc<T>);
+
+impl<T> std::ops::Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> std::ops::DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 /// Everything that is kept.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub(super) workflows: BTreeMap<WorkflowId, Arc<Kept>>,
-    pub(super) incidents: BTreeMap<IncidentId, Arc<Incident>>,
-    pub(super) locks: BTreeMap<String, WorkflowId>,
-    pub(super) slots: BTreeMap<(String, u32), WorkflowId>,
+    pub(super) incidents: Shared<BTreeMap<IncidentId, Arc<Incident>>>,
+    pub(super) locks: Shared<BTreeMap<String, WorkflowId>>,
+    pub(super) slots: Shared<BTreeMap<(String, u32), WorkflowId>>,
     /// How many were used, and when the last one was.
-    pub(super) budgets: BTreeMap<(String, i64), (u32, Millis)>,
-    pub(super) cooldowns: BTreeMap<String, Cooldown>,
-    pub(super) requests: BTreeMap<(String, String), Request>,
-    pub(super) chains: BTreeMap<String, Arc<Vec<Arc<AuditLine>>>>,
+    pub(super) budgets: Shared<BTreeMap<(String, i64), (u32, Millis)>>,
+    pub(super) cooldowns: Shared<BTreeMap<String, Cooldown>>,
+    pub(super) requests: Shared<BTreeMap<(String, String), Request>>,
+    pub(super) chains: Shared<BTreeMap<String, Arc<Vec<Arc<AuditLine>>>>>,
     /// Up to which place each chain is anchored.
-    pub(super) anchored: BTreeMap<String, i64>,
-    pub(super) notices: BTreeMap<i64, (DueNotice, Millis)>,
+    pub(super) anchored: Shared<BTreeMap<String, i64>>,
+    pub(super) notices: Shared<BTreeMap<i64, (DueNotice, Millis)>>,
     pub(super) notice_seq: i64,
-    pub(super) duties: BTreeMap<String, (String, Millis)>,
-    pub(super) controls: BTreeMap<String, Control>,
+    pub(super) duties: Shared<BTreeMap<String, (String, Millis)>>,
+    pub(super) controls: Shared<BTreeMap<String, Control>>,
     /// Which step each effect key belongs to.
-    pub(super) effect_keys: BTreeMap<String, (WorkflowId, u32, Direction)>,
+    pub(super) effect_keys: Shared<BTreeMap<String, (WorkflowId, u32, Direction)>>,
 }
 
 /// A request that its caller may repeat.

@@ -226,7 +226,7 @@ impl State {
 
     fn take_slot(&mut self, id: &WorkflowId, scope: &str, max: u32) -> Result<(), StoreError> {
         let mut taken: BTreeMap<u32, &WorkflowId> = BTreeMap::new();
-        for ((of, n), holder) in &self.slots {
+        for ((of, n), holder) in &*self.slots {
             if of == scope {
                 taken.insert(*n, holder);
             }

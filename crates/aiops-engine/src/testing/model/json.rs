@@ -5,29 +5,41 @@
 
 use serde_json::{Map, Value, json};
 
+/// What is there. [`Value::pointer`] unescapes, and so copies, every part of a path.
+pub(crate) fn at<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    if path.contains('~') {
+        return value.pointer(path);
+    }
+    path.split('/').skip(1).try_fold(value, |value, part| match value {
+        Value::Object(members) => members.get(part),
+        Value::Array(items) => items.get(part.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
 /// The text there, or none at all.
 pub(crate) fn text<'v>(value: &'v Value, path: &str) -> &'v str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    at(value, path).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The number there, or zero.
 pub(crate) fn number(value: &Value, path: &str) -> i64 {
-    value.pointer(path).and_then(Value::as_i64).unwrap_or_default()
+    at(value, path).and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// Whether it says true there.
 pub(crate) fn flag(value: &Value, path: &str) -> bool {
-    value.pointer(path).and_then(Value::as_bool).unwrap_or_default()
+    at(value, path).and_then(Value::as_bool).unwrap_or_default()
 }
 
 /// The items of the list there.
 pub(crate) fn items<'v>(value: &'v Value, path: &str) -> impl Iterator<Item = &'v Value> + use<'v> {
-    value.pointer(path).and_then(Value::as_array).into_iter().flatten()
+    at(value, path).and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Whether there is anything at all.
 pub(crate) fn has(value: &Value, path: &str) -> bool {
-    value.pointer(path).is_some_and(|found| !found.is_null())
+    at(value, path).is_some_and(|found| !found.is_null())
 }
 
 fn unescaped(token: &str) -> String {

@@ -73,7 +73,7 @@ fn passes_fields(object: &Value, selector: &str) -> Result<bool, PortError> {
 #[async_trait]
 impl Cluster for Model {
     async fn resources(&self) -> Result<Vec<ApiResource>, PortError> {
-        Ok(self.with(|world| world.kinds.clone()))
+        Ok(self.with(|world| world.kinds.to_vec()))
     }
 
     async fn get(

@@ -22,7 +22,7 @@ use crate::ports::ApiResource;
 #[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) objects: BTreeMap<Key, Arc<Value>>,
-    pub(super) kinds: Vec<ApiResource>,
+    pub(super) kinds: Arc<[ApiResource]>,
     /// The last resourceVersion.
     pub(super) version: u64,
     /// Counts uids and generated names.
@@ -55,7 +55,7 @@ impl World {
     pub(super) fn new(now: Timestamp) -> Self {
         Self {
             objects: BTreeMap::new(),
-            kinds: served(),
+            kinds: served().into(),
             version: 1_000,
             serial: 0,
             order: 0,

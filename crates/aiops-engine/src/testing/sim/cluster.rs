@@ -146,6 +146,7 @@ impl Reach {
 
     /// One request, past its faults.
     async fn one(&self, sent: &Mutation) -> Result<Accepted, NotDone> {
+        let began = self.hands.millis();
         let lost = || Err(NotDone::new(NotDoneKind::Unknown, "no answer within 5 s"));
         let call = if sent.dry_run { Call::DryRun } else { Call::Send };
         let about = WorkflowId::parse(&sent.workflow).ok();
@@ -162,16 +163,16 @@ impl Reach {
             }
             Fate::Vanished => lost(),
             Fate::Late => {
-                self.later(sent);
+                self.later(sent, began);
                 lost()
             }
             Fate::LateCrash => {
-                self.later(sent);
+                self.later(sent, began);
                 self.faults.crash(&self.who).await
             }
             Fate::Twice => {
                 let done = self.send(sent);
-                self.later(sent);
+                self.later(sent, began);
                 done
             }
             Fate::Busy => Err(NotDone {
@@ -213,10 +214,12 @@ impl Reach {
         Ok(answer)
     }
 
-    fn later(&self, mutation: &Mutation) {
-        // Up to nearly a minute, which is as long as an API server works on a request: several owners may have come and gone.
-        let seed = self.hands.millis().unsigned_abs().wrapping_mul(7_919) % 58_000;
-        let at = self.hands.millis() + 500 + i64::try_from(seed).unwrap();
+    /// It arrives later: at most a minute after it was to be sent, which is as long as an API server works on a request.
+    /// Several owners may have come and gone by then.
+    fn later(&self, mutation: &Mutation, began: Millis) {
+        let now = self.hands.millis();
+        let by = now.unsigned_abs().wrapping_mul(7_919) % 58_000;
+        let at = (now + 500 + i64::try_from(by).unwrap()).min(began + 59_000);
         self.under_way.lock().push((at, mutation.clone()));
     }
 }

@@ -63,11 +63,13 @@ pub(crate) enum Defect {
     RecordHalfDone,
     /// Outcomes are not audited.
     EffectNotAudited,
+    /// How long a trouble rests is forgotten.
+    RestForgotten,
 }
 
 impl Defect {
     /// All of them, each with a seed whose schedule shows it.
-    pub(crate) const ALL: [(Self, u64); 29] = [
+    pub(crate) const ALL: [(Self, u64); 30] = [
         (Self::NoFence, 0),
         (Self::LeaseNotChecked, 11),
         (Self::NoResourceVersion, 1),
@@ -97,5 +99,6 @@ impl Defect {
         (Self::IncidentDoubled, 0),
         (Self::RecordHalfDone, 0),
         (Self::EffectNotAudited, 0),
+        (Self::RestForgotten, 0),
     ];
 }

@@ -40,14 +40,12 @@ pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
 
 /// All pairs, or every so manieth of them.
 pub(crate) fn double(is_whole: bool) -> Part {
-    let stride = if is_whole { 1 } else { 977 };
     let firsts = crashes(&run(&Base::new(), Faults::script([])), 0);
-    let firsts: Vec<(usize, (u64, Fate))> = firsts.into_iter().enumerate().collect();
+    let count = firsts.len();
+    // Beside other tests: few first crashes, for the recovery from each has to be run to be listed.
+    let (first_stride, stride) = if is_whole { (1, 1) } else { (71, 97) };
+    let firsts: Vec<(usize, (u64, Fate))> = firsts.into_iter().enumerate().step_by(first_stride).collect();
     let mut part = spread("double crashes", &firsts, threads(is_whole), |base, (number, first), part| {
-        // Only the whole proof lists the recovery from each first crash.
-        if !is_whole && number % 9 != 0 {
-            return;
-        }
         let seconds = crashes(&run(base, Faults::script([*first])), first.0 + 1);
         part.of += u64::try_from(seconds.len()).unwrap();
         for (_, second) in seconds.iter().enumerate().filter(|(n, _)| (n + number) % stride == 0) {
@@ -60,13 +58,13 @@ pub(crate) fn double(is_whole: bool) -> Part {
     });
     let struck = part.counts.get("struck twice").copied().unwrap_or_default();
     part.floor("runs that met both crashes", struck, part.runs);
-    part.lines.push(format!("{} first crashes", firsts.len()));
+    part.lines.push(format!("{} of {count} first crashes", firsts.len()));
     part
 }
 
 #[test]
 fn two_crashes_in_every_order_in_a_plan_of_three_steps_change_nothing() {
     let mut part = double(false);
-    part.floor("double crashes", part.runs, 10);
+    part.floor("double crashes", part.runs, 6);
     part.hold();
 }

@@ -3,6 +3,8 @@
 //!
 //! A seed decides first where its faults strike (most often about requests), then everything else.
 
+use std::time::Duration;
+
 use super::{
     coverage,
     defects::Defect,
@@ -19,8 +21,9 @@ use crate::{coordination::PolicyRule, model::plan::Approval};
 /// How many schedules the whole proof runs.
 const SCHEDULES: u64 = 100_000;
 
-/// Where a schedule's faults strike: six in ten about requests, leases and commits.
+/// Where a schedule's faults strike: seven in ten about requests, leases and commits.
 const FOCUSES: [Focus; 10] = [
+    Focus::Requests,
     Focus::Requests,
     Focus::Requests,
     Focus::Requests,
@@ -28,8 +31,7 @@ const FOCUSES: [Focus; 10] = [
     Focus::Leases,
     Focus::Leases,
     Focus::Reads,
-    Focus::Even(15),
-    Focus::Even(50),
+    Focus::Even(20),
     Focus::Nothing,
 ];
 
@@ -48,12 +50,19 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
         let actions = ["set-resources", "cordon-node", "restart-workload"].map(str::to_owned).to_vec();
         settings.policy.rules.insert(0, PolicyRule { name: "asked".to_owned(), actions, then, ..first });
     }
+    if dice.is(500) {
+        settings.limits.workflows_per_namespace = 2;
+    }
     let sweeps = dice.is(400);
     if sweeps && dice.is(400) {
         // Incidents trigger by themselves.
         settings.policy.rules.iter_mut().for_each(|rule| rule.autonomy = true);
     }
-    let options = Options { seed, processes, defect, settings, jumps: dice.is(200), sweeps };
+    let jumps = dice.is(200);
+    if sweeps && !jumps && dice.is(300) {
+        settings.timing.retention = Duration::from_secs(30);
+    }
+    let options = Options { seed, processes, defect, settings, jumps, sweeps };
     let mut sim = Sim::new(base, Faults::chance(seed ^ 0xb2, focus), options);
     let catalogue = scene::catalogue(&base.model);
     if dice.is(400) {
@@ -62,14 +71,15 @@ pub(crate) fn schedule(base: &Base, seed: u64, defect: Option<Defect>) -> Sim {
     if dice.is(250) {
         upgrade(&mut sim);
     }
-    for _ in 0..=dice.place(3) {
-        if dice.is(400) {
+    for _ in 0..2 + dice.place(3) {
+        if dice.is(250) {
             request(&mut sim, &catalogue);
             continue;
         }
         let length = 1 + dice.place(4);
         let actions = plans::any(&mut dice, &catalogue, length);
         let asks = *dice.pick(&[
+            Approval::Auto,
             Approval::Auto,
             Approval::Auto,
             Approval::Auto,
@@ -94,7 +104,7 @@ pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
 #[expect(clippy::disallowed_methods, reason = "a test, whose length is asked for from outside")]
 fn count(is_whole: bool) -> u64 {
     let asked = std::env::var("AIOPS_SCHEDULES").ok().and_then(|count| count.parse().ok());
-    asked.unwrap_or(if is_whole { SCHEDULES } else { 40 })
+    asked.unwrap_or(if is_whole { SCHEDULES } else { 16 })
 }
 
 /// Random schedules; every hundredth is run twice, and has to give the same journal.
@@ -114,11 +124,11 @@ pub(crate) fn random(is_whole: bool) -> Part {
         }
     });
     part.of = SCHEDULES;
-    // What 40 schedules reach is half of what they did when this was written.
+    // About half of what forty schedules reached when this was written: 144 effects, 155 faults, 21 of them between.
     let (between, faults) = coverage::between(&part.met);
-    part.floor("effects", part.effects, count * 6 / 10);
-    part.floor("faults", faults, count * 2);
-    part.floor("faults between an intent and its outcome", between, count * 5 / 10);
+    part.floor("effects", part.effects, count * 15 / 10);
+    part.floor("faults", faults, count * 15 / 10);
+    part.floor("faults between an intent and its outcome", between, count / 5);
     if is_long {
         part.none_missing(&coverage::unmet(&part.met, &Call::ALL));
         for (what, least) in [("sweeps", count), ("processes that ended in order", count / 2)] {
@@ -139,7 +149,7 @@ fn random_schedules_lose_nothing_and_repeat_nothing() {
 #[test]
 fn the_same_seed_gives_the_same_journal() {
     let base = Base::new();
-    for seed in 0..3 {
+    for seed in 0..2 {
         let hash = schedule(&base, seed, None).journal_hash();
         let again = std::thread::scope(|scope| {
             scope.spawn(|| schedule(&Base::new(), seed, None).journal_hash()).join().unwrap()

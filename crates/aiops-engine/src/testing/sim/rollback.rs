@@ -128,7 +128,7 @@ pub(crate) fn again(base: &Base, rest: &[&str]) -> Option<Sim> {
 
 /// Random plans that fail at a random step.
 pub(crate) fn rollback(is_whole: bool) -> Part {
-    let seeds: Vec<u64> = (0..if is_whole { PLANS } else { 80 }).collect();
+    let seeds: Vec<u64> = (0..if is_whole { PLANS } else { 50 }).collect();
     let mut part = spread("rollback", &seeds, threads(is_whole), |base, seed, part| {
         let Plan { sim, wrong } = plan(base, *seed);
         let name = format!("rollback/{seed}");
@@ -142,7 +142,7 @@ pub(crate) fn rollback(is_whole: bool) -> Part {
             }
         }
     });
-    let least = if is_whole { 100 } else { 5 };
+    let least = if is_whole { 100 } else { 2 };
     let names = [
         "scale-workload",
         "rollback-workload",

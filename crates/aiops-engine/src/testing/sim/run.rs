@@ -326,35 +326,35 @@ impl Sim {
     pub(crate) fn throw(&mut self, moves: u32, mut trouble: impl FnMut(&mut Self)) {
         for _ in 0..moves {
             match self.dice.below(1_000) {
-                0..=759 => {
+                0..=779 => {
                     let place = self.dice.place(self.processes.len());
                     self.step(place);
                 }
-                760..=899 => {
+                780..=914 => {
                     let by = [20, 100, 400, 1_000, 2_500][self.dice.place(5)];
                     self.pass(by);
                 }
-                900..=924 => {
+                915..=934 => {
                     let (place, by) = (self.dice.place(self.processes.len()), self.dice.below(40_000));
                     self.processes[place].paused_until = self.hands.millis() + i64::try_from(by).unwrap();
                 }
-                925..=939 => {
+                935..=949 => {
                     let key = self.anything();
                     touch(&self.model, &key, self.model.next_order());
                 }
-                940..=947 => {
+                950..=957 => {
                     let place = self.dice.place(self.processes.len());
                     self.die(place, 300);
                 }
-                948..=952 => {
+                958..=961 => {
                     let place = self.dice.place(self.processes.len());
                     self.processes[place].is_ending = true;
                 }
-                953..=962 if self.jumps => {
+                962..=971 if self.jumps => {
                     let by = *self.dice.pick(&[0, 3_600_000, -3_600_000, 4_000, -31_536_000_000]);
                     self.hands.skew(by);
                 }
-                953..=962 => {}
+                962..=971 => {}
                 _ => trouble(self),
             }
             if self.dice.is(20) && self.over() {

@@ -1,5 +1,6 @@
 //! The store as one process sees it: first its defect, then its faults, then the observer, then the store in memory.
 
+mod past;
 mod spoil;
 
 use std::{sync::Arc, time::Duration};
@@ -36,19 +37,6 @@ pub(crate) const FORGED: &str = "forged";
 
 /// A commit that is made too late.
 type HeldBack = (WorkflowId, Option<Fence>, Vec<Write>);
-
-/// Which kind of commit this is.
-fn kind_of(writes: &[Write]) -> Call {
-    let outcome = writes.iter().find_map(|write| match write {
-        Write::Attempt(attempt) => Some(attempt.outcome.is_some()),
-        _ => None,
-    });
-    match outcome {
-        Some(false) => Call::Intend,
-        Some(true) => Call::Learn,
-        None => Call::Commit,
-    }
-}
 
 /// The store of one process.
 pub(crate) struct Handle {
@@ -88,47 +76,6 @@ impl Handle {
             Fate::CrashBefore | Fate::CrashAfter => self.faults.crash(&self.who).await,
             Fate::Busy => Err(StoreError::Unavailable("locked".to_owned())),
             _ => Ok(()),
-        }
-    }
-
-    /// A commit past its faults, noted when it happened.
-    async fn put(&self, id: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> Result<(), StoreError> {
-        let fate = self.faults.meet(kind_of(writes), &self.who, Some(id)).await;
-        match fate {
-            Fate::CrashBefore => return self.faults.crash(&self.who).await,
-            Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
-            Fate::Vanished => return Err(StoreError::Unknown("the connection broke".to_owned())),
-            _ => {}
-        }
-        let done = self.base.commit(id, fence, writes).await;
-        if done.is_ok() {
-            self.notes.commit(&self.who, id, fence, writes);
-        }
-        match fate {
-            Fate::CrashAfter => self.faults.crash(&self.who).await,
-            Fate::Lost => Err(StoreError::Unknown("the connection broke".to_owned())),
-            _ => done,
-        }
-    }
-
-    /// A write about no workflow, past its faults.
-    async fn keep<T>(
-        &self,
-        call: Call,
-        work: impl Future<Output = Result<T, StoreError>> + Send,
-    ) -> Result<T, StoreError> {
-        let fate = self.faults.meet(call, &self.who, None).await;
-        match fate {
-            Fate::CrashBefore => return self.faults.crash(&self.who).await,
-            Fate::Busy => return Err(StoreError::Unavailable("locked".to_owned())),
-            Fate::Vanished => return Err(StoreError::Unknown("the connection broke".to_owned())),
-            _ => {}
-        }
-        let done = work.await;
-        match fate {
-            Fate::CrashAfter => self.faults.crash(&self.who).await,
-            Fate::Lost => Err(StoreError::Unknown("the connection broke".to_owned())),
-            _ => done,
         }
     }
 }
@@ -294,7 +241,7 @@ impl Store for Handle {
 
     async fn cooldown(&self, fingerprint: &str) -> Result<Option<Cooldown>, StoreError> {
         self.read().await?;
-        self.base.cooldown(fingerprint).await
+        if self.has(Defect::RestForgotten) { Ok(None) } else { self.base.cooldown(fingerprint).await }
     }
 
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError> {

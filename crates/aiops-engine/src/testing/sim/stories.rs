@@ -45,13 +45,14 @@ impl Story {
     }
 
     /// Whether this story is one of this action.
-    pub(crate) fn is_of(self, name: &str, action: &Action) -> bool {
-        let is_alone = !scene::is_about_a_release_alone(action);
+    pub(crate) fn is_of(self, action: &Action) -> bool {
         match self {
             Self::Taken | Self::Approved | Self::Cancelled => true,
             Self::Undone => scene::is_reversible(action),
-            // A release is planned as a whole, never one object of it by name.
-            Self::Planned => is_alone && name != "evict-pod-of-set",
+            // A release is planned as a whole, never one object of it by name; and what is no row cannot be named.
+            Self::Planned => {
+                !scene::is_about_a_release_alone(action) && !matches!(action, Action::NudgeOperator { .. })
+            }
             Self::Hopeless => {
                 matches!(action.target().kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
             }
@@ -109,11 +110,9 @@ impl Story {
             }
             Self::Approved => {
                 sim.order(std::slice::from_ref(action), Approval::TwoPerson);
-                // Twice: the first may have been told nothing.
-                for _ in 0..2 {
-                    sim.rush(40);
-                    approve(&sim);
-                }
+                // Twice: the first answer may have been lost. No time passes, or nobody would have answered in time.
+                approve(&sim);
+                approve(&sim);
             }
             Self::Cancelled => {
                 sim.order(std::slice::from_ref(action), Approval::Auto);

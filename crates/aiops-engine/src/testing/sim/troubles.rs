@@ -22,8 +22,8 @@ pub(crate) type Catalogue = [(&'static str, Action)];
 /// What happens at a moment.
 pub(crate) fn trouble(sim: &mut Sim, catalogue: &Catalogue) {
     match sim.dice.below(34) {
-        0..=6 => decide(sim),
-        7 | 8 => cancel(sim),
+        0..=7 => decide(sim),
+        8 => cancel(sim),
         9 => {
             let mode = *sim.dice.pick(&["pause", "stop"]);
             sim.switch(mode);

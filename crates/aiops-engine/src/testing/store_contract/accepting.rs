@@ -17,6 +17,7 @@ listed![
     the_same_key_for_another_request_is_a_contradiction,
     a_key_that_met_a_duplicate_keeps_its_answer,
     a_key_is_forgotten_when_it_expires,
+    what_was_asked_under_a_key_is_known_to_who_asked,
     a_dry_run_takes_neither_fingerprint_nor_lock_nor_incident,
     an_id_is_used_once,
     a_workflow_that_is_neither_over_nor_not_is_refused,
@@ -142,6 +143,27 @@ async fn a_key_is_forgotten_when_it_expires(bench: Arc<dyn Bench>) -> Found {
     let other = with_key("db", "two", bench.now(), "k", "other");
     same("the answer", store.accept(&other).await?, Taken::New { incident: inc("db") })?;
     same("and again", store.accept(&other).await?, Taken::Replayed(wf("two")))
+}
+
+async fn what_was_asked_under_a_key_is_known_to_who_asked(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let mut first = with_key("web", "one", now, "k", "h");
+    let wish = key("k", "h", now + 300);
+    first.idempotency = Some(wish.clone());
+    same("before", store.request(&wish.principal, "k").await?, None)?;
+    store.accept(&first).await?;
+    let known = Some((wish.clone(), wf("one")));
+    same("after", store.request(&wish.principal, "k").await?, known.clone())?;
+    same("another key", store.request(&wish.principal, "K").await?, None)?;
+    same("another caller", store.request("somebody else", "k").await?, None)?;
+    bench.pass(Duration::from_millis(600)).await;
+    same("past its time, which is told", store.request(&wish.principal, "k").await?, known)?;
+    // Used again, it is what it was used for last.
+    let mut second = with_key("db", "two", bench.now(), "k", "other");
+    let wish = key("k", "other", bench.now() + 60_000);
+    second.idempotency = Some(wish.clone());
+    store.accept(&second).await?;
+    same("used again", store.request(&wish.principal, "k").await?, Some((wish.clone(), wf("two"))))
 }
 
 async fn a_dry_run_takes_neither_fingerprint_nor_lock_nor_incident(bench: Arc<dyn Bench>) -> Found {

@@ -17,6 +17,7 @@ listed![
     what_is_given_back_is_due_when_it_says,
     the_next_moment_is_when_something_can_be_claimed,
     a_duty_is_one_processs_at_a_time,
+    its_time_is_the_one_that_leases_run_by,
 ];
 
 const TTL: Duration = Duration::from_secs(60);
@@ -156,4 +157,21 @@ async fn a_duty_is_one_processs_at_a_time(bench: Arc<dyn Bench>) -> Found {
     bench.pass(Duration::from_millis(900)).await;
     holds("when it has ended, the second takes it", store.hold_duty("sweep", "you", TTL).await?)?;
     holds("and the first does not", !store.hold_duty("sweep", "me", ttl).await?)
+}
+
+async fn its_time_is_the_one_that_leases_run_by(bench: Arc<dyn Bench>) -> Found {
+    let store = bench.store();
+    let before = store.time().await?;
+    bench.pass(Duration::from_millis(300)).await;
+    let after = store.time().await?;
+    holds("it goes on as time does", after >= before + 290 && after < before + 60_000)?;
+    keep(&*store, "web", after).await?;
+    let asked = store.time().await?;
+    store.claim("me", TTL).await?.ok_or("nothing to claim")?;
+    let told = store.time().await?;
+    let ends = store.next_due().await?.ok_or("nothing is due")?;
+    holds(
+        "a lease ends its length after the moment of its claim",
+        ends >= asked + 60_000 && ends <= told + 60_001,
+    )
 }

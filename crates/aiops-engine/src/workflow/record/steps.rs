@@ -140,7 +140,7 @@ impl Draft<'_> {
         let (event, word) = match found {
             Found::Applied => (StepMove::Apply, "effect"),
             Found::Skipped => (StepMove::Skip, "skipped"),
-            Found::Failed => (StepMove::Fail, "refused"),
+            Found::Failed | Found::Gone => (StepMove::Fail, "refused"),
             Found::Indeterminate => (StepMove::Lose, "unknown"),
         };
         let mut step = self.moved(at, event)?;
@@ -160,7 +160,7 @@ impl Draft<'_> {
                 Found::Applied if is_last => Outcome::Applied,
                 Found::Skipped if is_last => Outcome::Noop,
                 Found::Applied | Found::Skipped | Found::Failed => Outcome::Rejected,
-                Found::Indeterminate => Outcome::Indeterminate,
+                Found::Gone | Found::Indeterminate => Outcome::Indeterminate,
             };
             self.write(Write::Attempt(Box::new(Attempt {
                 outcome: Some(outcome),

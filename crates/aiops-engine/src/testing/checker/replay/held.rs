@@ -83,4 +83,27 @@ impl Replay {
             });
         }
     }
+
+    /// I9: a trouble rests after it was worked on. Only where clocks were right: how long is dated by them.
+    pub(in crate::testing::checker) fn rests(&self, history: &History, findings: &mut Findings) {
+        let trouble = |w: &Workflow| (w.cluster.clone(), w.problem.target.key(), w.problem.issue.clone());
+        for (id, told) in &self.told {
+            let (Some(workflow), Some(began)) = (&told.workflow, told.began_at) else { continue };
+            for (other, before) in self.told.iter().filter(|(other, _)| *other != id) {
+                let (Some(earlier), Some(ended)) = (&before.workflow, before.ended_at) else { continue };
+                let rest = match before.end {
+                    Some((Phase::Completed, _)) => history.limits.rest_after_success,
+                    Some((Phase::Failed | Phase::RolledBack, _)) => history.limits.rest_after_failure,
+                    _ => continue,
+                };
+                let is_too_soon = (0..rest).contains(&(began - ended));
+                findings.unless(!is_too_soon || trouble(workflow) != trouble(earlier), "I9", || {
+                    format!(
+                        "{id} began {} s after {other} had ended for the same trouble",
+                        (began - ended) / 1_000
+                    )
+                });
+            }
+        }
+    }
 }

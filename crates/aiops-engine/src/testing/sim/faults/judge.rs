@@ -32,6 +32,7 @@ impl Focus {
             Self::Nothing => 0,
             // Reads and commits are many, requests few: those are worth more trouble.
             Self::Even(thousandths) => match call {
+                Call::Look | Call::Recall => thousandths / 3,
                 Call::Send => thousandths * 6,
                 Call::Intend | Call::Learn => thousandths * 3,
                 _ => thousandths,
@@ -54,7 +55,7 @@ impl Focus {
                 _ => 4,
             },
             Self::Reads => match call {
-                Call::Look | Call::Recall => 90,
+                Call::Look | Call::Recall => 60,
                 _ => 10,
             },
         }

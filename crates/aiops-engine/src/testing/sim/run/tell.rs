@@ -55,7 +55,11 @@ impl Sim {
                 lease_left: millis(self.settings.timing.request) + 1_000,
                 lease: millis(self.settings.timing.lease),
                 retention: millis(self.settings.timing.retention),
+                rest_after_success: millis(limits.cooldown_success),
+                rest_after_failure: millis(limits.cooldown_first_failure),
             },
+            alive: self.model.uids(),
+            has_jumps: self.jumps,
             calm_since: self.calm_since,
             ended_at: self.hands.millis(),
         }
