@@ -98,10 +98,10 @@ proof-engine: ## The engine against the model API server: every action x crash p
 	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --exact testing::sim::whole::the_whole_proof
 
 .PHONY: proof-live
-proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions
+proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions, bounds of guards
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture answers::
 	AIOPS_PROOF=1 tests/live/run --locked -- --nocapture diagnosis:: outages::
-	AIOPS_PROOF=1 RUST_TEST_THREADS=1 tests/live/run --locked -- --nocapture rollback:: corpus:: evictions::
+	AIOPS_PROOF=1 RUST_TEST_THREADS=1 tests/live/run --locked -- --nocapture rollback:: corpus:: evictions:: alerts:: guards::
 
 .PHONY: proof-kills
 proof-kills: dist ## 200 SIGKILLs of the shipped binary, 60 takeovers between replicas, PostgreSQL stopped under 2,000 workflows

@@ -42,7 +42,7 @@ impl Alertmanager {
         let binary = String::from_utf8(made.stdout).unwrap();
         let config = format!(
             "route:\n  receiver: aiops\n  group_by: [namespace, alertname, shard]\n  group_wait: 200ms\n  \
-             group_interval: 1s\n  repeat_interval: 20s\nreceivers:\n- name: aiops\n  webhook_configs:\n  \
+             group_interval: 1s\n  repeat_interval: 1h\nreceivers:\n- name: aiops\n  webhook_configs:\n  \
              - url: http://{webhook}/api/v1/alerts\n    send_resolved: true\n    http_config:\n      \
              authorization: {{credentials: {}}}\n",
             token("alertmanager")

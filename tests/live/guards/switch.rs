@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{act, changes, deployment, within};
-use crate::support::{Actor, Audited, Dice, Full, Plane, is_proof};
+use crate::support::{Actor, Audited, Dice, Full, Plane};
 
 /// After a switch was thrown, nothing new reaches the API server later than this.
 const PROMISED: Duration = Duration::from_secs(1);
+/// Changes that are ordered before each way is tried; one a second is made.
+const WAVE: usize = 20;
 /// Changes that must have been made before the next switch is thrown.
 const BEFORE: usize = 4;
 
@@ -26,11 +28,28 @@ impl Scene<'_> {
         changes(self.plane, self.place, self.actor, self.namespace)
     }
 
+    /// Orders so many more changes, and waits until some of them, or of those before, were made.
+    async fn wave(&self, number: usize) {
+        for n in number * WAVE..(number + 1) * WAVE {
+            let more = json!({"action": "scale-workload", "replicas": 2});
+            act(self.full, "ann", self.namespace, &format!("app-{n}"), more).await;
+        }
+        self.flows(&format!("wave {number}"), BEFORE).await;
+    }
+
+    /// When the switch was set last, as the audit chain has it.
+    async fn thrown(&self) -> Timestamp {
+        let chain = self.full.get("ann", "/api/v1/audit/control?limit=1000").await;
+        let lines = chain["lines"].as_array().unwrap().iter().rev();
+        let mut set = lines.filter(|line| line["object"] == "kill_switch" && line["body"]["mode"] == "stop");
+        set.next().unwrap_or_else(|| panic!("{chain:#}"))["at"].as_str().unwrap().parse().unwrap()
+    }
+
     /// Waits until so many more changes were made than there are now.
-    async fn flows(&self, what: &str) {
+    async fn flows(&self, what: &str, more: usize) {
         let before = self.changes().len();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
-        while self.changes().len() < before + BEFORE {
+        while self.changes().len() < before + more {
             assert!(
                 tokio::time::Instant::now() < deadline,
                 "{what}: {} changes, then none: {:#}",
@@ -75,33 +94,27 @@ async fn the_kill_switch_stops_what_runs_by_each_of_its_ways() {
     let home = tempfile::tempdir().unwrap();
     let actor = Actor::of(&plane, home.path()).await;
     let namespace = plane.namespace(&mut Dice::new()).await;
-    // So many at once that most of them wait for their turn when it is thrown.
-    let count = if is_proof() { 90 } else { 45 };
+    // So many at once that most of them wait for their turn when it is thrown, and are still there for the next way.
     let settings = format!(
         "acting.killSwitchConfigMap = \"{namespace}/aiops-control\"\nacting.limits.raised = true\n\
-         acting.limits.workflowsPerNamespace = {count}\nacting.limits.workflowsPerCluster = {count}\n\
+         acting.limits.workflowsPerNamespace = 100\nacting.limits.workflowsPerCluster = 100\n\
          acting.limits.budgetPerNamespace = 1000\nacting.limits.budgetPerCluster = 1000\n\
-         acting.limits.mutationsPerSecond = 4\nacting.limits.mutationBurst = 1",
+         acting.limits.mutationsPerSecond = 1\nacting.limits.mutationBurst = 1",
     );
-    for n in 0..count {
+    for n in 0..3 * WAVE {
         deployment(&plane, &namespace, &format!("app-{n}"), &[], "64Mi").await;
     }
     let full = Full::start(home.path(), &actor, &settings).await;
     full.synced().await;
     let place = plane.audit_end();
     let scene = Scene { plane: &plane, actor: &actor, full: &full, namespace: &namespace, place };
-    for n in 0..count {
-        let more = json!({"action": "scale-workload", "replicas": 2});
-        act(&full, "ann", &namespace, &format!("app-{n}"), more).await;
-    }
 
-    scene.flows("at first").await;
-    let thrown = Timestamp::now();
+    scene.wave(0).await;
     scene.set("stop").await;
-    scene.stands("REST", thrown).await;
+    scene.stands("REST", scene.thrown().await).await;
     scene.set("run").await;
 
-    scene.flows("after REST").await;
+    scene.wave(1).await;
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aiops-control"},
         "data": {"mode": "stop", "reason": "a test"}});
     let thrown = Timestamp::now();
@@ -111,13 +124,12 @@ async fn the_kill_switch_stops_what_runs_by_each_of_its_ways() {
     assert_eq!(control["kill_switch"], "stop", "{control}");
     plane.delete(&format!("/api/v1/namespaces/{namespace}/configmaps/aiops-control")).await;
 
-    scene.flows("after the ConfigMap").await;
-    let thrown = Timestamp::now();
+    scene.wave(2).await;
     let done = full.cli("ann", &["control", "stop", "--reason", "a test"]).await;
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    scene.stands("aiops control stop", thrown).await;
+    scene.stands("aiops control stop", scene.thrown().await).await;
     let made = scene.changes().len();
-    assert!(made < count, "{made} of {count}: nothing was left to be stopped");
+    assert!(made < 3 * WAVE, "{made}: nothing was left to be stopped");
     // It holds over a crash.
     full.kill();
     let full = Full::start(home.path(), &actor, &settings).await;
@@ -125,8 +137,9 @@ async fn the_kill_switch_stops_what_runs_by_each_of_its_ways() {
     let scene = Scene { plane: &plane, actor: &actor, full: &full, namespace: &namespace, place };
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(scene.changes().len(), made, "after a crash");
-    assert_eq!(full.cli("ann", &["control", "run"]).await.status.code(), Some(0));
-    scene.flows("after the command line").await;
+    let done = full.cli("ann", &["control", "run"]).await;
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    scene.flows("after the command line", 1).await;
     drop(full);
     plane.delete(&format!("/api/v1/namespaces/{namespace}")).await;
 }
