@@ -2,12 +2,6 @@
 //! collector of spans, the receiver of messages.
 //!
 //! What has to be answered from the store or the cluster is not asked here.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test sets up must work"
-)]
 
 use std::{
     net::{TcpListener, TcpStream},

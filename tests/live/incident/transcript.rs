@@ -75,9 +75,9 @@ impl Names {
             "wf"
         } else if token.len() == 64 && is_hex(token) {
             "digest"
-        } else if token.len() == 36 && is_hex(&token.replace('-', "")) {
-            return "…".to_owned();
-        } else if token.len() == 20 && token.ends_with('Z') && token.contains('T') {
+        } else if (token.len() == 36 && is_hex(&token.replace('-', "")))
+            || (token.len() == 20 && token.ends_with('Z') && token.contains('T'))
+        {
             return "…".to_owned();
         } else {
             return pod(token).unwrap_or_else(|| token.to_owned());

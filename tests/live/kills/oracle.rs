@@ -26,7 +26,8 @@ fn marked(body: &Value) -> Option<String> {
         Value::Object(members) => {
             let is_there =
                 |path: &Value| path.as_str().is_some_and(|path| path.ends_with("aiops.io~1effect"));
-            let by_path = members.get("path").filter(|path| is_there(path)).and(members.get("value"));
+            let by_path =
+                members.get("path").filter(|path| is_there(path)).and_then(|_| members.get("value"));
             let found = by_path.or_else(|| members.get(MARKER)).and_then(Value::as_str).map(str::to_owned);
             found.or_else(|| members.values().find_map(marked))
         }

@@ -124,7 +124,7 @@ pub(crate) async fn on_kwok(
         std::fs::remove_dir_all(&dir)?;
     }
     say("starting a control plane");
-    let plane = Plane::start(root, &dir, count.div_ceil(50), "").await?;
+    let plane = Plane::start(root, &dir, count.div_ceil(40), "").await?;
     plane.apply(&manifests(count))?;
     plane.ready(count as u64).await?;
     let settings = scratch.join("raised.toml");

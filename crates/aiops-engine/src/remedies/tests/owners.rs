@@ -287,7 +287,7 @@ async fn a_release_goes_back_by_order_though_nothing_is_wrong() {
     };
     let remedy = REMEDIES.iter().find(|remedy| remedy.name() == "rollback-release").unwrap();
     let calm = || World::healthy().mark("annotations", "meta.helm.sh/release-name", "web");
-    let mut near = calm().near("Deployment", "web", "rollback-release").await;
+    let mut near = calm().near("Deployment", "web", "release_rollback").await;
     read(&mut near);
     let draft = remedy.fits(&near).unwrap();
     assert_eq!((draft.why.as_str(), draft.moves.len()), ("ordered by the caller", 2));
@@ -295,7 +295,7 @@ async fn a_release_goes_back_by_order_though_nothing_is_wrong() {
     let mut near = calm().near("Deployment", "web", "crash_loop").await;
     read(&mut near);
     assert!(remedy.fits(&near).is_err());
-    let near = World::healthy().near("Deployment", "web", "rollback-release").await;
+    let near = World::healthy().near("Deployment", "web", "release_rollback").await;
     assert!(remedy.fits(&near).unwrap_err().contains("belongs to no Helm release"));
 }
 

@@ -284,7 +284,7 @@ impl World {
         id: &WorkflowId,
         wanted: impl Fn(&Record) -> bool,
     ) -> Record {
-        for _ in 0..400 {
+        for _ in 0..2_000 {
             let record = self.record(id).await;
             if wanted(&record) {
                 return record;
