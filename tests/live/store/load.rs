@@ -119,8 +119,7 @@ fn effects(model: &Model) -> BTreeMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
-    let (count, rest, step): (usize, u64, usize) =
-        if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
+    let (count, rest, step): (usize, u64, usize) = if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
     let mut dice = Dice::new();
     let mut server = Postgres::start().await;
     let url = server.place().await;

@@ -170,5 +170,8 @@ async fn its_time_is_the_one_that_leases_run_by(bench: Arc<dyn Bench>) -> Found 
     store.claim("me", TTL).await?.ok_or("nothing to claim")?;
     let told = store.time().await?;
     let ends = store.next_due().await?.ok_or("nothing is due")?;
-    holds("a lease ends its length after the moment of its claim", ends >= asked + 60_000 && ends <= told + 60_001)
+    holds(
+        "a lease ends its length after the moment of its claim",
+        ends >= asked + 60_000 && ends <= told + 60_001,
+    )
 }
