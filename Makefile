@@ -105,8 +105,8 @@ proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 po
 
 .PHONY: proof-kills
 proof-kills: dist ## 200 SIGKILLs of the shipped binary, 60 takeovers between replicas, PostgreSQL stopped under 2,000 workflows
-	AIOPS_PROOF=1 AIOPS_BINARY=$(CURDIR)/target/dist/aiops tests/live/run --locked -- --nocapture --test-threads 1 \
-		kills:: store::load
+	AIOPS_PROOF=1 AIOPS_BINARY=$(CURDIR)/target/dist/aiops tests/live/run --locked -- --nocapture --include-ignored \
+		--test-threads 1 kills:: store::load
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)

@@ -119,6 +119,7 @@ fn effects(model: &Model) -> BTreeMap<String, usize> {
     effects
 }
 
+#[ignore = "it takes minutes on a busy machine; make proof-kills runs it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
     let (count, rest, step): (usize, u64, usize) = if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
@@ -217,9 +218,10 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
     let deadline = Instant::now() + END;
     let all = loop {
         let filter = WorkflowFilter { limit: 5_000, ..WorkflowFilter::default() };
-        let all = store.workflows(&filter).await.unwrap().rows;
+        // Those who work want every connection too.
+        let all = store.workflows(&filter).await.map(|all| all.rows).unwrap_or_default();
         let open = all.iter().filter(|one| !one.phase.is_terminal()).count();
-        if open == 0 {
+        if open == 0 && !all.is_empty() {
             break all;
         }
         assert!(Instant::now() < deadline, "{open} of {} are not over", all.len());
