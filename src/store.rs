@@ -19,6 +19,7 @@ mod migrate;
 mod options;
 mod postgres;
 mod reads;
+mod reserve;
 mod rows;
 mod sqlite;
 mod tables;
@@ -52,8 +53,11 @@ use aiops_engine::{
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
-use self::db::{Db, Dialect, Standing};
 pub use self::tables::Counts;
+use self::{
+    db::{Db, Dialect, Standing},
+    reserve::Reserve,
+};
 
 /// Where the store is.
 #[derive(Clone, PartialEq, Eq)]
@@ -231,6 +235,17 @@ impl SqlStore {
         }
         if let Some(reader) = &self.db.reader {
             reader.close().await;
+        }
+    }
+
+    /// Keeps room back for the day on which the disk is full (16 MiB in a file beside the database; of one whose size is
+    /// limited an eighth at most), where this process executes on a SQLite store. Once it is given up, what is under way is
+    /// still recorded, and nothing new is taken on.
+    pub async fn keep_reserve(&self, options: &Options) {
+        if let (Location::Folder(folder), Some(writer)) = (&options.location, &self.db.writer)
+            && self.role == Role::Sole
+        {
+            self.db.reserve.get_or_init(|| Reserve::keep(folder, options.max_bytes, writer)).await;
         }
     }
 

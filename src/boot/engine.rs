@@ -196,6 +196,9 @@ impl Keeper {
 
     /// Works until the process ends.
     async fn work(&self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
+        if !self.start.is_recorded {
+            store.keep_reserve(&self.options).await;
+        }
         let mut is_told = false;
         while let Err(error) = store.writable() {
             if !std::mem::replace(&mut is_told, true) {

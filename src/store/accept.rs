@@ -41,6 +41,10 @@ const REMEMBER: &str = "INSERT INTO idempotency (principal, idem_key, request_ha
 impl Unit for Accept<'_> {
     type Out = Taken;
 
+    fn takes_on(&self) -> bool {
+        true
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Done<Taken>, Stop> {
         let acceptance = self.0;
         let workflow = &acceptance.workflow;

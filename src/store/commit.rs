@@ -93,6 +93,10 @@ const YIELD: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0 WHE
 impl Unit for Commit<'_> {
     type Out = ();
 
+    fn takes_on(&self) -> bool {
+        self.writes.iter().any(|write| matches!(write, Write::Attempt(attempt) if attempt.outcome.is_none()))
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
         let id = self.workflow;
         let held = match self.fence {

@@ -15,10 +15,12 @@ use aiops_engine::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use sqlx::{Any, AnyPool, Transaction, any::AnyRow};
+use tokio::sync::OnceCell;
 
 use super::{
     failure::{self, Sort, Stop},
     mark::Mark,
+    reserve::Reserve,
     values::{Sql, V, sql},
 };
 
@@ -40,6 +42,11 @@ pub(super) trait Unit: Send + Sync {
 
     /// Does it. It may run several times, each time in a new transaction.
     async fn run(&self, tx: &mut Tx) -> Result<Done<Self::Out>, Stop>;
+
+    /// Whether it begins something, instead of recording what is under way: the last room of a store is not for it.
+    fn takes_on(&self) -> bool {
+        false
+    }
 }
 
 /// How a unit ended.
@@ -148,11 +155,16 @@ pub(super) struct Db {
     pub(super) mark: Option<Mark>,
     /// Longest that a transaction may take, connection included.
     pub(super) deadline: Duration,
+    /// Room for the day on which there is none, once it is kept.
+    pub(super) reserve: OnceCell<Reserve>,
 }
 
 impl Db {
     /// Why nothing may be written, if nothing may.
     pub(super) fn writable(&self) -> Result<(), StoreError> {
+        if self.reserve.get().is_some_and(Reserve::is_given) {
+            return Err(Reserve::refusal());
+        }
         match &*self.standing.lock() {
             Standing::ReadOnly(error) => Err(error.clone()),
             Standing::Troubled(error, since) if since.elapsed() < TROUBLED => Err(error.clone()),
@@ -238,6 +250,13 @@ impl Db {
     /// Nothing was written, unless it is [`StoreError::Unknown`].
     pub(super) async fn write<U: Unit>(&self, unit: &U) -> Result<U::Out, StoreError> {
         let pool = self.writer()?;
+        let reserve = self.reserve.get();
+        if let Some(reserve) = reserve {
+            reserve.take_back(pool).await;
+            if reserve.is_given() && unit.takes_on() {
+                return Err(Reserve::refusal());
+            }
+        }
         for turn in 0..TRIES {
             match self.attempt(pool, unit).await {
                 Ok(out) => return Ok(out),
@@ -248,6 +267,12 @@ impl Db {
                     }
                 }
                 Err(Turn::Over(error)) => {
+                    if let (StoreError::Full(_), Some(reserve)) = (&error, reserve)
+                        && reserve.give(pool).await
+                        && !unit.takes_on()
+                    {
+                        continue;
+                    }
                     if matches!(
                         error,
                         StoreError::Full(_) | StoreError::Unavailable(_) | StoreError::Unknown(_)

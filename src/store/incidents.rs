@@ -101,6 +101,10 @@ pub(super) struct Reports<'a>(pub(super) &'a [Report]);
 impl Unit for Reports<'_> {
     type Out = Vec<Reported>;
 
+    fn takes_on(&self) -> bool {
+        true
+    }
+
     async fn run(&self, tx: &mut Tx) -> Result<Done<Vec<Reported>>, Stop> {
         let mut all = Vec::with_capacity(self.0.len());
         for one in self.0 {

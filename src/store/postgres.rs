@@ -11,6 +11,7 @@ use sqlx::{
     AnyPool, AssertSqlSafe, ConnectOptions as _,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
+use tokio::sync::OnceCell;
 
 use super::{
     db::{Db, Dialect, Standing},
@@ -62,6 +63,7 @@ pub(super) fn open(url: &str, busy: Duration, clock: Arc<dyn Clock>) -> Result<D
         standing: Mutex::new(Standing::Good),
         mark: None,
         deadline: busy.saturating_mul(3).saturating_add(Duration::from_secs(1)),
+        reserve: OnceCell::new(),
     })
 }
 

@@ -21,6 +21,7 @@ use sqlx::{
     AnyPool, AssertSqlSafe, ConnectOptions as _,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
+use tokio::sync::OnceCell;
 
 use super::{
     Role,
@@ -156,6 +157,7 @@ pub(super) fn db(
         standing: Mutex::new(refused.map_or(Standing::Good, Standing::ReadOnly)),
         mark,
         deadline: busy.saturating_mul(2).saturating_add(Duration::from_secs(5)),
+        reserve: OnceCell::new(),
     }
 }
 

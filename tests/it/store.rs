@@ -8,6 +8,7 @@ mod cli;
 mod damage;
 mod faults;
 mod life;
+mod reserve;
 mod room;
 mod sample;
 mod stored;

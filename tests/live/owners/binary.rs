@@ -88,7 +88,7 @@ async fn through_the_binary_what_flux_olm_an_operator_or_an_autoscaler_owns_is_l
         if !is_scaled {
             // An autoscaler owns the replicas and nothing else.
             orders.push(("restart-workload", of(json!({}))));
-            orders.push(("rollback-workload", of(json!({}))));
+            orders.push(("rollback-workload", of(json!({"revision": 1}))));
             orders.push(("set-resources", of(json!({"container": "web", "memory_limit": "64Mi"}))));
         }
         for (tool, arguments) in orders {

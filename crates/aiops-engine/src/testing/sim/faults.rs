@@ -238,6 +238,10 @@ impl Faults {
     /// Counts a call and says what befalls it; `about` is the workflow it names.
     pub(crate) async fn meet(&self, call: Call, who: &str, about: Option<&WorkflowId>) -> Fate {
         self.give_way().await;
+        // Nothing strikes any more: such a call is no place for a fault.
+        if matches!(*self.judge.lock(), Judge::Calm) {
+            return Fate::Go;
+        }
         let number = {
             let mut calls = self.calls.lock();
             let place = self.is_traced.then(|| self.place(who, about));

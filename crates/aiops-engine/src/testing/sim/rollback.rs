@@ -142,7 +142,7 @@ pub(crate) fn rollback(is_whole: bool) -> Part {
             }
         }
     });
-    let least = if is_whole { 100 } else { 2 };
+    let least = if is_whole { 100 } else { 1 };
     let names = [
         "scale-workload",
         "rollback-workload",

@@ -85,6 +85,8 @@ async fn annotatable(approval: Approval) -> (Arc<World>, WorkflowId, String) {
     let mut world = World::new();
     let rule = &mut world.settings.policy.rules[0];
     (rule.then, rule.annotation) = (approval, true);
+    // It is looked for every few seconds until then.
+    world.settings.timing.approval = std::time::Duration::from_secs(60);
     let mut plan = World::cordons(&["n0"]);
     (plan.approval, plan.rule) = (approval, "policy/all".to_owned());
     let world = Arc::new(world);
