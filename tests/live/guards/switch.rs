@@ -123,6 +123,7 @@ async fn the_kill_switch_stops_what_runs_by_each_of_its_ways() {
     let control = full.get("ann", "/api/v1/control").await;
     assert_eq!(control["kill_switch"], "stop", "{control}");
     plane.delete(&format!("/api/v1/namespaces/{namespace}/configmaps/aiops-control")).await;
+    full.until("ann", "/api/v1/control", "run", |control| control["kill_switch"] == "run").await;
 
     scene.wave(2).await;
     let done = full.cli("ann", &["control", "stop", "--reason", "a test"]).await;
