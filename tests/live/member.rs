@@ -136,7 +136,7 @@ async fn through_a_member_an_order_is_planned_done_verified_and_told() {
     let deadline = Instant::now() + PATIENCE;
     let plan = loop {
         match hub.call("scale-workload", &dry).await {
-            Ok(plan) if plan["plan"]["steps"][0]["accepted"] == true => break plan,
+            Ok(plan) if plan["plan"]["steps"][0]["dry_run_accepted"] == true => break plan,
             other => assert!(Instant::now() < deadline, "{other:?}"),
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
