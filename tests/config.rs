@@ -59,6 +59,8 @@ fn the_defaults_file_stays_true_when_uncommented() {
             _ => lines.push(line.to_owned()),
         }
     }
+    // A recorded cluster has no member, so of the two keys one is left out.
+    lines.retain(|line| !line.starts_with("recording = "));
     let text = lines.join("\n").replace("\ncustom = []", "");
     let folder = tempfile::tempdir().unwrap();
     let path = file(&folder, "all.toml", &text);
@@ -69,7 +71,7 @@ fn the_defaults_file_stays_true_when_uncommented() {
         .filter(|entry| entry.origin == "default")
         .map(|entry| entry.key)
         .collect();
-    assert_eq!(unset, Vec::<String>::new(), "these keys are not in the defaults file");
+    assert_eq!(unset, ["cluster.recording"], "these keys are not in the defaults file");
 }
 
 #[test]
