@@ -65,6 +65,12 @@ impl Unit for Accept<'_> {
         if let Some(key) = lock
             && let Some(holder) = one_id(tx, HOLDER, key).await?
         {
+            // It may have been taken between the two looks, and for the same trouble: the next turn sees that.
+            if keeping::holds_fingerprint(workflow)
+                && one_id(tx, ACTIVE, &acceptance.fingerprint).await?.is_some()
+            {
+                return Err(Stop::Race);
+            }
             return Ok(Done::Nothing(Taken::Locked(holder)));
         }
         if one_id(tx, EXISTS, workflow.id.as_str()).await?.is_some() {

@@ -361,7 +361,10 @@ impl Inner {
         }
         if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {
             sweeper.retained_at = now;
-            let before = now.saturating_sub(millis(timing.retention));
+            // By the store's time: a process whose own clock is a year ahead must not take everything for old.
+            let kept = self.store.time().await;
+            let kept = kept.map_err(|error| Error::from_store("reading the store's time", error))?;
+            let before = kept.saturating_sub(millis(timing.retention));
             let (mut workflows, mut incidents) = (0, 0);
             for _ in 0..RETENTION_BATCHES {
                 let gone = self.store.retain(before, RETENTION_BATCH).await;
