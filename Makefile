@@ -106,7 +106,7 @@ proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 po
 .PHONY: proof-kills
 proof-kills: dist ## 200 SIGKILLs of the shipped binary, 60 takeovers between replicas, PostgreSQL stopped under 2,000 workflows
 	AIOPS_PROOF=1 AIOPS_BINARY=$(CURDIR)/target/dist/aiops tests/live/run --locked -- --nocapture --include-ignored \
-		--test-threads 1 kills:: store::load
+		--test-threads 1 kills:: store::load member::either
 
 .PHONY: test-clients
 test-clients: ## Through other people's MCP clients (needs Python and npm)
