@@ -95,7 +95,10 @@ proof: proof-engine proof-live proof-kills ## All long counts, printed: 100,000 
 
 .PHONY: proof-engine
 proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
-	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --exact testing::sim::whole::the_whole_proof
+	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --test-threads 1 --exact \
+		testing::sim::whole::the_whole_proof \
+		testing::sim::member::tests::through_a_member_the_whole_matrix_of_requests \
+		testing::sim::member::tests::through_a_member_three_hundred_plans_that_fail_are_undone
 
 .PHONY: proof-live
 proof-live: ## The control plane's long counts: 20 runs of each fault, 10,000 pods, 300 rollbacks, 500 changes, 500 evictions, bounds of guards
