@@ -14,7 +14,7 @@ use crate::{
     error::{Error, PortError, PortErrorKind},
     model::{
         action::Action,
-        plan::{Plan, Proof, Step},
+        plan::{Plan, Proof, Step, shown},
         target::Target,
     },
     ports::{
@@ -62,7 +62,7 @@ pub fn refusal(plan: &Plan) -> Option<String> {
     });
     refused.map(|(step, proof)| {
         let why = proof.notes.first().map_or("the API server refuses it", String::as_str);
-        format!("step {} ({}) would fail: {why}", step.order, step.action.name())
+        format!("step {} ({}) would fail: {why}", shown(step.order), step.action.name())
     })
 }
 
