@@ -19,11 +19,11 @@ fn ending(sim: &super::run::Sim) -> (String, usize) {
     (record.workflow.phase.to_string(), effects)
 }
 
-/// Every so manieth action.
-fn every_read(stride: usize) {
+/// Every so manieth read.
+fn every_read(stride: u32) {
     let base = Base::new();
-    let (mut runs, mut dry, mut wrong) = (0, 0, Vec::new());
-    for (name, action) in scene::catalogue(&base.model).into_iter().step_by(stride) {
+    let (mut turn, mut runs, mut dry, mut wrong) = (0_u32, 0_u32, 0_u32, Vec::new());
+    for (name, action) in scene::catalogue(&base.model) {
         if !Story::Planned.is_of(&action) {
             continue;
         }
@@ -34,6 +34,10 @@ fn every_read(stride: usize) {
         };
         for (at, made) in (0_u64..).zip(plain.faults.calls()) {
             if !is_of_planning(made.call, made.place.map_or("-", |place| place.phase)) {
+                continue;
+            }
+            turn += 1;
+            if turn % stride != 0 {
                 continue;
             }
             runs += 1;
@@ -50,18 +54,24 @@ fn every_read(stride: usize) {
             }
         }
     }
-    println!("planning: {runs} faults, {dry} of them at dry runs");
-    assert!(runs >= 60 / u32::try_from(stride).unwrap() && dry > 0, "{runs} faults, {dry} at dry runs");
+    println!("planning: {runs} of {turn} faults, {dry} of them at dry runs");
+    assert!(turn > 60 && dry > 0, "{runs} of {turn} faults, {dry} at dry runs");
     assert!(wrong.is_empty(), "{} of {runs} orders did not wait:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
 fn an_order_whose_planning_could_not_read_something_is_planned_again() {
+    every_read(5);
+}
+
+#[test]
+#[ignore = "long: make proof-engine"]
+fn an_order_whose_planning_could_not_read_anything_there_is_to_read_is_planned_again() {
     every_read(1);
 }
 
 #[test]
 fn an_order_whose_planning_could_not_read_something_through_a_member_is_planned_again() {
     let _through = ThroughMember::new();
-    every_read(3);
+    every_read(7);
 }
