@@ -25,8 +25,9 @@ const HOLD: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, 0, '')
 const MOVE: &str = "UPDATE audit_head SET seq = $2, hash = $3 WHERE chain = $1";
 pub(super) const INSERT: &str = "INSERT INTO audit (chain, seq, at, actor, via, action, object, body, prev_hash, hash) \
                                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-const MOVED: &str = "SELECT chain, seq, hash FROM audit_head WHERE seq > anchored AND chain <> 'anchors'";
-const ANCHORED: &str = "UPDATE audit_head SET anchored = $2 WHERE chain = $1";
+/// Takes some heads that moved, and gives each as it is in the commit in which it counts as anchored.
+const MOVED: &str = "UPDATE audit_head SET anchored = seq WHERE chain IN (SELECT chain FROM audit_head \
+                     WHERE seq > anchored AND chain <> 'anchors' ORDER BY chain LIMIT $1) RETURNING chain, seq, hash";
 
 /// Appends lines to a chain; the head after them.
 pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<Head, Stop> {
@@ -46,7 +47,7 @@ pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Resul
     Ok(head)
 }
 
-/// Anchors the heads that moved.
+/// Anchors heads that moved, so many as one line may hold.
 pub(super) struct Anchor(pub(super) Millis);
 
 #[async_trait]
@@ -55,7 +56,7 @@ impl Unit for Anchor {
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<Self::Out>, Stop> {
         let mut moved = BTreeMap::new();
-        for row in tx.all(MOVED, []).await? {
+        for row in tx.all(MOVED, [audit::MOST_HEADS.into()]).await? {
             let mut row = Reader::plain("audit head", &row)?;
             let chain = row.text()?;
             moved.insert(chain, Head { seq: row.int()?, hash: row.text()? });
@@ -64,10 +65,6 @@ impl Unit for Anchor {
             return Ok(Done::Nothing(None));
         }
         let head = append(tx, ANCHORS, &[audit::anchor(self.0, &moved)]).await?;
-        for (chain, at) in &moved {
-            let values: [V; 2] = [chain.into(), at.seq.into()];
-            tx.execute(ANCHORED, values).await?;
-        }
         Ok(Done::Written(Some((head.seq, head.hash))))
     }
 }
