@@ -22,12 +22,38 @@ use super::{
 /// Holds the head and gives it as it was.
 const HOLD: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, 0, '') \
                     ON CONFLICT (chain) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash";
+/// Makes the head of a chain that has none.
+const BEGIN: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, $2, $3) \
+                     ON CONFLICT DO NOTHING RETURNING chain";
 const MOVE: &str = "UPDATE audit_head SET seq = $2, hash = $3 WHERE chain = $1";
 pub(super) const INSERT: &str = "INSERT INTO audit (chain, seq, at, actor, via, action, object, body, prev_hash, hash) \
                                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 /// Takes some heads that moved, and gives each as it is in the commit in which it counts as anchored.
 const MOVED: &str = "UPDATE audit_head SET anchored = seq WHERE chain IN (SELECT chain FROM audit_head \
                      WHERE seq > anchored AND chain <> 'anchors' ORDER BY chain LIMIT $1) RETURNING chain, seq, hash";
+
+/// Begins a chain that is not expected to have lines yet, with one statement less than to append; it appends to one that
+/// has.
+pub(super) async fn begin(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<(), Stop> {
+    let mut head = Head::empty();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let line = audit::next(chain, &head, entry);
+        head = Head::of(&line);
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let values: [V; 3] = [chain.into(), head.seq.into(), (&head.hash).into()];
+    if tx.optional(BEGIN, values).await?.is_none() {
+        return append(tx, chain, entries).await.map(drop);
+    }
+    for line in &lines {
+        tx.execute(INSERT, audit_values(line)).await?;
+    }
+    Ok(())
+}
 
 /// Appends lines to a chain; the head after them.
 pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<Head, Stop> {
