@@ -5,6 +5,7 @@
 
 mod beside;
 mod engine;
+mod full;
 mod load;
 mod peer;
 mod plane;
@@ -166,7 +167,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     {
         let stored = engine::stored::folder(&scratch, engine::STORED).await?;
-        full(&aiops, &plane, &scratch, &stored, &lengths, &mut report).await?;
+        full::weigh(&aiops, &plane, &scratch, (&stored, engine::STORED), &lengths, &mut report).await?;
     }
     {
         beside::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
@@ -199,28 +200,6 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     report.finish(Part::Cluster, &head(&truth, &before, &machine()?), page.as_deref())?;
     ended(&report)
 }
-
-/// With the coordination engine, and what a year of it left behind.
-async fn full(
-    aiops: &Path,
-    plane: &Plane,
-    scratch: &Path,
-    stored: &Path,
-    lengths: &Lengths,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let state = scratch.join("state");
-    engine::stored::copy(stored, &state)?;
-    let mut subject = Aiops::start(aiops, plane, scratch, FULL, &["--mode", "full"], report).await?;
-    subject.every_tool(plane).await?;
-    let _churn = plane.churn(20)?;
-    subject.rest(plane, lengths, 28.0, report).await?;
-    std::fs::remove_dir_all(&state)?;
-    Ok(())
-}
-
-/// Put before the figures of full mode.
-const FULL: &str = "full mode, 10,000 stored workflows: ";
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
