@@ -199,9 +199,7 @@ async fn finished(plane: &Plane, world: &World, server: &Server, place: u64, cal
             let open = told["workflows"].as_array().into_iter().flatten();
             let open: Vec<String> = open
                 .filter(|workflow| workflow["phase"] != "completed")
-                .map(|workflow| {
-                    format!("{} {}: {}", workflow["id"], workflow["phase"], workflow["reason"])
-                })
+                .map(|workflow| format!("{} {}: {}", workflow["id"], workflow["phase"], workflow["reason"]))
                 .collect();
             panic!("these changed nothing: {left:#?}; workflows that are not completed: {open:#?}");
         }

@@ -149,8 +149,10 @@ impl Served {
             let mut bytes = Vec::new();
             loop {
                 let read = stream.read_buf(&mut bytes).await.unwrap();
-                let head = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |at| &bytes[..at]);
-                let is_stream = String::from_utf8_lossy(head).to_ascii_lowercase().contains("text/event-stream");
+                let head =
+                    bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |at| &bytes[..at]);
+                let is_stream =
+                    String::from_utf8_lossy(head).to_ascii_lowercase().contains("text/event-stream");
                 if read == 0 || is_stream {
                     return String::from_utf8_lossy(&bytes).into_owned();
                 }

@@ -177,7 +177,10 @@ fn planned(out: &mut String, plan: &Plan, digest: Option<&str>) {
             crate::model::action::UndoClass::Nothing => "changes nothing",
         };
         let (action, target) = (step.action.name(), step.action.target());
-        line(out, format!("{}. {} on {} ({undo})", shown(step.order), code(action), code(&target.to_string())));
+        line(
+            out,
+            format!("{}. {} on {} ({undo})", shown(step.order), code(action), code(&target.to_string())),
+        );
         for change in step.proof.iter().flat_map(|proof| &proof.diff) {
             line(out, format!("   - {}", code(change)));
         }

@@ -67,7 +67,8 @@ impl<'a> Reader<'a> {
         }
         let place = if kind == "Event" { &self.unheard } else { &self.unanswered };
         let why = crate::text::line(&error.message, 300);
-        let message = format!("{subject} could not be read now, and what is not known is not planned on: {why}");
+        let message =
+            format!("{subject} could not be read now, and what is not known is not planned on: {why}");
         place.lock().get_or_insert_with(|| PortError { message, ..error.clone() });
     }
 
@@ -98,8 +99,7 @@ impl<'a> Reader<'a> {
             .map_err(|error| PortError::new(PortErrorKind::Invalid, error.to_string()))?;
         let namespace = (resource.namespaced && !target.namespace.is_empty()).then_some(&*target.namespace);
         let read = in_time(self.cluster.get(&resource, namespace, &target.name)).await;
-        let mut object =
-            read.inspect_err(|error| self.missed(&target.to_string(), &target.kind, error))?;
+        let mut object = read.inspect_err(|error| self.missed(&target.to_string(), &target.kind, error))?;
         name_kind(&mut object, &resource);
         Ok(object)
     }

@@ -180,7 +180,8 @@ fn a_rollback_whose_revision_is_not_there_is_not_taken_for_done() {
 fn scaled(kind: &str, spec: Value, status: Value) -> (Verdict, String) {
     let mut world = World::of(deployment()).with(Vec::new());
     world.edit(json!({"spec": spec}));
-    let action = Action::ScaleWorkload { target: Target::known(kind, "shop", "web").with_uid("d-1"), replicas: 5 };
+    let action =
+        Action::ScaleWorkload { target: Target::known(kind, "shop", "web").with_uid("d-1"), replicas: 5 };
     done(&action, &mut world, KEY);
     world.edit(json!({"status": null}));
     world.edit(json!({"status": status}));
@@ -197,7 +198,10 @@ fn a_scale_is_judged_by_its_pods_and_not_by_the_template() {
         ("Deployment", json!({"paused": true})),
         ("Deployment", json!({})),
         ("StatefulSet", json!({"updateStrategy": {"type": "OnDelete"}})),
-        ("StatefulSet", json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 9}}})),
+        (
+            "StatefulSet",
+            json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 9}}}),
+        ),
         ("StatefulSet", json!({})),
     ] {
         let verdict = |status: Value| scaled(kind, spec.clone(), status).0;
@@ -217,7 +221,8 @@ fn a_scale_during_a_rollout_may_have_its_surge() {
     let status = json!({"observedGeneration": 2, "replicas": 7, "updatedReplicas": 2, "readyReplicas": 5,
         "availableReplicas": 5, "conditions": [{"type": "Progressing", "status": "False",
             "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"web-2\" has timed out progressing."}]});
-    let spec = |surge: Value| json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}});
+    let spec =
+        |surge: Value| json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}});
     for (surge, verdict) in
         [(json!("25%"), Verdict::Passed), (json!(2), Verdict::Passed), (json!(1), Verdict::Unknown)]
     {

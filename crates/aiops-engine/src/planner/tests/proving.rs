@@ -36,10 +36,7 @@ fn engine(cluster: FakeCluster) -> Engine {
     testing::engine(&[], Some(Arc::new(cluster)), super::super::fixtures::NOW)
 }
 
-async fn asked(
-    world: World,
-    answer: Result<Accepted, NotDone>,
-) -> (Result<(), Error>, Plan, Vec<Mutation>) {
+async fn asked(world: World, answer: Result<Accepted, NotDone>) -> (Result<(), Error>, Plan, Vec<Mutation>) {
     let engine = engine(world.0);
     let problem = problem("Deployment", "web", "crash_loop");
     let mut plan = made(super::planned(&engine, &problem, &Order::default()).await.unwrap());

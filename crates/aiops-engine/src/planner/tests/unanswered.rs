@@ -96,7 +96,11 @@ async fn told(
 }
 
 fn synced() -> World {
-    let world = World::crashing().mark("annotations", "argocd.argoproj.io/tracking-id", "store:apps/Deployment:shop/web");
+    let world = World::crashing().mark(
+        "annotations",
+        "argocd.argoproj.io/tracking-id",
+        "store:apps/Deployment:shop/web",
+    );
     world.put(
         "applications",
         json!({"metadata": {"name": "store", "namespace": "argocd", "uid": "u-app"}, "spec": {}, "status": {}}),
@@ -110,7 +114,10 @@ fn released() -> World {
 
 fn noded() -> World {
     let world = World::crashing();
-    world.put("nodes", json!({"metadata": {"name": "node-1", "uid": "u-n", "resourceVersion": "3"}, "spec": {}}));
+    world.put(
+        "nodes",
+        json!({"metadata": {"name": "node-1", "uid": "u-n", "resourceVersion": "3"}, "spec": {}}),
+    );
     world
 }
 

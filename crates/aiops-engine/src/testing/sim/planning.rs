@@ -14,7 +14,8 @@ use crate::testing::model::OURSELVES;
 /// How a run ended: phase, and how many effects it had.
 fn ending(sim: &super::run::Sim) -> (String, usize) {
     let history = sim.history();
-    let effects = history.journal.iter().filter(|entry| entry.actor == OURSELVES && entry.is_effect()).count();
+    let effects =
+        history.journal.iter().filter(|entry| entry.actor == OURSELVES && entry.is_effect()).count();
     let [record] = history.records.as_slice() else { return ("not one workflow".to_owned(), effects) };
     (record.workflow.phase.to_string(), effects)
 }
@@ -29,9 +30,8 @@ fn every_read(stride: u32) {
         }
         let plain = Story::Planned.run(&base, &action, Faults::traced([]));
         let wanted = ending(&plain);
-        let is_of_planning = |call: Call, phase: &str| {
-            matches!(call, Call::Look | Call::DryRun) && phase == "planning"
-        };
+        let is_of_planning =
+            |call: Call, phase: &str| matches!(call, Call::Look | Call::DryRun) && phase == "planning";
         for (at, made) in (0_u64..).zip(plain.faults.calls()) {
             if !is_of_planning(made.call, made.place.map_or("-", |place| place.phase)) {
                 continue;
