@@ -74,8 +74,7 @@ impl Unit for Accept<'_> {
             return Ok(Done::Nothing(Taken::Locked(holder)));
         }
         let taken_up = |incident| keeping::taken_up(incident, acceptance);
-        let Reported { id: incident, .. } =
-            incidents::report(tx, &acceptance.incident, &taken_up).await?;
+        let Reported { id: incident, .. } = incidents::report(tx, &acceptance.incident, &taken_up).await?;
         let kept = Workflow { incident: incident.clone(), ..workflow.clone() };
         let values = workflow::values(&kept, &acceptance.fingerprint)?;
         if tx.optional(INSERT, values).await?.is_none() {
