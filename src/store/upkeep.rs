@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{
     audit,
-    commit::notify,
+    commit::{ALONE_WITH_CONTROLS, notify},
     db::{Done, Tx, Unit},
     failure::Stop,
     rows::records::control_values,
@@ -35,6 +35,9 @@ impl Unit for SetControl<'_> {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
+        if tx.is_shared() {
+            tx.script(ALONE_WITH_CONTROLS).await?;
+        }
         tx.execute(CONTROL_SET, control_values(self.control)).await?;
         audit::append(tx, CONTROL, std::slice::from_ref(self.entry)).await?;
         if let Some(notice) = self.notice {

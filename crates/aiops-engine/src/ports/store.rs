@@ -121,7 +121,8 @@ pub enum Write {
     Attempt(Box<Attempt>),
     /// A check, inserted or replaced.
     Check(CheckRecord),
-    /// An approval, inserted or replaced; one that was answered is never replaced (`Changed`).
+    /// An approval, inserted or replaced. One that was answered is never replaced, and one that has ended by the store's
+    /// time is not approved any more (`Changed`).
     Approval(ApprovalRecord),
     /// Takes the lock of a target for this workflow; again is no error.
     Lock(String),
@@ -141,6 +142,10 @@ pub enum Write {
         /// How many it has.
         max: u32,
     },
+    /// Demands that the controls are still these, by every row: what is written was decided under them. Refused as
+    /// `Changed` when one was set since, also while nobody looked, so that a decision that waited is made anew. Who sets
+    /// a control waits for the commits that are under way with this demand; those that come later see it.
+    Under(Vec<Control>),
     /// Gives back the lock and the places of this workflow.
     Release,
     /// Until when a fingerprint rests.

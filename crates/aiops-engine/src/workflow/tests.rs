@@ -8,6 +8,7 @@ mod crashes;
 mod dying;
 mod looping;
 mod requests;
+mod standing;
 mod stories;
 mod times;
 mod triggers;

@@ -37,6 +37,8 @@ pub(crate) enum Defect {
     UnknownIsPassed,
     /// The kill switch is not read.
     KillSwitchIgnored,
+    /// An intent is kept whatever was switched since it was decided.
+    SwitchNotBound,
     /// A dry run is sent as meant.
     DryRunMeant,
     /// An acknowledged trigger is not kept.
@@ -69,7 +71,7 @@ pub(crate) enum Defect {
 
 impl Defect {
     /// All of them, each with a seed whose schedule shows it.
-    pub(crate) const ALL: [(Self, u64); 30] = [
+    pub(crate) const ALL: [(Self, u64); 31] = [
         (Self::NoFence, 0),
         (Self::LeaseNotChecked, 11),
         (Self::NoResourceVersion, 1),
@@ -86,6 +88,7 @@ impl Defect {
         (Self::ApprovalNotBound, 0),
         (Self::UnknownIsPassed, 90),
         (Self::KillSwitchIgnored, 23),
+        (Self::SwitchNotBound, 205),
         (Self::DryRunMeant, 0),
         (Self::TriggerLost, 0),
         (Self::WrongPreImage, 63),

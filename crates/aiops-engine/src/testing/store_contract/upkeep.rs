@@ -89,16 +89,6 @@ async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {
     Ok(())
 }
 
-fn control(name: &str, mode: &str, at: i64) -> Control {
-    Control {
-        name: name.to_owned(),
-        mode: mode.to_owned(),
-        reason: Some("because".to_owned()),
-        set_by: "ann".to_owned(),
-        at,
-    }
-}
-
 async fn a_control_is_set_with_its_line_and_its_message(bench: Arc<dyn Bench>) -> Found {
     let (store, now) = (bench.store(), bench.now());
     same("controls", store.controls().await?, vec![])?;
