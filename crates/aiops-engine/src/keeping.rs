@@ -2,6 +2,9 @@
 //!
 //! Pure, so that the store in memory and those on disk cannot differ in them. They decide nothing about remediation.
 
+mod horizon;
+
+pub use self::horizon::horizon;
 use crate::{
     fingerprint::sha256,
     model::{

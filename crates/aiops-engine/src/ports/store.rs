@@ -252,6 +252,17 @@ pub struct Control {
     pub at: Millis,
 }
 
+/// How far back things are kept, and by which clock; [`keeping::horizon`](crate::keeping::horizon) moves it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The store's time when it was last looked.
+    pub seen: Millis,
+    /// Since when the store's time has run evenly.
+    pub since: Millis,
+    /// What ended before this moment goes.
+    pub before: Millis,
+}
+
 /// What a trigger brings to be kept, in one commit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Acceptance {
@@ -524,6 +535,12 @@ pub trait Store: Send + Sync {
 
     /// Takes or holds a duty that one process at a time has (the sweep, the breaker, retention).
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError>;
+
+    /// How far retention had come when it last looked; `None` where it never did.
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError>;
+
+    /// Keeps how far retention has come.
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError>;
 
     /// Deletes workflows and incidents that ended before `before`, at most `limit` of each, never their audit lines.
     /// Returns how many workflows and incidents went.

@@ -9,7 +9,7 @@ use crate::{
         incident::IncidentStatus,
         phase::{Direction, Phase},
     },
-    ports::store::{Control, Cooldown, StoreError, Taken, Write},
+    ports::store::{Control, Cooldown, Horizon, StoreError, Taken, Write},
 };
 
 listed![
@@ -20,6 +20,7 @@ listed![
     messages_wait_until_they_are_delivered,
     what_is_over_goes_and_its_audit_stays,
     retention_takes_no_more_than_asked,
+    how_far_retention_came_is_kept,
 ];
 
 async fn chains_are_linked_and_apart(bench: Arc<dyn Bench>) -> Found {
@@ -188,4 +189,17 @@ async fn retention_takes_no_more_than_asked(bench: Arc<dyn Bench>) -> Found {
     same("the third", store.retain(now + 100, 2).await?, (1, 1))?;
     let missing = store.commit(&wf("w0"), None, &[Write::Audit(entry("x", now))]).await;
     holds("what is gone takes no writes", matches!(missing, Err(StoreError::Changed(_))))
+}
+
+async fn how_far_retention_came_is_kept(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    same("at first", store.horizon().await?, None)?;
+    for horizon in [
+        Horizon { seen: now, since: now - 5, before: -7 },
+        Horizon { seen: now - 3, since: now, before: now - 9 },
+    ] {
+        store.keep_horizon(&horizon).await?;
+        same("kept", store.horizon().await?, Some(horizon))?;
+    }
+    Ok(())
 }

@@ -27,9 +27,9 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
     testing::memory_store::MemoryStore,
@@ -178,6 +178,8 @@ gated! {
     async fn time() -> Millis;
     async fn request(principal: &str, key: &str) -> Option<(Idempotency, WorkflowId)>;
     async fn commit(workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> ();
+    async fn horizon() -> Option<Horizon>;
+    async fn keep_horizon(horizon: &Horizon) -> ();
     async fn claim(owner: &str, ttl: Duration) -> Option<Lease>;
     async fn renew(lease: &Lease, ttl: Duration) -> bool;
     async fn wake(workflow: &WorkflowId) -> ();
