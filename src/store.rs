@@ -44,9 +44,9 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
 };
@@ -419,6 +419,14 @@ impl Store for SqlStore {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.write(leases::HoldDuty { name, owner, ttl }).await
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        self.ready().await?.read(&upkeep::ReadHorizon).await
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.write(upkeep::KeepHorizon(*horizon)).await
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

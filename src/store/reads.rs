@@ -106,7 +106,8 @@ const COOLDOWN: &str =
     "SELECT fingerprint, failures, not_before, window_start, checksum FROM cooldown WHERE fingerprint = $1";
 const OUTCOMES: &str = "SELECT phase FROM workflow WHERE finished_at IS NOT NULL AND finished_at >= $1 \
                         AND dry_run = 0 ORDER BY finished_at DESC, id DESC LIMIT 100";
-const CONTROLS: &str = "SELECT name, mode, reason, set_by, at, checksum FROM control ORDER BY name";
+pub(super) const CONTROLS: &str =
+    "SELECT name, mode, reason, set_by, at, checksum FROM control ORDER BY name";
 const AUDIT: &str = "SELECT chain, seq, at, actor, via, action, object, body, prev_hash, hash FROM audit \
                      WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const HEADS: &str = "SELECT chain, seq, hash FROM audit_head WHERE seq > 0";

@@ -55,7 +55,7 @@ impl Inner {
                 retry_after: Some(std::time::Duration::from_secs(1)),
             });
         }
-        let now = self.now();
+        let now = self.stored_now("taking alerts").await?;
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
@@ -115,7 +115,7 @@ impl Inner {
                 new.push(Incident { id: reported.id, ..report.incident });
             }
         }
-        self.close(caller, &cluster, &groups, &open.rows, &mut taken).await?;
+        self.close((caller, now), &cluster, &groups, &open.rows, &mut taken).await?;
         if taken.received > taken.ignored {
             self.touch();
         }
@@ -156,7 +156,7 @@ impl Inner {
             if !done.insert(incident.fingerprint.clone()) {
                 continue;
             }
-            let entry = self.entry(caller, "incident_reopened", &incident.id, "its alert fires again");
+            let entry = entry(caller, now, "incident_reopened", &incident.id, "its alert fires again");
             let from = [IncidentStatus::Resolved];
             let kept =
                 self.store.set_incident(&incident.id, &from, IncidentStatus::Active, None, &entry).await;
@@ -171,7 +171,7 @@ impl Inner {
     /// Closes what these alerts opened, where none of it fires and no detector sees it.
     async fn close(
         &self,
-        caller: &Caller,
+        (caller, now): (&Caller, Millis),
         cluster: &str,
         groups: &BTreeMap<String, Group>,
         open: &[Incident],
@@ -196,7 +196,7 @@ impl Inner {
             let alerts: Vec<String> = resolved.iter().map(|read| read.id.clone()).collect();
             let name = resolved.first().map(|read| read.name.as_str()).unwrap_or_default();
             let resolution = format!("Alertmanager resolved {name}");
-            let entry = self.entry(caller, "incident_closed", &incident.id, &resolution);
+            let entry = entry(caller, now, "incident_closed", &incident.id, &resolution);
             let close =
                 Some((resolution.as_str(), &entry)).filter(|_| !still.contains(&incident.fingerprint));
             let is_closed = match self.store.quiet(&incident.id, &alerts, close).await {
@@ -221,16 +221,17 @@ impl Inner {
         };
         detectors::issues(view).iter().map(of).collect()
     }
+}
 
-    fn entry(&self, caller: &Caller, action: &str, id: &IncidentId, why: &str) -> Entry {
-        Entry {
-            at: self.now(),
-            actor: caller.name.clone(),
-            via: Via::Alert,
-            action: action.to_owned(),
-            object: id.to_string(),
-            body: json!({"resolution": why}),
-        }
+/// A line about an incident.
+fn entry(caller: &Caller, at: Millis, action: &str, id: &IncidentId, why: &str) -> Entry {
+    Entry {
+        at,
+        actor: caller.name.clone(),
+        via: Via::Alert,
+        action: action.to_owned(),
+        object: id.to_string(),
+        body: json!({"resolution": why}),
     }
 }
 

@@ -72,7 +72,7 @@ impl Inner {
         caller: &Caller,
         new: NewIncident,
     ) -> Result<IncidentView, Error> {
-        let now = self.now();
+        let now = self.stored_now("keeping the incident").await?;
         let id = IncidentId::of(&self.ids.unique());
         let written = writing::check(new)?;
         let cluster = self.cluster_uid().unwrap_or_default();
@@ -152,7 +152,7 @@ impl Inner {
         }
         let resolution = resolution.map(|text| kept(&text, 2_000)).filter(|text| !text.is_empty());
         let entry = Entry {
-            at: self.now(),
+            at: self.stored_now("closing the incident").await?,
             actor: caller.name.clone(),
             via: caller.via,
             action: "incident_closed".to_owned(),

@@ -121,7 +121,8 @@ pub enum Write {
     Attempt(Box<Attempt>),
     /// A check, inserted or replaced.
     Check(CheckRecord),
-    /// An approval, inserted or replaced; one that was answered is never replaced (`Changed`).
+    /// An approval, inserted or replaced. One that was answered is never replaced, and one that has ended by the store's
+    /// time is not approved any more (`Changed`).
     Approval(ApprovalRecord),
     /// Takes the lock of a target for this workflow; again is no error.
     Lock(String),
@@ -141,6 +142,10 @@ pub enum Write {
         /// How many it has.
         max: u32,
     },
+    /// Demands that the controls are still these, by every row: what is written was decided under them. Refused as
+    /// `Changed` when one was set since, also while nobody looked, so that a decision that waited is made anew. Who sets
+    /// a control waits for the commits that are under way with this demand; those that come later see it.
+    Under(Vec<Control>),
     /// Gives back the lock and the places of this workflow.
     Release,
     /// Until when a fingerprint rests.
@@ -245,6 +250,17 @@ pub struct Control {
     pub set_by: String,
     /// When.
     pub at: Millis,
+}
+
+/// How far back things are kept, and by which clock; [`keeping::horizon`](crate::keeping::horizon) moves it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The store's time when it was last looked.
+    pub seen: Millis,
+    /// Since when the store's time has run evenly.
+    pub since: Millis,
+    /// What ended before this moment goes.
+    pub before: Millis,
 }
 
 /// What a trigger brings to be kept, in one commit.
@@ -527,6 +543,12 @@ pub trait Store: Send + Sync {
 
     /// Takes or holds a duty that one process at a time has (the sweep, the breaker, retention).
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError>;
+
+    /// How far retention had come when it last looked; `None` where it never did.
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError>;
+
+    /// Keeps how far retention has come.
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError>;
 
     /// Deletes workflows and incidents that ended before `before`, at most `limit` of each, never their audit lines.
     /// Returns how many workflows and incidents went.

@@ -26,9 +26,9 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
 };
@@ -340,6 +340,17 @@ impl Store for MemoryStore {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.write(|state, now| Ok(state.hold_duty(name, owner, after(now, ttl), now)))
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        Ok(self.look().horizon)
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.write(|state, _| {
+            state.horizon = Some(*horizon);
+            Ok(())
+        })
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

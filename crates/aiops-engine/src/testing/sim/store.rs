@@ -22,9 +22,9 @@ use crate::{
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-        IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-        WorkflowFilter, Write,
+        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+        Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+        StoreError, Taken, WorkflowFilter, Write,
     },
     settings::limits::millis,
     testing::memory_store::MemoryStore,
@@ -365,6 +365,15 @@ impl Store for Handle {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.keep(Call::House, self.base.hold_duty(name, owner, ttl)).await
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        self.read().await?;
+        self.base.horizon().await
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.keep(Call::House, self.base.keep_horizon(horizon)).await
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

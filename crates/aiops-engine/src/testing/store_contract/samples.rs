@@ -19,7 +19,7 @@ use crate::{
             ApprovalRecord, ApprovalState, Attempt, CheckRecord, Order, Outcome, StepRecord, Workflow,
         },
     },
-    ports::store::{Acceptance, Entry, Idempotency, Notice, Report, Store, StoreError, Taken},
+    ports::store::{Acceptance, Control, Entry, Idempotency, Notice, Report, Store, StoreError, Taken},
 };
 
 /// A workload by its name.
@@ -252,6 +252,16 @@ pub(super) fn approval(id: &str, now: Millis) -> ApprovalRecord {
         decided_at: None,
         channel: None,
         reason: None,
+    }
+}
+
+pub(super) fn control(name: &str, mode: &str, at: Millis) -> Control {
+    Control {
+        name: name.to_owned(),
+        mode: mode.to_owned(),
+        reason: Some("because".to_owned()),
+        set_by: "ann".to_owned(),
+        at,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
         incident::IncidentStatus,
         phase::{Direction, Phase},
     },
-    ports::store::{Control, Cooldown, StoreError, Taken, Write},
+    ports::store::{Control, Cooldown, Horizon, StoreError, Taken, Write},
 };
 
 listed![
@@ -21,6 +21,7 @@ listed![
     messages_wait_until_they_are_delivered,
     what_is_over_goes_and_its_audit_stays,
     retention_takes_no_more_than_asked,
+    how_far_retention_came_is_kept,
 ];
 
 async fn chains_are_linked_and_apart(bench: Arc<dyn Bench>) -> Found {
@@ -112,16 +113,6 @@ async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {
         same(chain, audit::verify(&lines)?.seq, wanted)?;
     }
     Ok(())
-}
-
-fn control(name: &str, mode: &str, at: i64) -> Control {
-    Control {
-        name: name.to_owned(),
-        mode: mode.to_owned(),
-        reason: Some("because".to_owned()),
-        set_by: "ann".to_owned(),
-        at,
-    }
 }
 
 async fn a_control_is_set_with_its_line_and_its_message(bench: Arc<dyn Bench>) -> Found {
@@ -223,4 +214,17 @@ async fn retention_takes_no_more_than_asked(bench: Arc<dyn Bench>) -> Found {
     same("the third", store.retain(now + 100, 2).await?, (1, 1))?;
     let missing = store.commit(&wf("w0"), None, &[Write::Audit(entry("x", now))]).await;
     holds("what is gone takes no writes", matches!(missing, Err(StoreError::Changed(_))))
+}
+
+async fn how_far_retention_came_is_kept(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    same("at first", store.horizon().await?, None)?;
+    for horizon in [
+        Horizon { seen: now, since: now - 5, before: -7 },
+        Horizon { seen: now - 3, since: now, before: now - 9 },
+    ] {
+        store.keep_horizon(&horizon).await?;
+        same("kept", store.horizon().await?, Some(horizon))?;
+    }
+    Ok(())
 }
