@@ -44,9 +44,9 @@ use aiops_engine::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
 };
@@ -331,6 +331,10 @@ impl Store for SqlStore {
         self.ready().await?.incidents(filter).await
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.ready().await?.closed_since(since, limit).await
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         self.ready().await?.incident_counts(filter).await
     }
@@ -397,6 +401,10 @@ impl Store for SqlStore {
         self.ready().await?.audit_heads().await
     }
 
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        self.ready().await?.audit_head(chain).await
+    }
+
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {
         self.write(audit::Anchor(at)).await
     }
@@ -411,6 +419,14 @@ impl Store for SqlStore {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.write(leases::HoldDuty { name, owner, ttl }).await
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        self.ready().await?.read(&upkeep::ReadHorizon).await
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.write(upkeep::KeepHorizon(*horizon)).await
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

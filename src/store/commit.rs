@@ -6,7 +6,7 @@ use aiops_engine::{
         ids::WorkflowId,
         workflow::{ApprovalRecord, ApprovalState, Attempt, CheckRecord, StepRecord, Workflow},
     },
-    ports::store::{Cooldown, Fence, Notice, Resource, StoreError, Write},
+    ports::store::{Control, Cooldown, Fence, Notice, Resource, StoreError, Write},
 };
 use async_trait::async_trait;
 
@@ -16,8 +16,11 @@ use super::{
     db::{Done, Tx, Unit, number},
     failure::{Sort, Stop, sort},
     incidents,
+    reads::CONTROLS,
     rows::{
-        records::{approval_values, attempt_values, check_values, cooldown_values, step_values},
+        records::{
+            approval_values, attempt_values, check_values, cooldown_values, read_control, step_values,
+        },
         workflow::{self, workflow_columns},
     },
     values::{Reader, V},
@@ -67,7 +70,8 @@ const APPROVAL: &str = "INSERT INTO approval (id, workflow_id, digest, state, re
                         expires_at = excluded.expires_at, decided_by = excluded.decided_by, \
                         decided_at = excluded.decided_at, channel = excluded.channel, reason = excluded.reason, \
                         checksum = excluded.checksum \
-                        WHERE approval.state = 'requested' AND approval.workflow_id = excluded.workflow_id RETURNING id";
+                        WHERE approval.state = 'requested' AND approval.workflow_id = excluded.workflow_id \
+                        AND (excluded.state <> 'approved' OR approval.expires_at > $12) RETURNING id";
 const APPROVED: &str = "SELECT workflow_id, state FROM approval WHERE id = $1";
 const LOCK: &str = "INSERT INTO target_lock (target_key, workflow_id, at) VALUES ($1, $2, $3) \
                     ON CONFLICT (target_key) DO UPDATE SET at = target_lock.at \
@@ -79,6 +83,11 @@ const SLOT: &str =
 const SPEND: &str = "INSERT INTO budget (scope, bucket, used, at) VALUES ($1, $2, 1, $3) \
                      ON CONFLICT (scope, bucket) DO UPDATE SET used = budget.used + 1, at = excluded.at \
                      WHERE budget.used < $4 RETURNING used";
+/// Many may decide under the controls at a time, and none while one is set. A lock of its own and not of the rows: a
+/// control that was never set has none. In SQLite there is one writer.
+const BESIDE_CONTROLS: &str = "SELECT pg_advisory_xact_lock_shared(24678)";
+/// What who sets one takes.
+pub(super) const ALONE_WITH_CONTROLS: &str = "SELECT pg_advisory_xact_lock(24678)";
 const UNLOCK: &str = "DELETE FROM target_lock WHERE workflow_id = $1";
 const VACATE: &str = "DELETE FROM slot WHERE workflow_id = $1";
 const COOLDOWN: &str = "INSERT INTO cooldown (fingerprint, failures, not_before, window_start, checksum) \
@@ -132,6 +141,7 @@ impl Commit<'_> {
             Write::Lock(key) => lock(tx, id, key).await,
             Write::Slot { scope, max } => take_slot(tx, id, scope, *max).await,
             Write::Spend { scope, bucket, max } => spend(tx, scope, *bucket, *max).await,
+            Write::Under(then) => decided_under(tx, then).await,
             Write::Release => {
                 tx.execute(UNLOCK, [id.as_str().into()]).await?;
                 tx.execute(VACATE, [id.as_str().into()]).await?;
@@ -202,7 +212,9 @@ async fn put_check(tx: &mut Tx, id: &WorkflowId, check: &CheckRecord) -> Result<
 }
 
 async fn put_approval(tx: &mut Tx, id: &WorkflowId, approval: &ApprovalRecord) -> Result<(), Stop> {
-    if tx.optional(APPROVAL, approval_values(id, approval)).await?.is_some() {
+    let mut values = approval_values(id, approval);
+    values.push(tx.now.into());
+    if tx.optional(APPROVAL, values).await?.is_some() {
         return Ok(());
     }
     let row = tx.optional(APPROVED, [approval.id.as_str().into()]).await?.ok_or(Stop::Race)?;
@@ -210,8 +222,12 @@ async fn put_approval(tx: &mut Tx, id: &WorkflowId, approval: &ApprovalRecord) -
     let of = row.text()?;
     let state = row.word(ApprovalState::parse)?;
     let is_ours = of == id.as_str();
-    let answered = || keeping::answered(&approval.id, state.as_str());
-    Err(if is_ours { answered() } else { keeping::not_its_approval(&approval.id) }.into())
+    Err(match state {
+        _ if !is_ours => keeping::not_its_approval(&approval.id),
+        ApprovalState::Requested => keeping::came_too_late(&approval.id),
+        answered => keeping::answered(&approval.id, answered.as_str()),
+    }
+    .into())
 }
 
 async fn lock(tx: &mut Tx, id: &WorkflowId, key: &str) -> Result<(), Stop> {
@@ -251,6 +267,15 @@ async fn spend(tx: &mut Tx, scope: &str, bucket: i64, max: u32) -> Result<(), St
         return Ok(());
     }
     Err(StoreError::Taken { what: Resource::Budget(scope.to_owned()), holder: None }.into())
+}
+
+/// The controls that are kept are those that it was decided under, and nobody sets one until this is committed.
+async fn decided_under(tx: &mut Tx, then: &[Control]) -> Result<(), Stop> {
+    if tx.is_shared() {
+        tx.script(BESIDE_CONTROLS).await?;
+    }
+    let kept = tx.all(CONTROLS, []).await?.iter().map(read_control).collect::<Result<Vec<_>, _>>()?;
+    Ok(keeping::decided_under(&kept, then)?)
 }
 
 async fn put_cooldown(tx: &mut Tx, cooldown: &Cooldown) -> Result<(), Stop> {

@@ -3,14 +3,14 @@
 use aiops_engine::{
     audit::CONTROL,
     model::Millis,
-    ports::store::{Control, Entry, Notice},
+    ports::store::{Control, Entry, Horizon, Notice},
 };
 use async_trait::async_trait;
 
 use super::{
     audit,
-    commit::notify,
-    db::{Done, Tx, Unit},
+    commit::{ALONE_WITH_CONTROLS, notify},
+    db::{Done, Tx, Unit, number},
     failure::Stop,
     rows::records::control_values,
     values::{Reader, V},
@@ -35,6 +35,9 @@ impl Unit for SetControl<'_> {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
+        if tx.is_shared() {
+            tx.script(ALONE_WITH_CONTROLS).await?;
+        }
         tx.execute(CONTROL_SET, control_values(self.control)).await?;
         audit::append(tx, CONTROL, std::slice::from_ref(self.entry)).await?;
         if let Some(notice) = self.notice {
@@ -59,6 +62,46 @@ impl Unit for SettleNotice {
             None => tx.execute(DELIVERED, [self.seq.into()]).await?,
             Some(at) => tx.execute(AGAIN, [self.seq.into(), at.into()]).await?,
         };
+        Ok(Done::Written(()))
+    }
+}
+
+const HORIZON: &str = "SELECT value FROM counter WHERE name = $1";
+const HORIZON_SET: &str = "INSERT INTO counter (name, value) VALUES ($1, $2) \
+                           ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+const SEEN: &str = "retention.seen";
+const SINCE: &str = "retention.since";
+const BEFORE: &str = "retention.before";
+
+/// How far retention came.
+pub(super) struct ReadHorizon;
+
+#[async_trait]
+impl Unit for ReadHorizon {
+    type Out = Option<Horizon>;
+
+    async fn run(&self, tx: &mut Tx) -> Result<Done<Self::Out>, Stop> {
+        let mut read = [None; 3];
+        for (value, name) in read.iter_mut().zip([SEEN, SINCE, BEFORE]) {
+            *value = tx.optional(HORIZON, [name.into()]).await?.map(|row| number(&row)).transpose()?;
+        }
+        let [Some(seen), Some(since), Some(before)] = read else { return Ok(Done::Nothing(None)) };
+        Ok(Done::Nothing(Some(Horizon { seen, since, before })))
+    }
+}
+
+/// Keeps how far retention has come.
+pub(super) struct KeepHorizon(pub(super) Horizon);
+
+#[async_trait]
+impl Unit for KeepHorizon {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
+        let Horizon { seen, since, before } = self.0;
+        for (name, value) in [(SEEN, seen), (SINCE, since), (BEFORE, before)] {
+            tx.execute(HORIZON_SET, [name.into(), value.into()]).await?;
+        }
         Ok(Done::Written(()))
     }
 }

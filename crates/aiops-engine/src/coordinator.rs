@@ -114,6 +114,14 @@ impl Inner {
         self.engine.now().as_millisecond()
     }
 
+    /// Now, by the store's time: what is kept is dated by it, however wrong this process's clock is. `what` is being done.
+    ///
+    /// # Errors
+    /// The store cannot be asked.
+    pub(crate) async fn stored_now(&self, what: &str) -> Result<Millis, Error> {
+        self.store.time().await.map_err(|error| Error::from_store(what, error))
+    }
+
     /// Tells doors that something changed.
     pub(crate) fn note(&self) {
         self.changed.send_modify(|number| *number = number.wrapping_add(1));

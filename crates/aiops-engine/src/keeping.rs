@@ -2,6 +2,9 @@
 //!
 //! Pure, so that the store in memory and those on disk cannot differ in them. They decide nothing about remediation.
 
+mod horizon;
+
+pub use self::horizon::horizon;
 use crate::{
     fingerprint::sha256,
     model::{
@@ -10,7 +13,7 @@ use crate::{
         incident::{Incident, IncidentSource, IncidentStatus},
         workflow::Workflow,
     },
-    ports::store::{Acceptance, Filing, StoreError},
+    ports::store::{Acceptance, Control, Filing, StoreError},
 };
 
 /// Alerts of one incident that are told apart, at most. Those beyond are counted, and do not keep it open.
@@ -152,9 +155,30 @@ pub fn answered(id: &impl std::fmt::Display, how: &str) -> StoreError {
     StoreError::Changed(format!("approval {id} was answered already: {how}"))
 }
 
+/// A request for approval had ended when it was approved.
+pub fn came_too_late(id: &impl std::fmt::Display) -> StoreError {
+    StoreError::Changed(format!("approval {id} had ended before it was given"))
+}
+
 /// An approval belongs to one workflow.
 pub fn not_its_approval(id: &impl std::fmt::Display) -> StoreError {
     StoreError::Changed(format!("approval {id} belongs to another workflow"))
+}
+
+/// Refuses what was decided under other controls than those that are kept.
+///
+/// # Errors
+/// One was set since, or taken away.
+pub fn decided_under(kept: &[Control], then: &[Control]) -> Result<(), StoreError> {
+    let other = |one: &Control, all: &[Control]| !all.contains(one);
+    let changed = kept.iter().find(|control| other(control, then));
+    let Some(control) = changed.or_else(|| then.iter().find(|control| other(control, kept))) else {
+        return Ok(());
+    };
+    Err(StoreError::Changed(format!(
+        "this was decided before {} was set to {} by {}; decide again",
+        control.name, control.mode, control.set_by
+    )))
 }
 
 /// A marker is of one step.

@@ -55,7 +55,7 @@ impl Inner {
                 retry_after: Some(std::time::Duration::from_secs(1)),
             });
         }
-        let now = self.now();
+        let now = self.stored_now("taking alerts").await?;
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
@@ -69,19 +69,18 @@ impl Inner {
             if read.is_resolved { group.resolved.push(read) } else { group.firing.push(read) }
         }
         let failed = |error| Error::from_store("taking alerts", error);
-        let all = |closed: bool, limit: u32| IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| s.is_closed() == closed).collect(),
-            limit,
+        let open_ones = IncidentFilter {
+            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
+            limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let most = u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX);
-        let open = self.store.incidents(&all(false, most)).await.map_err(failed)?;
+        let open = self.store.incidents(&open_ones).await.map_err(failed)?;
         let is_open: BTreeSet<String> = open.rows.iter().map(|i| i.fingerprint.clone()).collect();
         let is_new =
             |fingerprint: &String, group: &Group| !group.firing.is_empty() && !is_open.contains(fingerprint);
         if groups.iter().any(|(fingerprint, group)| is_new(fingerprint, group)) {
-            let closed = self.store.incidents(&all(true, MOST_CLOSED)).await.map_err(failed)?;
-            self.open_again(caller, &groups, &is_open, closed.rows, now).await?;
+            let closed = self.store.closed_since(now.saturating_sub(FLAP), MOST_CLOSED).await;
+            self.open_again(caller, &groups, &is_open, closed.map_err(failed)?, now).await?;
         }
         let mut room = sweep::MOST_OPEN.saturating_sub(open.rows.len());
         let mut reports = Vec::new();
@@ -116,7 +115,7 @@ impl Inner {
                 new.push(Incident { id: reported.id, ..report.incident });
             }
         }
-        self.close(caller, &cluster, &groups, &open.rows, &mut taken).await?;
+        self.close((caller, now), &cluster, &groups, &open.rows, &mut taken).await?;
         if taken.received > taken.ignored {
             self.touch();
         }
@@ -157,7 +156,7 @@ impl Inner {
             if !done.insert(incident.fingerprint.clone()) {
                 continue;
             }
-            let entry = self.entry(caller, "incident_reopened", &incident.id, "its alert fires again");
+            let entry = entry(caller, now, "incident_reopened", &incident.id, "its alert fires again");
             let from = [IncidentStatus::Resolved];
             let kept =
                 self.store.set_incident(&incident.id, &from, IncidentStatus::Active, None, &entry).await;
@@ -172,7 +171,7 @@ impl Inner {
     /// Closes what these alerts opened, where none of it fires and no detector sees it.
     async fn close(
         &self,
-        caller: &Caller,
+        (caller, now): (&Caller, Millis),
         cluster: &str,
         groups: &BTreeMap<String, Group>,
         open: &[Incident],
@@ -197,7 +196,7 @@ impl Inner {
             let alerts: Vec<String> = resolved.iter().map(|read| read.id.clone()).collect();
             let name = resolved.first().map(|read| read.name.as_str()).unwrap_or_default();
             let resolution = format!("Alertmanager resolved {name}");
-            let entry = self.entry(caller, "incident_closed", &incident.id, &resolution);
+            let entry = entry(caller, now, "incident_closed", &incident.id, &resolution);
             let close =
                 Some((resolution.as_str(), &entry)).filter(|_| !still.contains(&incident.fingerprint));
             let is_closed = match self.store.quiet(&incident.id, &alerts, close).await {
@@ -222,16 +221,17 @@ impl Inner {
         };
         detectors::issues(view).iter().map(of).collect()
     }
+}
 
-    fn entry(&self, caller: &Caller, action: &str, id: &IncidentId, why: &str) -> Entry {
-        Entry {
-            at: self.now(),
-            actor: caller.name.clone(),
-            via: Via::Alert,
-            action: action.to_owned(),
-            object: id.to_string(),
-            body: json!({"resolution": why}),
-        }
+/// A line about an incident.
+fn entry(caller: &Caller, at: Millis, action: &str, id: &IncidentId, why: &str) -> Entry {
+    Entry {
+        at,
+        actor: caller.name.clone(),
+        via: Via::Alert,
+        action: action.to_owned(),
+        object: id.to_string(),
+        body: json!({"resolution": why}),
     }
 }
 

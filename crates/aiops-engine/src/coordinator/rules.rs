@@ -55,7 +55,7 @@ impl Inner {
         }
         let reason = change.reason.map(|reason| text::show(&Redactor, reason.trim(), LONGEST_REASON).text);
         let reason = reason.filter(|reason| !reason.is_empty());
-        let now = self.now();
+        let now = self.stored_now(what).await?;
         let control = Control {
             name: KILL_SWITCH.to_owned(),
             mode: mode.as_str().to_owned(),

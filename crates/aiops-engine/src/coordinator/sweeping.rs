@@ -4,6 +4,7 @@
 //! It decides nothing: [`crate::sweep`] and [`crate::breaker`] do. What fails is logged once, when it begins to.
 
 mod filing;
+mod house;
 mod signals;
 
 use std::collections::VecDeque;
@@ -36,18 +37,14 @@ const DUTY: &str = "sweep";
 const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
 /// So often it is held anew: each time is a commit.
 const DUTY_EVERY: Millis = 5_000;
+/// Incidents that were closed lately and are looked through for what is left of their trouble.
+const MOST_CLOSED: u32 = 500;
 /// Changes of the rows are swept at most so often.
 const SHORTEST: Millis = 1_000;
 /// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
 const LONGEST_BLIND: Millis = 60_000;
 /// Failures of the API server are judged over this long.
 const API_WINDOW: Millis = 60_000;
-/// An anchor is put into the log so often: a log elsewhere tells whether the end of a chain was cut off.
-const PRINT_EVERY: Millis = 10 * 60_000;
-/// Retention looks this often, and deletes this many of a kind at a time.
-const RETENTION_EVERY: Millis = 3_600_000;
-const RETENTION_BATCH: u32 = 500;
-const RETENTION_BATCHES: u32 = 20;
 /// Most incidents that may trigger by themselves in one sweep; where policy lets them at all.
 const MOST_AUTOMATIC: usize = 10;
 
@@ -60,10 +57,11 @@ pub(crate) struct Sweeper {
     last: Option<Last>,
     /// Requests to the API server and failed ones, as they were counted within the last minute.
     counts: VecDeque<(Millis, u64, u64)>,
-    held_at: Millis,
-    anchored_at: Millis,
-    printed_at: Millis,
-    retained_at: Millis,
+    /// Ticks at which it was last done.
+    held_at: Option<Millis>,
+    anchored_at: Option<Millis>,
+    printed_at: Option<Millis>,
+    retained_at: Option<Millis>,
     is_failing: bool,
 }
 
@@ -93,7 +91,7 @@ impl Coordinator {
         let mut rows = self.0.engine.changed();
         loop {
             let began = timer.ticks();
-            let done = self.0.duties(&owner, &mut sweeper).await;
+            let done = self.0.duties(&owner, &mut sweeper, began).await;
             match done {
                 Ok(()) if std::mem::take(&mut sweeper.is_failing) => tracing::info!("the sweep goes on"),
                 Ok(()) => {}
@@ -113,24 +111,29 @@ impl Coordinator {
 }
 
 impl Inner {
-    /// Everything that whoever holds the duty does, once.
-    pub(crate) async fn duties(&self, owner: &str, sweeper: &mut Sweeper) -> Result<(), Error> {
+    /// Everything that whoever holds the duty does, once. How often, and how long the cluster has been calm, is told by
+    /// ticks: a wall clock that jumps neither closes the breaker nor lets anything go.
+    pub(crate) async fn duties(
+        &self,
+        owner: &str,
+        sweeper: &mut Sweeper,
+        ticks: Millis,
+    ) -> Result<(), Error> {
         let failed = |error| Error::from_store("holding the duty of the sweep", error);
         if self.store.writable().is_err() {
             return Ok(());
         }
-        let now = self.now();
-        if !(0..DUTY_EVERY).contains(&now.saturating_sub(sweeper.held_at)) {
+        if is_due(sweeper.held_at, ticks, DUTY_EVERY) {
             if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
                 // Whoever has it keeps its own memory.
                 *sweeper = Sweeper { is_failing: sweeper.is_failing, ..Sweeper::default() };
                 return Ok(());
             }
-            sweeper.held_at = now;
+            sweeper.held_at = Some(ticks);
         }
         self.sweep_once(sweeper).await?;
-        self.watch_storms(sweeper).await?;
-        self.keep_house(sweeper).await
+        self.watch_storms(sweeper, ticks).await?;
+        self.keep_house(sweeper, ticks).await
     }
 
     /// Looks through the rows once and keeps what changed.
@@ -157,20 +160,22 @@ impl Inner {
             return Ok(Swept::default());
         }
         let failed = |error| Error::from_store("sweeping", error);
-        let all = |closed: bool| IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| s.is_closed() == closed).collect(),
+        let kept_at = self.stored_now("sweeping").await?;
+        let open_ones = IncidentFilter {
+            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
             limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let mut open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
-        if self.file(&cluster, &open).await? > 0 {
-            open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        let mut open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
+        if self.file(&cluster, &open, kept_at).await? > 0 {
+            open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
         }
         // Only where something may have to be opened is what was closed worth reading.
         let closed = if findings.is_empty() {
             Vec::new()
         } else {
-            self.store.incidents(&IncidentFilter { limit: 500, ..all(true) }).await.map_err(failed)?.rows
+            let since = kept_at.saturating_sub(sweep::LONGEST_MEMORY);
+            self.store.closed_since(since, MOST_CLOSED).await.map_err(failed)?
         };
         let sight = Sight {
             cluster: &cluster,
@@ -178,7 +183,7 @@ impl Inner {
             open: &open,
             closed: &closed,
             is_complete,
-            now,
+            now: kept_at,
             grace: millis(self.settings.timing.sweep_grace),
         };
         let swept = sweep::decide(sight, &*self.ids, &mut sweeper.memory);
@@ -211,7 +216,7 @@ impl Inner {
         }
         for Closure { id, resolution } in swept.closures {
             let entry = Entry {
-                at: now,
+                at: kept_at,
                 actor: "aiops".to_owned(),
                 via: Via::Sweep,
                 action: "incident_closed".to_owned(),
@@ -278,9 +283,13 @@ impl Inner {
     }
 
     /// Moves the breaker, when what it looks at says so.
-    pub(crate) async fn watch_storms(&self, sweeper: &mut Sweeper) -> Result<Option<breaker::Mode>, Error> {
+    pub(crate) async fn watch_storms(
+        &self,
+        sweeper: &mut Sweeper,
+        ticks: Millis,
+    ) -> Result<Option<breaker::Mode>, Error> {
         let failed = |error| Error::from_store("watching for storms", error);
-        let now = self.now();
+        let now = self.stored_now("watching for storms").await?;
         let controls = self.store.controls().await.map_err(failed)?;
         let row = controls.iter().find(|control| control.name == breaker::CONTROL);
         let stored = row.map_or(breaker::Mode::Closed, |row| breaker::Mode::parse(&row.mode));
@@ -289,14 +298,14 @@ impl Inner {
         }
         let since = now.saturating_sub(5 * 60_000);
         let incidents = self.store.incidents_since(since).await.map_err(failed)?;
-        let api = self.api_share(&mut sweeper.counts, now);
+        let api = self.api_share(&mut sweeper.counts, ticks);
         let signals = {
             let inventory = self.engine.look();
             let findings = sweeper.last.as_ref().map(|last| last.findings.as_slice());
-            Signals { api, ..signals(&inventory, findings, incidents, now) }
+            Signals { api, ..signals(&inventory, findings, incidents, self.now()) }
         };
         let mut breaker = sweeper.breaker.clone();
-        let change = breaker.step(&self.settings.limits.breaker, &signals, now);
+        let change = breaker.step(&self.settings.limits.breaker, &signals, ticks);
         let Some(change) = change else {
             sweeper.breaker = breaker;
             return Ok(None);
@@ -341,46 +350,11 @@ impl Inner {
         let (_, all_before, bad_before) = counts.front()?;
         Some(Share { all: all.saturating_sub(*all_before), bad: bad.saturating_sub(*bad_before) })
     }
+}
 
-    async fn keep_house(&self, sweeper: &mut Sweeper) -> Result<(), Error> {
-        let now = self.now();
-        let timing = &self.settings.timing;
-        if now.saturating_sub(sweeper.anchored_at) >= millis(timing.anchor) {
-            sweeper.anchored_at = now;
-            let anchored = self.store.anchor(now).await;
-            let anchored =
-                anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
-            if let Some((number, hash)) = anchored {
-                if now.saturating_sub(sweeper.printed_at) >= PRINT_EVERY {
-                    sweeper.printed_at = now;
-                    tracing::info!(anchor = number, hash, "the audit chains are anchored");
-                } else {
-                    tracing::debug!(anchor = number, hash, "the audit chains are anchored");
-                }
-            }
-        }
-        if now.saturating_sub(sweeper.retained_at) >= RETENTION_EVERY {
-            sweeper.retained_at = now;
-            // By the store's time: a process whose own clock is a year ahead must not take everything for old.
-            let kept = self.store.time().await;
-            let kept = kept.map_err(|error| Error::from_store("reading the store's time", error))?;
-            let before = kept.saturating_sub(millis(timing.retention));
-            let (mut workflows, mut incidents) = (0, 0);
-            for _ in 0..RETENTION_BATCHES {
-                let gone = self.store.retain(before, RETENTION_BATCH).await;
-                let gone = gone.map_err(|error| Error::from_store("deleting what is old", error))?;
-                workflows += gone.0;
-                incidents += gone.1;
-                if gone.0.max(gone.1) < u64::from(RETENTION_BATCH) {
-                    break;
-                }
-            }
-            if workflows > 0 || incidents > 0 {
-                tracing::info!(workflows, incidents, "what ended long ago was deleted; its audit lines stay");
-            }
-        }
-        Ok(())
-    }
+/// Whether what was last done at these ticks is to be done again.
+fn is_due(last: Option<Millis>, ticks: Millis, every: Millis) -> bool {
+    last.is_none_or(|last| ticks.saturating_sub(last) >= every)
 }
 
 #[cfg(test)]

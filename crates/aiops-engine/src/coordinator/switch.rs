@@ -84,7 +84,9 @@ impl Switch {
                 Seen { at: now, mode: KillSwitch::Run, why: format!("there is no {what}") }
             }
             Err((_, why)) => {
-                if let Some(known) = known.filter(|known| now.saturating_sub(known.at) <= trust) {
+                // Not when it was read in the future: by a clock that was set back it would be trusted until then.
+                let is_young = |known: &Seen| (0..=trust).contains(&now.saturating_sub(known.at));
+                if let Some(known) = known.filter(is_young) {
                     return known;
                 }
                 let why = format!("{what} cannot be read, which counts as pause: {}", text::line(&why, 200));

@@ -51,6 +51,8 @@ pub struct Figures {
     pub kill_switch: KillSwitch,
     /// Who set it and why.
     pub kill_switch_why: String,
+    /// The control rows as they were read: what is decided by them holds only while the store keeps these.
+    pub controls: Vec<Control>,
     /// When the controls were last read.
     pub controls_at: Millis,
     /// The breaker is open for everybody, and why.
@@ -111,6 +113,7 @@ impl Figures {
     /// Takes over what the control rows say; `at` is when they were read.
     pub fn set_controls(&mut self, controls: &[Control], at: Millis) {
         self.controls_at = at;
+        self.controls = controls.to_vec();
         for control in controls {
             let why = || {
                 let reason = control.reason.as_deref().unwrap_or("no reason was given");

@@ -121,7 +121,8 @@ pub enum Write {
     Attempt(Box<Attempt>),
     /// A check, inserted or replaced.
     Check(CheckRecord),
-    /// An approval, inserted or replaced; one that was answered is never replaced (`Changed`).
+    /// An approval, inserted or replaced. One that was answered is never replaced, and one that has ended by the store's
+    /// time is not approved any more (`Changed`).
     Approval(ApprovalRecord),
     /// Takes the lock of a target for this workflow; again is no error.
     Lock(String),
@@ -141,6 +142,10 @@ pub enum Write {
         /// How many it has.
         max: u32,
     },
+    /// Demands that the controls are still these, by every row: what is written was decided under them. Refused as
+    /// `Changed` when one was set since, also while nobody looked, so that a decision that waited is made anew. Who sets
+    /// a control waits for the commits that are under way with this demand; those that come later see it.
+    Under(Vec<Control>),
     /// Gives back the lock and the places of this workflow.
     Release,
     /// Until when a fingerprint rests.
@@ -245,6 +250,17 @@ pub struct Control {
     pub set_by: String,
     /// When.
     pub at: Millis,
+}
+
+/// How far back things are kept, and by which clock; [`keeping::horizon`](crate::keeping::horizon) moves it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Horizon {
+    /// The store's time when it was last looked.
+    pub seen: Millis,
+    /// Since when the store's time has run evenly.
+    pub since: Millis,
+    /// What ended before this moment goes.
+    pub before: Millis,
 }
 
 /// What a trigger brings to be kept, in one commit.
@@ -449,6 +465,10 @@ pub trait Store: Send + Sync {
     /// Incidents, newest first.
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Rows<Incident>, StoreError>;
 
+    /// Incidents that were closed at this moment or later, the last ones first, `limit` at most. It reads no others,
+    /// however many are kept.
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError>;
+
     /// How many incidents there are.
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError>;
 
@@ -504,11 +524,15 @@ pub trait Store: Send + Sync {
     /// The lines of a chain after a place, in order.
     async fn audit(&self, chain: &str, after: i64, limit: u32) -> Result<Vec<AuditLine>, StoreError>;
 
-    /// Every chain with its last place and hash.
+    /// Every chain with its last place and hash: as many as there ever were workflows. For whoever proves all of them.
     async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError>;
 
-    /// Anchors the heads that moved since the last anchor, together. Returns the anchor's number and hash when there was
-    /// something to anchor.
+    /// One chain's last place and hash; `None` while it has no line.
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError>;
+
+    /// Anchors heads that moved since they were last anchored, in one line: [`MOST_HEADS`](crate::audit::MOST_HEADS) at
+    /// most, so that neither the line nor the commit grows with the store. Who wants all of them asks again until there is
+    /// nothing left. Returns the anchor's number and hash when there was something to anchor.
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError>;
 
     /// Messages that are due, in the order in which they came up.
@@ -519,6 +543,12 @@ pub trait Store: Send + Sync {
 
     /// Takes or holds a duty that one process at a time has (the sweep, the breaker, retention).
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError>;
+
+    /// How far retention had come when it last looked; `None` where it never did.
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError>;
+
+    /// Keeps how far retention has come.
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError>;
 
     /// Deletes workflows and incidents that ended before `before`, at most `limit` of each, never their audit lines.
     /// Returns how many workflows and incidents went.

@@ -26,9 +26,9 @@ use crate::{
     ports::{
         Clock,
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
 };
@@ -245,6 +245,10 @@ impl Store for MemoryStore {
         Ok(self.look().list_incidents(filter))
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        Ok(self.look().closed_since(since, limit))
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         Ok(self.look().count_incidents(filter))
     }
@@ -315,6 +319,10 @@ impl Store for MemoryStore {
         Ok(self.look().heads().map(|(chain, head)| (chain.clone(), head.seq, head.hash)).collect())
     }
 
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        Ok(self.look().head(chain).map(|head| (head.seq, head.hash)))
+    }
+
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {
         self.write(|state, _| Ok(state.anchor(at)))
     }
@@ -332,6 +340,17 @@ impl Store for MemoryStore {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.write(|state, now| Ok(state.hold_duty(name, owner, after(now, ttl), now)))
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        Ok(self.look().horizon)
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.write(|state, _| {
+            state.horizon = Some(*horizon);
+            Ok(())
+        })
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

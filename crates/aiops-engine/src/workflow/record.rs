@@ -100,8 +100,8 @@ pub enum Event {
         post_image: Value,
         /// Verb, object, uid, resourceVersion and generation.
         intent: Value,
-        /// What it uses up.
-        spends: Vec<Write>,
+        /// What has to hold when it is kept: the controls that it was decided under, and what it uses up.
+        takes: Vec<Write>,
     },
     /// The request was answered, or was not.
     Answered {
@@ -286,9 +286,9 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
             draft.take(takes);
             draft.go(Move::Start)?;
         }
-        Event::Intended { step, pre_image, post_image, intent, spends } => {
+        Event::Intended { step, pre_image, post_image, intent, takes } => {
+            draft.take(takes);
             draft.intended(step, pre_image, post_image, intent)?;
-            draft.take(spends);
         }
         Event::Answered { step, outcome, http_status, observed, fails } => {
             draft.answered(step, outcome, http_status, observed, fails)?;

@@ -1,7 +1,8 @@
 //! From what is to be sent to what became of it: the guard once more, the intent, the request, the outcome.
 //!
-//! The intent is committed before the request is sent, and the request is sent at most once for each intent, only under a
-//! lease that outlives it. What a lost answer means is never guessed.
+//! The intent is committed before the request is sent, under the controls that it was decided by, and the request is sent at
+//! most once for each intent, only under a lease that outlives it and only while the decision is young. What a lost answer
+//! means is never guessed.
 
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ use crate::{
     },
     ports::{
         acting::{Accepted, Mutation, NotDone, NotDoneKind, Verb},
-        store::{StoreError, Write},
+        store::{Control, StoreError, Write},
     },
     settings::limits::millis,
 };
@@ -74,24 +75,30 @@ impl Executor {
         if let Some(why) = self.unread_cluster() {
             return self.pause(work, at, SOON, why).await;
         }
-        if let Err((rule, why)) = self.may(work, at, step, &object).await? {
-            let why = format!("{rule}: {why}");
-            if guard::passes_by_itself(&rule) {
-                return self.pause(work, at, SOON, why).await;
+        let decided = self.timer.ticks();
+        let controls = match self.may(work, at, step, &object).await? {
+            Ok(controls) => controls,
+            Err((rule, why)) => {
+                let why = format!("{rule}: {why}");
+                if guard::passes_by_itself(&rule) {
+                    return self.pause(work, at, SOON, why).await;
+                }
+                return self.give_up(work, at, why).await;
             }
-            return self.give_up(work, at, why).await;
-        }
+        };
         if !self.may_send(work.held).await {
             return Ok(Turn::Lost);
         }
         let time = self.now(work.held);
-        let spends = self.spends(work, at, step, time);
+        // This process may stand still here for as long as its lease lasts; the store alone knows what was switched meanwhile.
+        let mut takes = vec![Write::Under(controls)];
+        takes.extend(self.spends(work, at, step, time));
         let event = Event::Intended {
             step: at,
             pre_image: ready.pre_image,
             post_image: ready.post_image,
             intent: intent(&ready.mutation, &object, time),
-            spends,
+            takes,
         };
         match self.commit(work, event).await {
             Err(Stop::Store(StoreError::Taken { what, .. })) => {
@@ -105,7 +112,15 @@ impl Executor {
         if !self.may_send(work.held).await {
             return Ok(Turn::Lost);
         }
-        let sent = acting.perform(&ready.mutation).await;
+        // What no store knows (the object's labels, a switch in the cluster) is bound by time: older than a request may take,
+        // it is looked at again.
+        let age = self.timer.ticks().saturating_sub(decided);
+        let sent = if age > millis(self.inner.settings.timing.request) {
+            let why = format!("it was decided {age} ms before it was to be sent, and was not sent");
+            Err(NotDone::new(NotDoneKind::NotSent, why))
+        } else {
+            acting.perform(&ready.mutation).await
+        };
         self.learn(work, at, sent).await
     }
 
@@ -129,14 +144,15 @@ impl Executor {
         is_cancelled.then(|| "it was cancelled".to_owned())
     }
 
-    /// What the guard says to this step on the object as it is now: the rule that refuses, and why.
+    /// What the guard says to this step on the object as it is now: the controls under which it may be taken, or the rule
+    /// that refuses, and why.
     async fn may(
         &self,
         work: &Work<'_>,
         at: StepAt,
         step: &StepRecord,
         object: &Value,
-    ) -> Result<Result<(), (String, String)>, Stop> {
+    ) -> Result<Result<Vec<Control>, (String, String)>, Stop> {
         let workflow = work.workflow();
         let actions = [&step.action];
         let plan = workflow.plan.as_ref();
@@ -150,7 +166,7 @@ impl Executor {
             Direction::Do => guard::may_step(settings, &question, object),
             Direction::Undo => guard::may_undo(settings, &question),
         };
-        Ok(said.map_err(|verdict| (verdict.rule, verdict.why)))
+        Ok(said.map_err(|verdict| (verdict.rule, verdict.why)).map(|()| figures.controls))
     }
 
     /// What a step uses up of the budgets: once, however often it is tried, for it has one effect at most; but once more in

@@ -9,6 +9,7 @@ mod dying;
 mod looping;
 mod planning;
 mod requests;
+mod standing;
 mod stories;
 mod times;
 mod triggers;

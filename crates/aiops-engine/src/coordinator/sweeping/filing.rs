@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     fingerprint::fingerprint,
     model::{
+        Millis,
         caller::Via,
         incident::{Incident, IncidentSource},
         target::Target,
@@ -22,12 +23,12 @@ const MOST_FILED: usize = 100;
 
 impl Inner {
     /// How many were filed.
-    pub(super) async fn file(&self, cluster: &str, open: &[Incident]) -> Result<usize, Error> {
+    pub(super) async fn file(&self, cluster: &str, open: &[Incident], now: Millis) -> Result<usize, Error> {
         let mut filed = 0;
         let wrong = open.iter().filter_map(|incident| Some((incident, self.place(cluster, incident)?)));
         for (incident, filing) in wrong.take(MOST_FILED) {
             let entry = Entry {
-                at: self.now(),
+                at: now,
                 actor: "aiops".to_owned(),
                 via: Via::Sweep,
                 action: "incident_filed".to_owned(),

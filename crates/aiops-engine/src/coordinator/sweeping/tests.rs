@@ -14,11 +14,13 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
+    audit,
     coordination::Coordination as _,
     coordinator::world::{MINUTE, World, ann, crashing, node},
     error::{PortError, PortErrorKind},
     ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage},
     settings::Settings,
+    testing::store_contract::samples::keep,
 };
 
 async fn sweep(world: &World, sweeper: &mut Sweeper) -> (usize, usize, usize) {
@@ -95,17 +97,35 @@ async fn without_a_cluster_that_is_known_nothing_is_opened() {
 }
 
 #[tokio::test]
+async fn a_flood_of_heads_is_anchored_in_lines_of_bounded_length() {
+    let world = World::new();
+    let (store, now) = (&world.inner().store, world.inner().now());
+    for n in 0..2 * audit::MOST_HEADS + 1 {
+        keep(&**store, &format!("web-{n}"), now).await.unwrap();
+    }
+    world.inner().keep_house(&mut Sweeper::default(), now).await.unwrap();
+    let lines = store.audit(audit::ANCHORS, 0, 100).await.unwrap();
+    let heads: Vec<usize> = lines.iter().map(|line| audit::anchored(line).len()).collect();
+    let most = usize::try_from(audit::MOST_HEADS).unwrap();
+    assert_eq!(heads, [most, most, 1]);
+    assert_eq!(store.anchor(now).await.unwrap(), None, "nothing was left over");
+}
+
+#[tokio::test]
 async fn a_storm_of_nodes_opens_the_breaker_and_tells_somebody() {
     let world = World::new();
     let mut sweeper = Sweeper::default();
     let nodes = |bad: u64| (0..10).map(|n| node(n, n >= bad)).collect::<Vec<_>>();
     world.put(&nodes(0));
     sweep(&world, &mut sweeper).await;
-    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), None);
+    assert_eq!(world.inner().watch_storms(&mut sweeper, world.inner().now()).await.unwrap(), None);
     world.put(&nodes(6));
     sweep(&world, &mut sweeper).await;
-    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), Some(breaker::Mode::Open));
-    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), None);
+    assert_eq!(
+        world.inner().watch_storms(&mut sweeper, world.inner().now()).await.unwrap(),
+        Some(breaker::Mode::Open)
+    );
+    assert_eq!(world.inner().watch_storms(&mut sweeper, world.inner().now()).await.unwrap(), None);
     let view = world.coordinator.controls(&ann()).await.unwrap();
     assert_eq!(view.breaker, "open");
     assert!(view.breaker_reason.unwrap().contains("6 of 10 nodes"));
@@ -116,7 +136,7 @@ async fn a_storm_of_nodes_opens_the_breaker_and_tells_somebody() {
     world.put(&nodes(0));
     for minute in 0..=11 {
         sweep(&world, &mut other).await;
-        let changed = world.inner().watch_storms(&mut other).await.unwrap();
+        let changed = world.inner().watch_storms(&mut other, world.inner().now()).await.unwrap();
         assert_eq!(changed, (minute == 10).then_some(breaker::Mode::Closed), "after {minute} min");
         world.pass(MINUTE);
     }
@@ -131,7 +151,10 @@ async fn a_flood_of_incidents_holds_what_is_automatic() {
         world.put(&crashing(&format!("web-{n}"), 100 + n * 100, 1));
     }
     assert_eq!(sweep(&world, &mut sweeper).await, (31, 0, 0));
-    assert_eq!(world.inner().watch_storms(&mut sweeper).await.unwrap(), Some(breaker::Mode::Automation));
+    assert_eq!(
+        world.inner().watch_storms(&mut sweeper, world.inner().now()).await.unwrap(),
+        Some(breaker::Mode::Automation)
+    );
     let view = world.coordinator.controls(&ann()).await.unwrap();
     assert!(view.breaker_reason.unwrap().contains("for what is automatic"));
 }
@@ -177,11 +200,11 @@ async fn one_of_two_processes_sweeps() {
     let world = World::new();
     world.put(&crashing("web", 100, 1));
     let (mut one, mut two) = (Sweeper::default(), Sweeper::default());
-    world.inner().duties("one", &mut one).await.unwrap();
-    world.inner().duties("two", &mut two).await.unwrap();
+    world.inner().duties("one", &mut one, world.inner().now()).await.unwrap();
+    world.inner().duties("two", &mut two, world.inner().now()).await.unwrap();
     assert!(one.last.is_some() && two.last.is_none());
     world.pass(16_000);
-    world.inner().duties("two", &mut two).await.unwrap();
+    world.inner().duties("two", &mut two, world.inner().now()).await.unwrap();
     assert!(two.last.is_some(), "the first fell silent");
     let heads = world.inner().store.audit_heads().await.unwrap();
     assert!(heads.iter().all(|(chain, ..)| chain == "control" || chain == "anchors"), "{heads:?}");
@@ -197,7 +220,7 @@ async fn failures_of_the_api_server_within_a_minute_are_a_storm() {
         counts.0.fetch_add(all, Ordering::Relaxed);
         counts.1.fetch_add(bad, Ordering::Relaxed);
         world.pass(30_000);
-        world.inner().watch_storms(&mut sweeper).await.unwrap()
+        world.inner().watch_storms(&mut sweeper, world.inner().now()).await.unwrap()
     };
     // Before the first look nothing is judged.
     assert_eq!(count(1_000, 1_000).await, None);
@@ -239,4 +262,40 @@ impl Cluster for Counted {
     async fn may(&self, _: &str, _: &str, _: &str, _: Option<&str>) -> Result<bool, PortError> {
         Ok(true)
     }
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_a_year_neither_loses_an_incident_nor_closes_the_breaker() {
+    const DAY: Millis = 24 * 60 * MINUTE;
+    let world = World::new();
+    let (mut sweeper, mut ticks) = (Sweeper::default(), 0);
+    let at = |ticks: &mut Millis, by: Millis, jump: Millis| {
+        world.pass(by + jump);
+        *ticks += by;
+        *ticks
+    };
+    for n in 0..31 {
+        world.put(&crashing(&format!("web-{n}"), 100 + n * 100, 1));
+    }
+    world.inner().duties("one", &mut sweeper, ticks).await.unwrap();
+    assert_eq!(world.coordinator.controls(&ann()).await.unwrap().breaker, "open");
+    let first = world.coordinator.incidents(&ann(), Default::default()).await.unwrap().incidents[0].clone();
+    let id = crate::model::ids::IncidentId::parse(&first.id).unwrap();
+    world.coordinator.resolve_incident(&ann(), &id, None).await.unwrap();
+    let now = at(&mut ticks, MINUTE, 365 * DAY);
+    world.inner().duties("one", &mut sweeper, now).await.unwrap();
+    let now = at(&mut ticks, MINUTE, 0);
+    world.inner().duties("one", &mut sweeper, now).await.unwrap();
+    // No incident is new any more by the year's clock, but it was calm for two minutes only.
+    assert_eq!(world.coordinator.controls(&ann()).await.unwrap().breaker, "open");
+    for _ in 0..29 {
+        let now = at(&mut ticks, DAY, 0);
+        world.inner().duties("one", &mut sweeper, now).await.unwrap();
+        assert!(world.inner().store.incident(&id).await.unwrap().is_some(), "{} days", ticks / DAY);
+    }
+    for _ in 0..2 {
+        let now = at(&mut ticks, DAY, 0);
+        world.inner().duties("one", &mut sweeper, now).await.unwrap();
+    }
+    assert!(world.inner().store.incident(&id).await.unwrap().is_none(), "{} days", ticks / DAY);
 }

@@ -128,6 +128,10 @@ async fn one_that_cannot_be_read_is_trusted_for_a_minute() {
     assert!(why.contains("cannot be read") && why.contains("does not answer"), "{why}");
     cluster.is_down.store(false, Ordering::Relaxed);
     assert_eq!(switch(&world).await, KillSwitch::Run);
+    // By a clock that was set back it is not trusted until then.
+    cluster.is_down.store(true, Ordering::Relaxed);
+    world.pass(-30 * MINUTE);
+    assert_eq!(switch(&world).await, KillSwitch::Pause);
     // One that was never read is not trusted at all.
     let (fresh, silent) = self::world();
     silent.is_down.store(true, Ordering::Relaxed);

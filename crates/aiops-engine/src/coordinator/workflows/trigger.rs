@@ -48,9 +48,11 @@ impl Inner {
             let retry_after = Some(std::time::Duration::from_secs(2));
             return Err(Error::Unavailable { what, why, retry_after });
         }
-        let idempotency = self.idempotency(caller, &trigger)?;
+        // All that is kept is dated by the store's time, by which it is judged.
+        let now = self.stored_now(&what).await?;
+        let idempotency = self.idempotency(caller, &trigger, now)?;
         let method = self.method_of(&problem);
-        if let Some(answer) = self.repeated(&what, idempotency.as_ref(), &order).await? {
+        if let Some(answer) = self.repeated(&what, idempotency.as_ref(), &order, now).await? {
             return Ok(answer);
         }
         let ruling = self.ruling(caller, &problem, &order, method).await?;
@@ -71,9 +73,7 @@ impl Inner {
             (Approval::Approve | Approval::TwoPerson | Approval::Deny, _) => guard::Foreseen::Waits,
         };
         let id = WorkflowId::of(&self.ids.unique());
-        let report = self.report(caller, &trigger, &problem).await?;
-        // All of a workflow's moments are the store's, by which it is claimed.
-        let now = self.store.time().await.map_err(|error| Error::from_store(&what, error))?;
+        let report = self.report(caller, &trigger, &problem, now).await?;
         let acceptance = self.acceptance(caller, (id.clone(), now), &problem, order, report, idempotency);
         let taken = self.store.accept(&acceptance).await;
         match taken.map_err(|error| Error::from_store(&what, error))? {
@@ -117,11 +117,12 @@ impl Inner {
         what: &str,
         asked: Option<&Idempotency>,
         order: &Order,
+        now: Millis,
     ) -> Result<Option<Triggered>, Error> {
         let Some(asked) = asked else { return Ok(None) };
         let known = self.store.request(&asked.principal, &asked.key).await;
         match known.map_err(|error| Error::from_store(what, error))? {
-            Some((known, id)) if known.expires_at > self.now() => {
+            Some((known, id)) if known.expires_at > now => {
                 if known.request_hash != asked.request_hash {
                     return Err(contradiction(what, &id));
                 }
@@ -188,7 +189,12 @@ impl Inner {
         self.method_in_memory(&problem.target).method
     }
 
-    fn idempotency(&self, caller: &Caller, trigger: &Trigger) -> Result<Option<Idempotency>, Error> {
+    fn idempotency(
+        &self,
+        caller: &Caller,
+        trigger: &Trigger,
+        now: Millis,
+    ) -> Result<Option<Idempotency>, Error> {
         let Some(key) = trigger.idempotency_key.clone().filter(|key| !key.is_empty()) else {
             return Ok(None);
         };
@@ -208,13 +214,18 @@ impl Inner {
             principal: caller.name.clone(),
             key,
             request_hash: fingerprint::of(&request)?,
-            expires_at: self.now().saturating_add(millis(self.settings.timing.idempotency)),
+            expires_at: now.saturating_add(millis(self.settings.timing.idempotency)),
         }))
     }
 
     /// The incident of a trigger: the one it names, else the open one of the same trouble, else a new one.
-    async fn report(&self, caller: &Caller, trigger: &Trigger, problem: &Problem) -> Result<Report, Error> {
-        let now = self.now();
+    async fn report(
+        &self,
+        caller: &Caller,
+        trigger: &Trigger,
+        problem: &Problem,
+        now: Millis,
+    ) -> Result<Report, Error> {
         let cluster = self.cluster_uid().unwrap_or_default();
         let mut body = IncidentBody {
             title: format!("{} on {}", problem.issue, problem.target),

@@ -35,6 +35,7 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
         findings
             .unless(at.len() <= 1, "I3", || format!("{key} had {} effects on {object}, at {at:?}", at.len()));
     }
+    replay.intents.iter().for_each(|intent| stopped(intent, findings));
     superseded(&effects, replay, findings);
     if history.limits.keeps_counts() {
         budgets(history, replay, findings);
@@ -96,13 +97,6 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
     findings.unless(!last.is_dry, "I11", || format!("{key} is of a dry run and had an effect"));
     findings
         .unless(last.is_approved, "I11", || format!("{key} had an effect without an approval of its plan"));
-    // Undoing goes on under `pause`; what was being decided when the switch was thrown has a second.
-    let may_be = last.mode == "run" || (last.mode == "pause" && key.ends_with("/undo"));
-    findings.unless(may_be || last.at - last.mode_since <= 1_000, "I11", || {
-        format!("{key} was intended while the kill switch was at {}", last.mode)
-    });
-    let is_closed = last.breaker.0 != "open" || last.at - last.breaker.1 <= 1_000;
-    findings.unless(is_closed, "I11", || format!("{key} was intended while the breaker was open"));
     findings.unless(!effect.key.namespace.starts_with("kube-"), "I11", || format!("{key} acted in kube-*"));
     // I6: the object says whose effect it is.
     let is_forward = !key.ends_with("/undo");
@@ -111,6 +105,15 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
     findings.unless(!is_forward || !leaves_a_mark || is_marked || !is_main, "I6", || {
         format!("{key} left no marker on {}", effect.key)
     });
+}
+
+/// I11: nothing is begun while it may not be. Undoing goes on under `pause`.
+fn stopped(intent: &Intent, findings: &mut Findings) {
+    let Intent { key, mode, .. } = intent;
+    let may_be = mode == "run" || (mode == "pause" && key.ends_with("/undo"));
+    findings.unless(may_be, "I11", || format!("{key} was intended while the kill switch was at {mode}"));
+    let is_open = intent.breaker == "open";
+    findings.unless(!is_open, "I11", || format!("{key} was intended while the breaker was open"));
 }
 
 /// I5: nothing of an older epoch has an effect after the first intent of a newer one, unless the newer owner had seen that

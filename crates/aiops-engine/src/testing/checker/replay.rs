@@ -33,11 +33,9 @@ pub(crate) struct Intent {
     pub(crate) key: String,
     pub(crate) attempt: Attempt,
     pub(crate) namespace: String,
-    /// The control mode and the workflow as they were.
+    /// The kill switch, the breaker and the workflow as they were.
     pub(crate) mode: String,
-    pub(crate) mode_since: Millis,
-    /// The breaker's mode, and since when.
-    pub(crate) breaker: (String, Millis),
+    pub(crate) breaker: String,
     pub(crate) is_dry: bool,
     pub(crate) is_approved: bool,
     /// The object of the step.
@@ -101,8 +99,7 @@ pub(crate) struct Replay {
     locks: BTreeMap<String, WorkflowId>,
     slots: BTreeSet<(String, WorkflowId)>,
     mode: String,
-    mode_since: Millis,
-    breaker: (String, Millis),
+    breaker: String,
 }
 
 /// Which phases may follow which; every phase may stay.
@@ -137,8 +134,8 @@ fn step_follows(from: StepState, to: StepState) -> bool {
 
 impl Replay {
     pub(crate) fn of(history: &History, findings: &mut Findings) -> Self {
-        let breaker = ("closed".to_owned(), 0);
-        let mut replay = Self { mode: "run".to_owned(), breaker, ..Self::default() };
+        let (mode, breaker) = ("run".to_owned(), "closed".to_owned());
+        let mut replay = Self { mode, breaker, ..Self::default() };
         for note in &history.notes {
             match &note.what {
                 What::Accepted { acceptance, taken: Taken::New { .. } } => {
@@ -166,10 +163,9 @@ impl Replay {
                 }
                 What::Controlled { control } if control.name == "kill_switch" => {
                     replay.mode.clone_from(&control.mode);
-                    replay.mode_since = note.at;
                 }
                 What::Controlled { control } if control.name == "breaker" => {
-                    replay.breaker = (control.mode.clone(), note.at);
+                    replay.breaker.clone_from(&control.mode);
                 }
                 What::Controlled { .. } => {}
                 What::Committed { workflow, fence, writes, scene } => {
@@ -280,8 +276,7 @@ impl Replay {
             }
             _ => {}
         }
-        let (mode, mode_since) = (self.mode.clone(), self.mode_since);
-        let breaker = self.breaker.clone();
+        let (mode, breaker) = (self.mode.clone(), self.breaker.clone());
         let told = self.told.entry(id.clone()).or_default();
         match write {
             Write::Workflow(new) => {
@@ -353,7 +348,6 @@ impl Replay {
                     namespace: step.map(|step| step.action.target().namespace.clone()).unwrap_or_default(),
                     attempt: (**new).clone(),
                     mode,
-                    mode_since,
                     breaker,
                     is_dry: workflow.is_some_and(|w| w.dry_run),
                     is_approved: match asks {

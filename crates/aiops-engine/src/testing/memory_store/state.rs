@@ -13,7 +13,7 @@ use crate::{
         phase::Direction,
         workflow::{ApprovalRecord, Attempt, CheckRecord, Record, StepRecord, Workflow},
     },
-    ports::store::{AuditLine, Control, Cooldown, DueNotice, Lease, StoreError},
+    ports::store::{AuditLine, Control, Cooldown, DueNotice, Horizon, Lease, StoreError},
 };
 
 /// A part of the state that copies of it share until one of them writes it: a commit touches few of them.
@@ -50,6 +50,7 @@ pub(super) struct State {
     pub(super) anchored: Shared<BTreeMap<String, i64>>,
     pub(super) notices: Shared<BTreeMap<i64, (DueNotice, Millis)>>,
     pub(super) notice_seq: i64,
+    pub(super) horizon: Option<Horizon>,
     pub(super) duties: Shared<BTreeMap<String, (String, Millis)>>,
     pub(super) controls: Shared<BTreeMap<String, Control>>,
     /// Which step each effect key belongs to.

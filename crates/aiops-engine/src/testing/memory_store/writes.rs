@@ -110,7 +110,7 @@ impl State {
                 let key = (check.after_order, check.name.clone());
                 self.kept(id)?.checks.insert(key, check.clone());
             }
-            Write::Approval(approval) => self.put_approval(id, approval)?,
+            Write::Approval(approval) => self.put_approval(id, approval, now)?,
             Write::Lock(key) => match self.locks.get(key) {
                 Some(holder) if holder != id => {
                     return Err(StoreError::Taken { what: Resource::Target, holder: Some(holder.clone()) });
@@ -127,6 +127,10 @@ impl State {
                 }
                 *used += 1;
                 *at = now;
+            }
+            Write::Under(then) => {
+                let kept: Vec<Control> = self.controls.values().cloned().collect();
+                keeping::decided_under(&kept, then)?;
             }
             Write::Release => {
                 self.locks.retain(|_, holder| holder != id);
@@ -206,7 +210,12 @@ impl State {
         Ok(())
     }
 
-    fn put_approval(&mut self, id: &WorkflowId, approval: &ApprovalRecord) -> Result<(), StoreError> {
+    fn put_approval(
+        &mut self,
+        id: &WorkflowId,
+        approval: &ApprovalRecord,
+        now: Millis,
+    ) -> Result<(), StoreError> {
         let of_another = |kept: &Arc<Kept>| {
             kept.workflow.id != *id && kept.approvals.iter().any(|known| known.id == approval.id)
         };
@@ -217,6 +226,9 @@ impl State {
         match kept.approvals.iter_mut().find(|known| known.id == approval.id) {
             Some(known) if known.state != ApprovalState::Requested => {
                 return Err(keeping::answered(&known.id, known.state.as_str()));
+            }
+            Some(known) if approval.state == ApprovalState::Approved && known.expires_at <= now => {
+                return Err(keeping::came_too_late(&known.id));
             }
             Some(known) => *known = approval.clone(),
             None => kept.approvals.push(approval.clone()),
@@ -339,6 +351,7 @@ impl State {
                 chain.as_str() != audit::ANCHORS
                     && self.anchored.get(*chain).is_none_or(|seq| *seq < head.seq)
             })
+            .take(usize::try_from(audit::MOST_HEADS).unwrap_or(usize::MAX))
             .map(|(chain, head)| (chain.clone(), head))
             .collect();
         if moved.is_empty() {

@@ -39,11 +39,6 @@ impl Hands {
         self.now.fetch_add(by.max(0), Ordering::SeqCst);
     }
 
-    /// Whether the engine's wall clock is right.
-    pub(crate) fn is_true(&self) -> bool {
-        self.skew.load(Ordering::SeqCst) == 0
-    }
-
     /// How far the engine's wall clock is off.
     pub(crate) fn skew(&self, by: Millis) {
         self.skew.store(by, Ordering::SeqCst);

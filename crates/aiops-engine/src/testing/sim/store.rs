@@ -22,9 +22,9 @@ use crate::{
         workflow::{ApprovalState, Record, Workflow},
     },
     ports::store::{
-        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-        IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-        WorkflowFilter, Write,
+        Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+        Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+        StoreError, Taken, WorkflowFilter, Write,
     },
     settings::limits::millis,
     testing::memory_store::MemoryStore,
@@ -298,6 +298,10 @@ impl Store for Handle {
         self.base.incidents(filter).await
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.base.closed_since(since, limit).await
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         self.base.incident_counts(filter).await
     }
@@ -343,6 +347,10 @@ impl Store for Handle {
         self.base.audit_heads().await
     }
 
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        self.base.audit_head(chain).await
+    }
+
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {
         self.keep(Call::House, self.base.anchor(at)).await
     }
@@ -357,6 +365,15 @@ impl Store for Handle {
 
     async fn hold_duty(&self, name: &str, owner: &str, ttl: Duration) -> Result<bool, StoreError> {
         self.keep(Call::House, self.base.hold_duty(name, owner, ttl)).await
+    }
+
+    async fn horizon(&self) -> Result<Option<Horizon>, StoreError> {
+        self.read().await?;
+        self.base.horizon().await
+    }
+
+    async fn keep_horizon(&self, horizon: &Horizon) -> Result<(), StoreError> {
+        self.keep(Call::House, self.base.keep_horizon(horizon)).await
     }
 
     async fn retain(&self, before: Millis, limit: u32) -> Result<(u64, u64), StoreError> {

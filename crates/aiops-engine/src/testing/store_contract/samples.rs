@@ -19,7 +19,7 @@ use crate::{
             ApprovalRecord, ApprovalState, Attempt, CheckRecord, Order, Outcome, StepRecord, Workflow,
         },
     },
-    ports::store::{Acceptance, Entry, Idempotency, Notice, Report, Store, StoreError, Taken},
+    ports::store::{Acceptance, Control, Entry, Idempotency, Notice, Report, Store, StoreError, Taken},
 };
 
 /// A workload by its name.
@@ -184,7 +184,7 @@ pub(super) fn key(of: &str, hash: &str, expires_at: Millis) -> Idempotency {
 }
 
 /// Keeps a workflow; it must be new.
-pub(super) async fn keep(store: &dyn Store, name: &str, now: Millis) -> Result<Workflow, StoreError> {
+pub(crate) async fn keep(store: &dyn Store, name: &str, now: Millis) -> Result<Workflow, StoreError> {
     match store.accept(&acceptance(name, now)).await? {
         Taken::New { incident } => Ok(Workflow { incident, ..workflow(name, now) }),
         other => Err(StoreError::Internal(format!("a new workflow was taken as {other:?}"))),
@@ -252,6 +252,16 @@ pub(super) fn approval(id: &str, now: Millis) -> ApprovalRecord {
         decided_at: None,
         channel: None,
         reason: None,
+    }
+}
+
+pub(super) fn control(name: &str, mode: &str, at: Millis) -> Control {
+    Control {
+        name: name.to_owned(),
+        mode: mode.to_owned(),
+        reason: Some("because".to_owned()),
+        set_by: "ann".to_owned(),
+        at,
     }
 }
 

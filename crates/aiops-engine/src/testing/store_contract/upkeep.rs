@@ -9,17 +9,19 @@ use crate::{
         incident::IncidentStatus,
         phase::{Direction, Phase},
     },
-    ports::store::{Control, Cooldown, StoreError, Taken, Write},
+    ports::store::{Control, Cooldown, Horizon, StoreError, Taken, Write},
 };
 
 listed![
     chains_are_linked_and_apart,
     heads_are_anchored_when_they_moved,
+    heads_are_anchored_so_many_at_a_time,
     lines_written_at_once_are_one_chain,
     a_control_is_set_with_its_line_and_its_message,
     messages_wait_until_they_are_delivered,
     what_is_over_goes_and_its_audit_stays,
     retention_takes_no_more_than_asked,
+    how_far_retention_came_is_kept,
 ];
 
 async fn chains_are_linked_and_apart(bench: Arc<dyn Bench>) -> Found {
@@ -67,6 +69,30 @@ async fn heads_are_anchored_when_they_moved(bench: Arc<dyn Bench>) -> Found {
     same("its head", moved.get("wf-web").cloned(), Some(audit::verify(&chain)?))
 }
 
+async fn heads_are_anchored_so_many_at_a_time(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let most = usize::try_from(audit::MOST_HEADS)?;
+    for n in 0..most + 1 {
+        keep(&*store, &format!("w{n}"), now).await?;
+    }
+    holds("a first line", store.anchor(now + 1).await?.is_some())?;
+    let last = store.anchor(now + 2).await?.ok_or("the rest was not anchored")?;
+    same("nothing is left", store.anchor(now + 3).await?, None)?;
+    let lines = store.audit(ANCHORS, 0, 9).await?;
+    same("the head", audit::verify(&lines)?.hash, last.1)?;
+    let heads: Vec<_> = lines.iter().map(audit::anchored).collect();
+    same("heads of each line", heads.iter().map(|of| of.len()).collect(), vec![most, 1])?;
+    let all: std::collections::BTreeMap<_, _> = heads.into_iter().flatten().collect();
+    let mut kept = store.audit_heads().await?;
+    kept.retain(|(chain, ..)| chain != ANCHORS);
+    same("each once", all.len(), most + 1)?;
+    let found: Vec<_> = all.into_iter().map(|(chain, head)| (chain, head.seq, head.hash)).collect();
+    same("as they are", found, kept)?;
+    let head = store.audit_head("wf-w0").await?.ok_or("a chain has no head")?;
+    same("the head of one", head.1, audit::verify(&store.audit("wf-w0", 0, 9).await?)?.hash)?;
+    same("the head of none", store.audit_head("wf-none").await?, None)
+}
+
 async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {
     let (store, now) = (bench.store(), bench.now());
     keep(&*store, "web", now).await?;
@@ -87,16 +113,6 @@ async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {
         same(chain, audit::verify(&lines)?.seq, wanted)?;
     }
     Ok(())
-}
-
-fn control(name: &str, mode: &str, at: i64) -> Control {
-    Control {
-        name: name.to_owned(),
-        mode: mode.to_owned(),
-        reason: Some("because".to_owned()),
-        set_by: "ann".to_owned(),
-        at,
-    }
 }
 
 async fn a_control_is_set_with_its_line_and_its_message(bench: Arc<dyn Bench>) -> Found {
@@ -198,4 +214,17 @@ async fn retention_takes_no_more_than_asked(bench: Arc<dyn Bench>) -> Found {
     same("the third", store.retain(now + 100, 2).await?, (1, 1))?;
     let missing = store.commit(&wf("w0"), None, &[Write::Audit(entry("x", now))]).await;
     holds("what is gone takes no writes", matches!(missing, Err(StoreError::Changed(_))))
+}
+
+async fn how_far_retention_came_is_kept(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    same("at first", store.horizon().await?, None)?;
+    for horizon in [
+        Horizon { seen: now, since: now - 5, before: -7 },
+        Horizon { seen: now - 3, since: now, before: now - 9 },
+    ] {
+        store.keep_horizon(&horizon).await?;
+        same("kept", store.horizon().await?, Some(horizon))?;
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ pub fn apply(record: &mut Record, writes: &[Write]) {
             Write::Lock(_)
             | Write::Slot { .. }
             | Write::Spend { .. }
+            | Write::Under(_)
             | Write::Release
             | Write::Cooldown(_)
             | Write::Incident { .. }

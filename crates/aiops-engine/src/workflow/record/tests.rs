@@ -114,7 +114,7 @@ fn an_intent_needs_a_lease() {
         pre_image: json!({}),
         post_image: json!({}),
         intent: json!({}),
-        spends: Vec::new(),
+        takes: Vec::new(),
     };
     committed(&record, intended(), None).unwrap_err();
     let writes = committed(&record, intended(), Some(4)).unwrap();

@@ -4,7 +4,7 @@ use std::{
     ops::ControlFlow,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -27,9 +27,9 @@ use crate::{
         ApiResource, Clock, Cluster, Ids, ListOptions, LogRequest, ObjectPage, Timer,
         acting::{Accepted, Acting, Announcement, Mutation, NotDone},
         store::{
-            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Idempotency,
-            IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store, StoreError, Taken,
-            WorkflowFilter, Write,
+            Acceptance, Active, AuditLine, Control, Cooldown, DueNotice, Entry, Fence, Filing, Horizon,
+            Idempotency, IncidentCounts, IncidentFilter, Lease, Notice, Report, Reported, Rows, Store,
+            StoreError, Taken, WorkflowFilter, Write,
         },
     },
     testing::memory_store::MemoryStore,
@@ -101,6 +101,10 @@ impl Ids for Counter {
 pub(super) struct Gate {
     passed: AtomicU32,
     dies_at: u32,
+    /// At this one the process stands still until it may go on.
+    waits_at: u32,
+    is_waiting: AtomicBool,
+    may_go: AtomicBool,
 }
 
 impl Gate {
@@ -109,7 +113,26 @@ impl Gate {
     }
 
     pub(super) fn dying_at(dies_at: u32) -> Arc<Self> {
-        Arc::new(Self { passed: AtomicU32::new(0), dies_at })
+        Self::of(dies_at, u32::MAX)
+    }
+
+    /// At this one the process stands still until [`Self::go`].
+    pub(super) fn waiting_at(waits_at: u32) -> Arc<Self> {
+        Self::of(u32::MAX, waits_at)
+    }
+
+    fn of(dies_at: u32, waits_at: u32) -> Arc<Self> {
+        let (is_waiting, may_go) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { passed: AtomicU32::new(0), dies_at, waits_at, is_waiting, may_go })
+    }
+
+    /// The process goes on.
+    pub(super) fn go(&self) {
+        self.may_go.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.is_waiting.load(Ordering::SeqCst)
     }
 
     pub(super) fn passed(&self) -> u32 {
@@ -117,8 +140,15 @@ impl Gate {
     }
 
     async fn pass(&self) {
-        if self.passed.fetch_add(1, Ordering::SeqCst) == self.dies_at {
+        let number = self.passed.fetch_add(1, Ordering::SeqCst);
+        if number == self.dies_at {
             std::future::pending::<()>().await;
+        }
+        if number == self.waits_at {
+            self.is_waiting.store(true, Ordering::SeqCst);
+            while !self.may_go.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
         }
     }
 }
@@ -148,6 +178,8 @@ gated! {
     async fn time() -> Millis;
     async fn request(principal: &str, key: &str) -> Option<(Idempotency, WorkflowId)>;
     async fn commit(workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) -> ();
+    async fn horizon() -> Option<Horizon>;
+    async fn keep_horizon(horizon: &Horizon) -> ();
     async fn claim(owner: &str, ttl: Duration) -> Option<Lease>;
     async fn renew(lease: &Lease, ttl: Duration) -> bool;
     async fn wake(workflow: &WorkflowId) -> ();
@@ -158,6 +190,7 @@ gated! {
     async fn report(reports: &[Report]) -> Vec<Reported>;
     async fn incident(id: &IncidentId) -> Option<Incident>;
     async fn incidents(filter: &IncidentFilter) -> Rows<Incident>;
+    async fn closed_since(since: Millis, limit: u32) -> Vec<Incident>;
     async fn incident_counts(filter: &IncidentFilter) -> IncidentCounts;
     async fn set_incident(
         id: &IncidentId, from: &[IncidentStatus], to: IncidentStatus, resolution: Option<&str>, entry: &Entry
@@ -171,6 +204,7 @@ gated! {
     async fn set_control(control: &Control, entry: &Entry, notice: Option<&Notice>) -> ();
     async fn audit(chain: &str, after: i64, limit: u32) -> Vec<AuditLine>;
     async fn audit_heads() -> Vec<(String, i64, String)>;
+    async fn audit_head(chain: &str) -> Option<(i64, String)>;
     async fn anchor(at: Millis) -> Option<(i64, String)>;
     async fn due_notices(now: Millis, limit: u32) -> Vec<DueNotice>;
     async fn settle_notice(seq: i64, again_at: Option<Millis>) -> ();

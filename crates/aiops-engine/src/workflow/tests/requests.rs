@@ -212,7 +212,7 @@ async fn the_kill_switch_holds_the_next_step_and_pause_lets_undo() {
     world.check(&id).await;
 }
 
-async fn set(world: &World, mode: &str) {
+pub(super) async fn set(world: &World, mode: &str) {
     let at = world.clock.at();
     let control = Control {
         name: "kill_switch".to_owned(),

@@ -44,9 +44,9 @@ impl Sim {
 
     /// Asks a door for a remediation.
     pub(crate) fn trigger(&mut self, caller: &Caller, trigger: Trigger) {
-        // How long a key is kept is dated by the wall clock, and no longer than what it led to.
+        // A key is kept no longer than what it led to.
         let is_kept = self.settings.timing.retention >= self.settings.timing.idempotency;
-        let key = trigger.idempotency_key.clone().filter(|_| self.hands.is_true() && is_kept);
+        let key = trigger.idempotency_key.clone().filter(|_| is_kept);
         let key = key.map(|key| format!("{}/{key}", caller.name));
         let door = self.coordinator("door");
         let Some(Ok(triggered)) = tried(door.trigger(caller, trigger)) else { return };

@@ -101,7 +101,7 @@ impl Process {
         let Some(mut sweeper) = self.sweeper.take() else { return (false, false) };
         let (inner, owner) = (Arc::clone(&self.duties), self.owner());
         self.sweeping = Some(Box::pin(async move {
-            let done = inner.duties(&owner, &mut sweeper).await;
+            let done = inner.duties(&owner, &mut sweeper, at).await;
             (sweeper, done)
         }));
         (true, false)

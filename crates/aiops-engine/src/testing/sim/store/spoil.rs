@@ -22,6 +22,7 @@ impl Handle {
                 (Defect::AuditSkipped, Write::Audit(entry)) => entry.action != "intent",
                 (Defect::EffectNotAudited, Write::Audit(entry)) => entry.action != "effect",
                 (Defect::BudgetIgnored, Write::Spend { .. })
+                | (Defect::KillSwitchIgnored | Defect::SwitchNotBound, Write::Under(_))
                 | (Defect::SlotIgnored, Write::Slot { .. })
                 | (Defect::LockIgnored, Write::Lock(_))
                 | (Defect::NothingReleased, Write::Release) => false,
