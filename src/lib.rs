@@ -1,5 +1,6 @@
 //! The library behind the `aiops` binary: two doors, a hall, and the rooms that touch the world.
 
+#[cfg(unix)]
 mod attach;
 pub mod boot;
 pub mod cli;

@@ -331,6 +331,10 @@ impl Store for SqlStore {
         self.ready().await?.incidents(filter).await
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.ready().await?.closed_since(since, limit).await
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         self.ready().await?.incident_counts(filter).await
     }
@@ -395,6 +399,10 @@ impl Store for SqlStore {
 
     async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError> {
         self.ready().await?.audit_heads().await
+    }
+
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        self.ready().await?.audit_head(chain).await
     }
 
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {

@@ -24,8 +24,8 @@ pub enum Use {
 /// (`KSERVE_*_SERVICE`).
 pub const OLD: &[(&str, Use)] = &[
     ("ANOMALY_THRESHOLD", Use::Later("anomaly scores")),
-    ("ARGOCD_API_URL", Use::Later("Argo CD")),
-    ("ARGOCD_TOKEN", Use::Later("Argo CD")),
+    ("ARGOCD_API_URL", Use::Never("Argo CD is asked through its Applications in the cluster")),
+    ("ARGOCD_TOKEN", Use::Never("Argo CD is asked through its Applications in the cluster")),
     ("CACHE_TTL", Use::Never("answers come from a watch and are not cached for a time")),
     ("COORDINATION_ENGINE_URL", Use::Key("integrations.coordinationEngine.url")),
     ("CORS_ALLOW_ORIGIN", Use::Never("it had no effect; see http.allowedOrigins")),
@@ -58,7 +58,7 @@ pub const OLD: &[(&str, Use)] = &[
     ("MCP_TRANSPORT", Use::Never("`aiops serve` speaks HTTP, `aiops serve --stdio` standard streams")),
     ("METRICS_PORT", Use::Key("telemetry.metricsPort")),
     ("ML_SERVICE_URL", Use::Later("model servers")),
-    ("NAMESPACE", Use::Later("acting on the cluster")),
+    ("NAMESPACE", Use::Never("rights are asked for each object, not in one namespace")),
     ("PORT", Use::Listen),
     ("PROMETHEUS_URL", Use::Key("integrations.prometheus.url")),
     ("REQUEST_TIMEOUT", Use::Key("mcp.toolTimeout")),

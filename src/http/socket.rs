@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// Connections at once: a few processes, each with a few requests.
-const MOST: usize = 128;
+const MOST: u16 = 128;
 /// Streams have this long to end when the process is asked to.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -83,7 +83,7 @@ impl Socket {
     pub fn serve(self, behind: Behind, tasks: &Tasks) {
         let router = router(behind, tasks);
         let (closing, cut) = (tasks.ending(), CancellationToken::new());
-        let connections = Arc::new(Semaphore::new(MOST));
+        let connections = Arc::new(Semaphore::new(usize::from(MOST)));
         let spawner = tasks.clone();
         tasks.spawn("serve the socket", async move {
             loop {
@@ -109,7 +109,9 @@ impl Socket {
                 let served = connection(stream, router.clone(), closing.clone(), cut.clone(), permit);
                 spawner.spawn("serve a connection of the socket", served);
             }
-            tokio::time::sleep(CLOSE_WITHIN).await;
+            // Those that run have their time; nobody waits for none.
+            let idle = async { connections.acquire_many(u32::from(MOST)).await.map(drop) };
+            let _ = tokio::time::timeout(CLOSE_WITHIN, idle).await;
             cut.cancel();
         });
     }

@@ -37,7 +37,10 @@ use tokio::{
 };
 
 use super::{handler::Handler, server::Server};
-use crate::{config, shutdown::Tasks};
+use crate::{
+    config::{self, tokens::Principal},
+    shutdown::Tasks,
+};
 
 /// The MCP endpoint as a `tower` service; cheap to clone.
 #[derive(Clone)]
@@ -132,10 +135,11 @@ impl Endpoint {
     {
         let host = request.headers().get(header::HOST).cloned();
         let posted = request.method() == Method::POST;
+        let asking = request.extensions().get::<Principal>().map(|principal| principal.name.clone());
         let work = match &self.kind {
             Kind::Stateless(service) => service.handle(request).boxed(),
             Kind::Sessions(service) => async {
-                let (response, refused) = sessions::noting(service.handle(request)).await;
+                let (response, refused) = sessions::noting(asking, service.handle(request)).await;
                 if refused { sessions::full() } else { response }
             }
             .boxed(),

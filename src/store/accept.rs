@@ -73,21 +73,23 @@ impl Unit for Accept<'_> {
             }
             return Ok(Done::Nothing(Taken::Locked(holder)));
         }
-        if one_id(tx, EXISTS, workflow.id.as_str()).await?.is_some() {
-            return Err(StoreError::Changed(format!("there is a workflow {} already", workflow.id)).into());
-        }
-        let Reported { id: incident, .. } = incidents::report(tx, &acceptance.incident).await?;
-        let taken_up = incidents::find(tx, &incident).await?.ok_or(Stop::Race)?;
-        incidents::put(tx, &keeping::taken_up(taken_up, acceptance)).await?;
+        let taken_up = |incident| keeping::taken_up(incident, acceptance);
+        let Reported { id: incident, .. } = incidents::report(tx, &acceptance.incident, &taken_up).await?;
         let kept = Workflow { incident: incident.clone(), ..workflow.clone() };
         let values = workflow::values(&kept, &acceptance.fingerprint)?;
-        // Whoever is in the way came after the look above: the next turn sees it.
-        tx.optional(INSERT, values).await?.ok_or(Stop::Race)?;
+        if tx.optional(INSERT, values).await?.is_none() {
+            if one_id(tx, EXISTS, workflow.id.as_str()).await?.is_some() {
+                let why = format!("there is a workflow {} already", workflow.id);
+                return Err(StoreError::Changed(why).into());
+            }
+            // Whoever is in the way came after the look above: the next turn sees it.
+            return Err(Stop::Race);
+        }
         if let Some(key) = lock {
             let values = [key.into(), workflow.id.as_str().into(), tx.now.into()];
             tx.optional(LOCK, values).await?.ok_or(Stop::Race)?;
         }
-        audit::append(tx, workflow.id.as_str(), &acceptance.audit).await?;
+        audit::begin(tx, workflow.id.as_str(), &acceptance.audit).await?;
         self.remember(tx, &workflow.id).await?;
         Ok(Done::Written(Taken::New { incident }))
     }

@@ -22,11 +22,38 @@ use super::{
 /// Holds the head and gives it as it was.
 const HOLD: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, 0, '') \
                     ON CONFLICT (chain) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash";
+/// Makes the head of a chain that has none.
+const BEGIN: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, $2, $3) \
+                     ON CONFLICT DO NOTHING RETURNING chain";
 const MOVE: &str = "UPDATE audit_head SET seq = $2, hash = $3 WHERE chain = $1";
 pub(super) const INSERT: &str = "INSERT INTO audit (chain, seq, at, actor, via, action, object, body, prev_hash, hash) \
                                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-const MOVED: &str = "SELECT chain, seq, hash FROM audit_head WHERE seq > anchored AND chain <> 'anchors'";
-const ANCHORED: &str = "UPDATE audit_head SET anchored = $2 WHERE chain = $1";
+/// Takes some heads that moved, and gives each as it is in the commit in which it counts as anchored.
+const MOVED: &str = "UPDATE audit_head SET anchored = seq WHERE chain IN (SELECT chain FROM audit_head \
+                     WHERE seq > anchored AND chain <> 'anchors' ORDER BY chain LIMIT $1) RETURNING chain, seq, hash";
+
+/// Begins a chain that is not expected to have lines yet, with one statement less than to append; it appends to one that
+/// has.
+pub(super) async fn begin(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<(), Stop> {
+    let mut head = Head::empty();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let line = audit::next(chain, &head, entry);
+        head = Head::of(&line);
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let values: [V; 3] = [chain.into(), head.seq.into(), (&head.hash).into()];
+    if tx.optional(BEGIN, values).await?.is_none() {
+        return append(tx, chain, entries).await.map(drop);
+    }
+    for line in &lines {
+        tx.execute(INSERT, audit_values(line)).await?;
+    }
+    Ok(())
+}
 
 /// Appends lines to a chain; the head after them.
 pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<Head, Stop> {
@@ -46,7 +73,7 @@ pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Resul
     Ok(head)
 }
 
-/// Anchors the heads that moved.
+/// Anchors heads that moved, so many as one line may hold.
 pub(super) struct Anchor(pub(super) Millis);
 
 #[async_trait]
@@ -55,7 +82,7 @@ impl Unit for Anchor {
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<Self::Out>, Stop> {
         let mut moved = BTreeMap::new();
-        for row in tx.all(MOVED, []).await? {
+        for row in tx.all(MOVED, [audit::MOST_HEADS.into()]).await? {
             let mut row = Reader::plain("audit head", &row)?;
             let chain = row.text()?;
             moved.insert(chain, Head { seq: row.int()?, hash: row.text()? });
@@ -64,10 +91,6 @@ impl Unit for Anchor {
             return Ok(Done::Nothing(None));
         }
         let head = append(tx, ANCHORS, &[audit::anchor(self.0, &moved)]).await?;
-        for (chain, at) in &moved {
-            let values: [V; 2] = [chain.into(), at.seq.into()];
-            tx.execute(ANCHORED, values).await?;
-        }
         Ok(Done::Written(Some((head.seq, head.hash))))
     }
 }

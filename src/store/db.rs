@@ -13,6 +13,7 @@ use aiops_engine::{
     ports::{Clock, store::StoreError},
 };
 use async_trait::async_trait;
+use futures::{Stream, TryStreamExt as _};
 use parking_lot::Mutex;
 use sqlx::{Any, AnyPool, Transaction, any::AnyRow};
 use tokio::sync::OnceCell;
@@ -99,6 +100,17 @@ impl Tx {
         values: impl IntoIterator<Item = V> + Send,
     ) -> Result<Vec<AnyRow>, Stop> {
         Ok(sql(statement, values).fetch_all(&mut *self.conn).await?)
+    }
+
+    /// What is read of each row that a statement gives, one after the other: a row of SQLx weighs several times what is
+    /// read of it, and no more of them are held than are under way.
+    pub(super) async fn read<T: Send>(
+        &mut self,
+        statement: &'static str,
+        values: impl IntoIterator<Item = V> + Send,
+        read: impl Fn(&AnyRow) -> Result<T, Stop> + Send + Sync,
+    ) -> Result<Vec<T>, Stop> {
+        read_each(sql(statement, values).fetch(&mut *self.conn), read).await
     }
 
     /// Several statements without values.
@@ -378,18 +390,26 @@ impl Db {
     ) -> Result<Vec<T>, StoreError> {
         let pool = self.reader()?;
         let query: Sql = sql(statement, values);
-        let rows = match tokio::time::timeout(self.deadline, query.fetch_all(pool)).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return Err(self.sql_failed(&error)),
+        match tokio::time::timeout(self.deadline, read_each(query.fetch(pool), read)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(stop)) => Err(self.stopped(stop)),
             Err(_) => {
-                return Err(StoreError::Unavailable(format!(
-                    "a question took longer than {:?}",
-                    self.deadline
-                )));
+                Err(StoreError::Unavailable(format!("a question took longer than {:?}", self.deadline)))
             }
-        };
-        rows.iter().map(read).collect::<Result<_, _>>().map_err(|stop| self.stopped(stop))
+        }
     }
+}
+
+/// Reads rows as they come.
+async fn read_each<T>(
+    mut rows: impl Stream<Item = Result<AnyRow, sqlx::Error>> + Unpin + Send,
+    read: impl Fn(&AnyRow) -> Result<T, Stop> + Send + Sync,
+) -> Result<Vec<T>, Stop> {
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        all.push(read(&row)?);
+    }
+    Ok(all)
 }
 
 /// How one turn of a write ended without a commit.

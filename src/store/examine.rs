@@ -69,24 +69,13 @@ impl Unit for Examine {
         let row = tx.optional(STORE, []).await?.ok_or_else(nothing)?;
         let store = Reader::plain("store", &row)?.text()?;
         let commits = tx.optional(COMMITS, []).await?.map_or(Ok(0), |row| number(&row))?;
-        for row in tx.all(WORKFLOWS, []).await? {
-            workflow::read(&row)?;
-        }
-        for row in tx.all(INCIDENTS, []).await? {
-            incident::read(&row)?;
-        }
-        for row in tx.all(STEPS, []).await? {
-            read_step(&row)?;
-        }
-        for row in tx.all(ATTEMPTS, []).await? {
-            read_attempt(&row)?;
-        }
-        for row in tx.all(APPROVALS, []).await? {
-            read_approval(&row)?;
-        }
-        for row in tx.all(CONTROLS, []).await? {
-            read_control(&row)?;
-        }
+        // Each is dropped once it was found to be what was written.
+        tx.read(WORKFLOWS, [], |row| workflow::read(row).map(drop)).await?;
+        tx.read(INCIDENTS, [], |row| incident::read(row).map(drop)).await?;
+        tx.read(STEPS, [], |row| read_step(row).map(drop)).await?;
+        tx.read(ATTEMPTS, [], |row| read_attempt(row).map(drop)).await?;
+        tx.read(APPROVALS, [], |row| read_approval(row).map(drop)).await?;
+        tx.read(CONTROLS, [], |row| read_control(row).map(drop)).await?;
         Ok(Done::Nothing(Examined { store, schema, commits }))
     }
 }

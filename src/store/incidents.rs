@@ -68,8 +68,12 @@ pub(super) async fn put(tx: &mut Tx, incident: &Incident) -> Result<(), Stop> {
     }
 }
 
-/// Opens an incident, or counts the report with an open one.
-pub(super) async fn report(tx: &mut Tx, report: &Report) -> Result<Reported, Stop> {
+/// Opens an incident, or counts the report with an open one; kept as `then` makes it.
+pub(super) async fn report(
+    tx: &mut Tx,
+    report: &Report,
+    then: &(dyn Fn(Incident) -> Incident + Sync),
+) -> Result<Reported, Stop> {
     let mut open = None;
     if let Some(id) = &report.into {
         open = find(tx, id).await?.filter(|incident| incident.closed_at.is_none());
@@ -78,19 +82,21 @@ pub(super) async fn report(tx: &mut Tx, report: &Report) -> Result<Reported, Sto
         open = one(tx, (OPEN, OPEN_HELD), &report.incident.fingerprint).await?;
     }
     if let Some(open) = open {
-        let merged = keeping::merged(&open, &report.incident);
+        let merged = then(keeping::merged(&open, &report.incident));
         put(tx, &merged).await?;
         return Ok(Reported { id: merged.id, is_new: false, occurrences: merged.occurrences });
     }
     let opened = keeping::opened(&report.incident);
-    let mut new = opened.clone();
+    let mut new = then(opened.clone());
     let mut n = 1;
-    while find(tx, &new.id).await?.is_some() {
-        new = keeping::renamed(&opened, n);
+    while tx.optional(INSERT, incident::values(&new)?).await?.is_none() {
+        if find(tx, &new.id).await?.is_none() {
+            // Somebody opened it since: the next turn counts.
+            return Err(Stop::Race);
+        }
+        new = then(keeping::renamed(&opened, n));
         n += 1;
     }
-    // Somebody opened it since: the next turn counts.
-    tx.optional(INSERT, incident::values(&new)?).await?.ok_or(Stop::Race)?;
     Ok(Reported { id: new.id, is_new: true, occurrences: new.occurrences })
 }
 
@@ -108,7 +114,7 @@ impl Unit for Reports<'_> {
     async fn run(&self, tx: &mut Tx) -> Result<Done<Vec<Reported>>, Stop> {
         let mut all = Vec::with_capacity(self.0.len());
         for one in self.0 {
-            all.push(report(tx, one).await?);
+            all.push(report(tx, one, &|incident| incident).await?);
         }
         Ok(if all.is_empty() { Done::Nothing(all) } else { Done::Written(all) })
     }

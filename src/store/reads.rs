@@ -84,6 +84,19 @@ const INCIDENTS: &str = concat!(
     " ORDER BY first_seen DESC, id DESC LIMIT $4 OFFSET $5"
 );
 const COUNT_INCIDENTS: &str = concat!("SELECT COUNT(*)", incident_filter!());
+/// The same where none that is closed can pass: few of all that are kept, and they have an index of their own.
+const INCIDENTS_OPEN: &str = concat!(
+    "SELECT ",
+    incident_columns!(),
+    incident_filter!(),
+    " AND closed_at IS NULL ORDER BY first_seen + 0 DESC, id DESC LIMIT $4 OFFSET $5"
+);
+const COUNT_OPEN: &str = concat!("SELECT COUNT(*)", incident_filter!(), " AND closed_at IS NULL");
+const CLOSED_SINCE: &str = concat!(
+    "SELECT ",
+    incident_columns!(),
+    " FROM incident WHERE closed_at >= $1 ORDER BY closed_at DESC, id DESC LIMIT $2"
+);
 const INCIDENT_COUNTS: &str =
     concat!("SELECT status, severity, COUNT(*)", incident_filter!(), " GROUP BY status, severity");
 const INCIDENTS_SINCE: &str = "SELECT COUNT(*) FROM incident WHERE first_seen >= $1";
@@ -98,6 +111,7 @@ pub(super) const CONTROLS: &str =
 const AUDIT: &str = "SELECT chain, seq, at, actor, via, action, object, body, prev_hash, hash FROM audit \
                      WHERE chain = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 const HEADS: &str = "SELECT chain, seq, hash FROM audit_head WHERE seq > 0";
+const HEAD: &str = "SELECT seq, hash FROM audit_head WHERE chain = $1 AND seq > 0";
 const NOTICES: &str = "SELECT seq, kind, workflow_id, at, body, attempts FROM notice WHERE due_at <= $1 \
                        ORDER BY seq LIMIT $2";
 
@@ -113,10 +127,10 @@ impl Unit for WholeWorkflow<'_> {
         let Some(row) = tx.optional(WORKFLOW, id()).await? else { return Ok(Done::Nothing(None)) };
         let record = Record {
             workflow: workflow::read(&row)?,
-            steps: tx.all(STEPS, id()).await?.iter().map(read_step).collect::<Result<_, _>>()?,
-            attempts: tx.all(ATTEMPTS, id()).await?.iter().map(read_attempt).collect::<Result<_, _>>()?,
-            checks: tx.all(CHECKS, id()).await?.iter().map(read_check).collect::<Result<_, _>>()?,
-            approvals: tx.all(APPROVALS, id()).await?.iter().map(read_approval).collect::<Result<_, _>>()?,
+            steps: tx.read(STEPS, id(), read_step).await?,
+            attempts: tx.read(ATTEMPTS, id(), read_attempt).await?,
+            checks: tx.read(CHECKS, id(), read_check).await?,
+            approvals: tx.read(APPROVALS, id(), read_approval).await?,
         };
         Ok(Done::Nothing(Some(record)))
     }
@@ -191,10 +205,18 @@ impl Db {
     }
 
     pub(super) async fn incidents(&self, filter: &IncidentFilter) -> Result<Rows<Incident>, StoreError> {
-        let total = self.how_many(COUNT_INCIDENTS, incidents_by(filter)).await?;
+        let none_is_closed =
+            !filter.status.is_empty() && !filter.status.iter().any(|status| status.is_closed());
+        let (count, list) =
+            if none_is_closed { (COUNT_OPEN, INCIDENTS_OPEN) } else { (COUNT_INCIDENTS, INCIDENTS) };
+        let total = self.how_many(count, incidents_by(filter)).await?;
         let mut page = incidents_by(filter);
         page.extend([filter.limit.into(), filter.offset.into()]);
-        Ok(Rows { rows: self.rows(INCIDENTS, page, incident::read).await?, total })
+        Ok(Rows { rows: self.rows(list, page, incident::read).await?, total })
+    }
+
+    pub(super) async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.rows(CLOSED_SINCE, vec![since.into(), limit.into()], incident::read).await
     }
 
     pub(super) async fn incident_counts(
@@ -292,6 +314,14 @@ impl Db {
         // Databases do not agree on the order of texts.
         heads.sort();
         Ok(heads)
+    }
+
+    pub(super) async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("audit head", row)?;
+            Ok((row.int()?, row.text()?))
+        };
+        self.one(HEAD, vec![chain.into()], read).await
     }
 
     pub(super) async fn due_notices(&self, now: Millis, limit: u32) -> Result<Vec<DueNotice>, StoreError> {

@@ -20,9 +20,10 @@ use super::sqlite;
 
 /// How much is kept back on the disk, in bytes.
 const BYTES: u64 = 16 * 1024 * 1024;
-/// It is written in so many pieces of so many bytes.
-const CHUNKS: u32 = 64;
-const CHUNK: usize = 256 * 1024;
+/// It is written in so many pieces of so many bytes. Smaller ones than those that glibc maps by themselves (128 KiB): one
+/// that is freed makes it keep twice as much on top of every arena from then on.
+const CHUNKS: u32 = 256;
+const CHUNK: usize = 64 * 1024;
 /// Of a file that may not grow further than so much, an eighth at most.
 const SHARE: u64 = 8;
 /// SQLite's page, in bytes.

@@ -341,7 +341,7 @@ pub(super) async fn examine(
     busy: Duration,
     clock: &Arc<dyn Clock>,
 ) -> (Option<AnyPool>, Result<Examined, StoreError>) {
-    const READ: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -512;";
+    const READ: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -256;";
     if let Err(why) = is_database(&place.database) {
         return (None, Err(StoreError::ReadOnly(why)));
     }
@@ -424,7 +424,7 @@ async fn write_to(
     examined: Examined,
 ) -> Result<(AnyPool, Mark), StoreError> {
     const WRITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                         PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -2000;";
+                         PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -1000;";
     // Without a page size of our own, SQLite's is 4,096 bytes.
     let pages = max_bytes.map_or_else(|| u64::from(u32::MAX) - 1, |bytes| bytes / 4096);
     let pragmas = format!("{WRITE} PRAGMA max_page_count = {pages};");

@@ -174,9 +174,17 @@ fn each_tool_is_called_by_other_peoples_clients_and_described_to_people() {
 
 #[test]
 fn each_old_variable_is_in_the_readme() {
+    use aiops::config::Use;
     let readme = fs::read_to_string(top().join("README.md")).unwrap();
-    for (name, _) in aiops::config::OLD {
-        assert!(readme.contains(&format!("`{name}`")), "README.md does not say what became of {name}");
+    for (name, what) in aiops::config::OLD {
+        let said = match what {
+            Use::Key(key) => format!("`{key}` |"),
+            Use::Listen => "`http.listen`, its ".to_owned(),
+            Use::Later(adapter) => format!("accepted; {adapter}: comes with a later version |"),
+            Use::Never(why) => format!("accepted without effect: {why} |"),
+        };
+        let row = format!("\n| `{name}` | {said}");
+        assert!(readme.contains(&row), "README.md does not say what became of {name}: {row}");
     }
 }
 

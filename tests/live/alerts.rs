@@ -219,7 +219,7 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
     std::fs::write(home.path().join("policy.toml"), policy).unwrap();
     let settings = format!("policy.file = {:?}", home.path().join("policy.toml"));
     let mut full = Full::start(home.path(), &actor, &settings).await;
-    let relay = Relay::to(&full.address).await;
+    let relay = Relay::to(full.address()).await;
     let alertmanager = Alertmanager::start(&relay.address(), home.path());
     crash.play(&plane).await;
     let pods = plane.get(&format!("/api/v1/namespaces/{namespace}/pods")).await.unwrap();
@@ -257,7 +257,7 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
         .await;
     full.kill();
     full = Full::start(home.path(), &actor, &settings).await;
-    relay.lead_to(&full.address);
+    relay.lead_to(full.address());
     let total = TARGETS + 1;
     full.until("ann", "/api/v1/incidents?status=open&limit=1000", "what fires", |all| {
         own(all).len() == total
@@ -272,7 +272,7 @@ async fn alertmanager_the_sweep_and_an_order_are_one_incident_and_one_workflow()
         all.iter().filter(|(target, n)| is_over(*target, *n)).map(|(target, n)| about(*target, *n)).collect();
     alertmanager.resolve(&over).await;
     full = Full::start(home.path(), &actor, &settings).await;
-    relay.lead_to(&full.address);
+    relay.lead_to(full.address());
     full.until("ann", "/api/v1/incidents?status=resolved&limit=1000", "what is over", |all| {
         own(all).len() == 20
     })

@@ -162,14 +162,14 @@ async fn ask(plane: &Plane, world: &World, stage: Stage) -> BTreeMap<&'static st
     let mut told: BTreeMap<&'static str, usize> = BTreeMap::new();
     let mut calls: Vec<Call> = Vec::new();
     for round in 0..world.rounds.len() {
-        for call in table::calls(plane, world, &server, round, stage).await {
-            let word = call.ask(&server).await;
+        for mut call in table::calls(plane, world, &server, round, stage).await {
+            let word = call.ask(&server, stage).await;
             *told.entry(word).or_default() += 1;
             calls.push(call);
         }
     }
     if matches!(stage, Stage::Normal | Stage::Member) {
-        finished(plane, world, place, &calls).await;
+        finished(plane, world, &server, place, &calls).await;
     } else {
         // What was accepted though it must not act has time to be found out.
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -178,7 +178,7 @@ async fn ask(plane: &Plane, world: &World, stage: Stage) -> BTreeMap<&'static st
 }
 
 /// Waits until every call that is to change something has changed it.
-async fn finished(plane: &Plane, world: &World, place: u64, calls: &[Call]) {
+async fn finished(plane: &Plane, world: &World, server: &Server, place: u64, calls: &[Call]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let audited = since(plane, world, place).await;
@@ -194,35 +194,63 @@ async fn finished(plane: &Plane, world: &World, place: u64, calls: &[Call]) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < deadline, "these changed nothing: {left:#?}");
+        if Instant::now() >= deadline {
+            let told = server.rest("GET", "/api/v1/workflows?limit=500", &Value::Null).await.json();
+            let open = told["workflows"].as_array().into_iter().flatten();
+            let open: Vec<String> = open
+                .filter(|workflow| workflow["phase"] != "completed")
+                .map(|workflow| format!("{} {}: {}", workflow["id"], workflow["phase"], workflow["reason"]))
+                .collect();
+            panic!("these changed nothing: {left:#?}; workflows that are not completed: {open:#?}");
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
 }
 
 impl Call {
-    /// Sends it, and says in a word what came of it.
-    async fn ask(&self, server: &Server) -> &'static str {
+    /// Sends it, and says in a word what came of it. Where it has to come to something, what is unavailable for a moment (a
+    /// store under load, most often) is asked for again.
+    async fn ask(&mut self, server: &Server, stage: Stage) -> &'static str {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (word, is_unavailable) = self.once(server).await;
+            let is_to_come = stage == Stage::Normal && self.touches.is_some() && is_unavailable;
+            if !is_to_come || Instant::now() > deadline {
+                return word;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// The word, and whether asking again is worth it.
+    async fn once(&mut self, server: &Server) -> (&'static str, bool) {
         match &self.how {
             How::Mcp(tool, arguments) => {
                 let reply =
                     server.mcp("tools/call", serde_json::json!({"name": tool, "arguments": arguments})).await;
-                match &reply["result"]["isError"] {
-                    Value::Bool(true) => "refused by MCP",
-                    _ if reply["result"].is_null() => "error of MCP",
-                    _ => "answered by MCP",
+                let result = &reply["result"];
+                self.said = if result.is_null() { reply.to_string() } else { result["content"].to_string() };
+                let is_unavailable = result["_meta"]["aiops.io/code"] == "dependency_unavailable";
+                match &result["isError"] {
+                    Value::Bool(true) => ("refused by MCP", is_unavailable),
+                    _ if result.is_null() => ("error of MCP", false),
+                    _ => ("answered by MCP", false),
                 }
             }
-            How::Rest(method, path, body) => match server.rest(method, path, body).await.status {
-                200..300 => "answered by REST",
-                400..500 => "refused by REST",
-                _ => "error of REST",
-            },
-            How::Command(arguments) => {
-                if server.command(arguments).await {
-                    "exit 0"
-                } else {
-                    "another exit"
+            How::Rest(method, path, body) => {
+                let answer = server.rest(method, path, body).await;
+                self.said = answer.text;
+                match answer.status {
+                    200..300 => ("answered by REST", false),
+                    400..500 => ("refused by REST", false),
+                    status => ("error of REST", status == 503),
                 }
+            }
+            How::Command(arguments) => {
+                let (is_well, said) = server.command(arguments).await;
+                let is_unavailable = !is_well && said.contains("unavailable");
+                self.said = said;
+                (if is_well { "exit 0" } else { "another exit" }, is_unavailable)
             }
         }
     }

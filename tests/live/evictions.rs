@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_budget_is_broken_by_evictions_and_drains() {
-    let wanted = if is_proof() { 500 } else { 20 };
+    let wanted = if is_proof() { 500 } else { 40 };
     let plane = Plane::own(&Options { nodes: 10, ..Options::default() }).await;
     let desk = rollback::desk(&plane).await;
     let mut dice = Dice::new();

@@ -13,7 +13,12 @@ mod world;
 
 use std::{path::Path, time::Duration};
 
-use crate::report::Report;
+use crate::{
+    full,
+    plane::{Plane, Size},
+    report::{Report, say},
+    subject::Lengths,
+};
 
 /// Workflows that the store holds before anything is measured.
 pub(crate) const STORED: usize = 10_000;
@@ -26,13 +31,24 @@ pub(crate) struct Amounts {
     length: Duration,
     on_the_model: usize,
     on_kwok: usize,
+    /// Pods of the cluster on which it is weighed, and for how long it rests before.
+    pods: usize,
+    rest: Duration,
 }
 
 impl Amounts {
     /// As much as the figures need, or as little as shows that it works.
     pub(crate) const fn of(is_quick: bool) -> Self {
         if is_quick {
-            Self { stored: 200, calls: 20, length: Duration::from_secs(1), on_the_model: 20, on_kwok: 20 }
+            Self {
+                stored: 200,
+                calls: 20,
+                length: Duration::from_secs(1),
+                on_the_model: 20,
+                on_kwok: 20,
+                pods: 1_000,
+                rest: Duration::from_secs(10),
+            }
         } else {
             Self {
                 stored: STORED,
@@ -40,6 +56,8 @@ impl Amounts {
                 length: Duration::from_secs(4),
                 on_the_model: 1_000,
                 on_kwok: 400,
+                pods: 10_000,
+                rest: Duration::from_secs(60),
             }
         }
     }
@@ -69,8 +87,35 @@ pub(crate) async fn measure(
     throughput::on_the_model(&state, amounts.on_the_model, report).await?;
     if amounts.on_kwok > 0 {
         stored::copy(&stored, &state)?;
-        throughput::on_kwok(binary, root, scratch, &state, amounts.on_kwok, report).await?;
+        on_a_plane(binary, root, scratch, (&stored, &state), amounts, report).await?;
     }
     std::fs::remove_dir_all(&state)?;
+    Ok(())
+}
+
+/// What is measured on a real API server: workflows first, and then its weight, with many more pods beside theirs.
+async fn on_a_plane(
+    binary: &Path,
+    root: &Path,
+    scratch: &Path,
+    (stored, state): (&Path, &Path),
+    amounts: Amounts,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let dir = scratch.join("plane-engine");
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    let size = Size { nodes: (amounts.pods / 100).max(1), pods: amounts.pods };
+    say("starting a control plane");
+    let plane = Plane::start(root, &dir, size.nodes + amounts.on_kwok.div_ceil(40), "").await?;
+    throughput::on_kwok(binary, &plane, scratch, state, amounts.on_kwok, report).await?;
+    say(&format!("making {} pods", size.pods));
+    plane.fill(root, size).await?;
+    let pods = plane.count("/api/v1/pods").await?;
+    report.note(format!("full mode is weighed on {pods} pods; it rests {} s before", amounts.rest.as_secs()));
+    let lengths = Lengths { rest: amounts.rest, ..Lengths::NONE };
+    full::weigh(binary, &plane, scratch, (stored, amounts.stored), &lengths, report).await?;
+    std::fs::remove_dir_all(plane.end()?)?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 mod beside;
 mod engine;
+mod full;
 mod load;
 mod peer;
 mod plane;
@@ -46,15 +47,12 @@ struct Arguments {
     /// A control plane of that many pods that runs already, by its folder
     #[arg(long, value_name = "DIR")]
     plane: Option<PathBuf>,
-    /// A binary to measure instead of building one
+    /// The binary to measure
     #[arg(long, value_name = "FILE")]
-    binary: Option<PathBuf>,
-    /// How the binary is linked: flags of rustc, apart by spaces
-    #[arg(long, value_name = "FLAGS", default_value = "", allow_hyphen_values = true)]
-    link: String,
-    /// Measure the binary of this profile; the one that is shipped takes some minutes to build
-    #[arg(long, default_value = "dist", value_name = "PROFILE")]
-    profile: String,
+    binary: PathBuf,
+    /// How it is linked, for the page
+    #[arg(long, value_name = "WORDS", default_value = "as rustc does by itself")]
+    linked: String,
     /// Leave out the run without streaming lists
     #[arg(long)]
     no_pages: bool,
@@ -98,27 +96,14 @@ fn places() -> anyhow::Result<(&'static Path, PathBuf, PathBuf)> {
     Ok((root, target, scratch))
 }
 
-/// The binary that is measured.
-fn built(arguments: &Arguments, root: &Path, target: &Path) -> anyhow::Result<PathBuf> {
-    if let Some(binary) = &arguments.binary {
-        return Ok(binary.clone());
-    }
-    let profile = arguments.profile.as_str();
-    let mut build = vec!["rustc", "--locked", "--profile", profile, "--bin", "aiops", "--"];
-    build.extend(arguments.link.split_whitespace());
-    cargo(root, &build)?;
-    Ok(target.join(profile).join("aiops"))
-}
-
 /// The coordination engine alone.
 async fn measure_engine(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let (root, target, scratch) = places()?;
-    let binary = built(arguments, root, &target)?;
+    let (root, _, scratch) = places()?;
     let mut report = Report::default();
     let before = machine()?;
     let amounts = Amounts::of(arguments.quick);
     let amounts = if arguments.no_plane { amounts.without_plane() } else { amounts };
-    engine::measure(&binary, root, &scratch, amounts, &mut report).await?;
+    engine::measure(&arguments.binary, root, &scratch, amounts, &mut report).await?;
     let page = (!arguments.quick && !arguments.no_plane).then(|| root.join("docs/benchmarks.md"));
     report.finish(Part::Engine, &engine_head(&before, &machine()?), page.as_deref())?;
     ended(&report)
@@ -142,7 +127,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     } else {
         Lengths { rest: secs(60), load: secs(20), one_caller: secs(5), changes: 200 }
     };
-    let aiops = built(arguments, root, &target)?;
+    let aiops = &arguments.binary;
     let floor_package = ["build", "--locked", "--release", "--package", "aiops-floor"];
     cargo(root, &floor_package)?;
     let floor = target.join("release/aiops-floor");
@@ -182,7 +167,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     {
         let stored = engine::stored::folder(&scratch, engine::STORED).await?;
-        full(&aiops, &plane, &scratch, &stored, &lengths, &mut report).await?;
+        full::weigh(&aiops, &plane, &scratch, (&stored, engine::STORED), &lengths, &mut report).await?;
     }
     {
         beside::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
@@ -209,37 +194,12 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let megabytes = |path: &Path| -> anyhow::Result<f64> { Ok(std::fs::metadata(path)?.len() as f64 / 1e6) };
     report.add("binary", "MB", Goal::AtMost(25.0), megabytes(&aiops)?);
     report.floor("binary", megabytes(&floor)?);
-    report.note(format!(
-        "profile {}, linked with `{}`; the floor is linked as rustc does by itself",
-        arguments.profile, arguments.link
-    ));
+    report.note(format!("the binary is linked {}; the floor as rustc does by itself", arguments.linked));
     let page = (!arguments.quick && arguments.plane.is_none() && pods == 10_000)
         .then(|| root.join("docs/benchmarks.md"));
     report.finish(Part::Cluster, &head(&truth, &before, &machine()?), page.as_deref())?;
     ended(&report)
 }
-
-/// With the coordination engine, and what a year of it left behind.
-async fn full(
-    aiops: &Path,
-    plane: &Plane,
-    scratch: &Path,
-    stored: &Path,
-    lengths: &Lengths,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let state = scratch.join("state");
-    engine::stored::copy(stored, &state)?;
-    let mut subject = Aiops::start(aiops, plane, scratch, FULL, &["--mode", "full"], report).await?;
-    subject.every_tool(plane).await?;
-    let _churn = plane.churn(20)?;
-    subject.rest(plane, lengths, 28.0, report).await?;
-    std::fs::remove_dir_all(&state)?;
-    Ok(())
-}
-
-/// Put before the figures of full mode.
-const FULL: &str = "full mode, 10,000 stored workflows: ";
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -2,6 +2,8 @@
 //!
 //! It decides nothing about goals but names them where the figure is taken.
 
+mod truth;
+
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -11,6 +13,7 @@ use std::{
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+pub(crate) use self::truth::Truth;
 use crate::{
     load::{self, Connection, Question, Tally},
     plane::{BIG, Plane},
@@ -33,58 +36,14 @@ pub(crate) struct Lengths {
     pub(crate) changes: usize,
 }
 
-/// What the API server says there is.
-#[derive(Debug, Clone)]
-pub(crate) struct Truth {
-    pub(crate) nodes: u64,
-    pub(crate) pods: u64,
-    /// Pods of some namespaces.
-    pub(crate) namespaces: Vec<(String, u64)>,
-}
-
-impl Truth {
-    pub(crate) async fn of(plane: &Plane) -> anyhow::Result<Self> {
-        let mut namespaces = Vec::new();
-        for name in plane.namespaces().await? {
-            let pods = plane.count(&format!("/api/v1/namespaces/{name}/pods")).await?;
-            namespaces.push((name, pods));
-        }
-        Ok(Self {
-            nodes: plane.count("/api/v1/nodes").await?,
-            pods: plane.count("/api/v1/pods").await?,
-            namespaces,
-        })
-    }
-
-    /// Cluster health, asked in as many ways as there are namespaces and more.
-    pub(crate) fn health(&self) -> Vec<Question> {
-        let ask = |arguments, expected| Question { tool: "get-cluster-health", arguments, expected };
-        let mut all = Vec::new();
-        for (namespace, pods) in &self.namespaces {
-            all.push(ask(json!({"namespace": namespace}), vec![("/pods/total", json!(pods))]));
-            let limit = all.len() % 50 + 1;
-            all.push(ask(
-                json!({"limit": limit}),
-                vec![("/pods/total", json!(self.pods)), ("/nodes/total", json!(self.nodes))],
-            ));
-        }
-        all.push(ask(json!({}), vec![("/pods/total", json!(self.pods))]));
-        all
-    }
-
-    /// The one question of the smallest server.
-    pub(crate) fn counts(&self) -> Vec<Question> {
-        let ask = |arguments, pods: u64| Question {
-            tool: "get-cluster-health",
-            arguments,
-            expected: vec![("/pods/total", json!(pods))],
-        };
-        self.namespaces.iter().map(|(name, pods)| ask(json!({"namespace": name}), *pods)).collect()
-    }
-}
-
 pub(crate) const fn millis(time: Duration) -> f64 {
     time.as_micros() as f64 / 1_000.0
+}
+
+impl Lengths {
+    /// Nothing takes any time.
+    pub(crate) const NONE: Self =
+        Self { rest: Duration::ZERO, load: Duration::ZERO, one_caller: Duration::ZERO, changes: 0 };
 }
 
 /// aiops on a cluster.

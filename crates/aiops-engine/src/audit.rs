@@ -110,6 +110,9 @@ pub fn verify(lines: &[AuditLine]) -> Result<Head, Broken> {
     Ok(head)
 }
 
+/// Most heads that one line anchors. It bounds the line (about 120 bytes a head) and what is held to write it.
+pub const MOST_HEADS: u32 = 100;
+
 /// The entry that anchors these heads.
 pub fn anchor(at: Millis, heads: &BTreeMap<String, Head>) -> Entry {
     let heads: BTreeMap<&String, Value> =

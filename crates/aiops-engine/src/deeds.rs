@@ -26,7 +26,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub(crate) use rollout::{holds_still, verify as rolled_out};
+pub(crate) use rollout::{holds_still, well};
 pub use see::see;
 
 use crate::{

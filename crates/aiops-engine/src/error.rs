@@ -216,6 +216,16 @@ pub enum PortErrorKind {
     Internal,
 }
 
+impl PortErrorKind {
+    /// Whether the same request may be answered in a moment: what it asked about is not known, and nothing was refused.
+    pub const fn is_passing(self) -> bool {
+        match self {
+            Self::Unavailable | Self::Timeout | Self::Expired => true,
+            Self::Denied | Self::NotFound | Self::Invalid | Self::Unsupported | Self::Internal => false,
+        }
+    }
+}
+
 impl PortError {
     /// A failure of this kind.
     pub fn new(kind: PortErrorKind, message: impl Into<String>) -> Self {

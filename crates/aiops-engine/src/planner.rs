@@ -58,7 +58,8 @@ pub enum Planned {
 /// Makes a plan. Approval and rule are left as `deny` for the guard to fill in.
 ///
 /// # Errors
-/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself.
+/// The target does not exist or cannot be read; the issue is not known; the order contradicts itself. `Unavailable` and
+/// `Timeout` when anything that was read had no answer now: what is not known is not planned on, and no reason to refuse.
 pub async fn plan(
     engine: &Engine,
     problem: &Problem,
@@ -67,10 +68,23 @@ pub async fn plan(
 ) -> Result<Planned, Error> {
     let what = format!("planning for {}", problem.target);
     let reader = Reader::new(engine.cluster(&what)?, &what).await?;
+    let made = of_what_is_read(engine, &reader, problem, order, limits).await;
+    // Whatever was made of it, or said against it, may be another once everything is answered.
+    reader.answered(&what, !matches!(made, Ok(Planned::NoRemedy { .. })))?;
+    made
+}
+
+async fn of_what_is_read(
+    engine: &Engine,
+    reader: &Reader<'_>,
+    problem: &Problem,
+    order: &Order,
+    limits: &Limits,
+) -> Result<Planned, Error> {
     if !order.resources.is_empty() {
-        return layered::plan(engine, &reader, problem, order, limits).await;
+        return layered::plan(engine, reader, problem, order, limits).await;
     }
-    let near = look(engine, &reader, problem, limits).await?;
+    let near = look(engine, reader, problem, limits).await?;
     let chosen = match &order.action {
         Some(action) => ordered::draft(&near, action)?,
         None => {
@@ -90,12 +104,14 @@ pub async fn plan(
 /// Who owns a workload, read live.
 ///
 /// # Errors
-/// It does not exist or cannot be read.
+/// It does not exist, or something that tells its owner cannot be read.
 pub(crate) async fn ownership(engine: &Engine, named: &Target) -> Result<Ownership, Error> {
     let what = format!("reading {named}");
     let reader = Reader::new(engine.cluster(&what)?, &what).await?;
     let chain = target::climb(engine, &reader, named).await?;
-    Ok(neighbourhood::owners(&reader, chain).await)
+    let owners = neighbourhood::owners(&reader, chain).await;
+    reader.answered(&what, true)?;
+    Ok(owners)
 }
 
 /// Reads what stands around a problem's target.
@@ -146,10 +162,10 @@ pub fn is_judged_with_next(plan: &Plan, order: u32) -> bool {
         && ordinal.is_some_and(|ordinal| ordinal.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Asks the API server about each step: rights, dry run, difference. What cannot be asked is noted, and is no refusal.
+/// Asks the API server about each step: rights, dry run, difference. What can never be asked is noted, and is no refusal.
 ///
 /// # Errors
-/// The cluster cannot be read.
+/// The cluster cannot be read now, or takes no dry run now: it is to be asked again.
 pub async fn prove(engine: &Engine, acting: Option<&dyn Acting>, plan: &mut Plan) -> Result<(), Error> {
     let what = format!("proving the plan for {}", plan.problem.target);
     proof::prove(engine.cluster(&what)?, acting, plan).await

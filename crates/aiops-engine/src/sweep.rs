@@ -31,14 +31,16 @@ pub const MOST_OPEN: usize = 2_000;
 const REMEMBERED: [(&str, Millis); 5] = [
     ("oom_kill", 65 * MINUTE),
     ("crash_loop", 65 * MINUTE),
-    ("job_failed", 24 * 60 * MINUTE),
-    ("pod_failed", 24 * 60 * MINUTE),
-    ("pod_evicted", 24 * 60 * MINUTE),
+    ("job_failed", LONGEST_MEMORY),
+    ("pod_failed", LONGEST_MEMORY),
+    ("pod_evicted", LONGEST_MEMORY),
 ];
 /// Other trouble lasts while it is found. It opens no new incident so soon after one was closed: what repaired it may
 /// not be seen everywhere yet.
 const REST: Millis = 5 * MINUTE;
 const MINUTE: Millis = 60_000;
+/// What was closed longer ago keeps no finding from opening an incident: the longest of the memories above.
+pub const LONGEST_MEMORY: Millis = 24 * 60 * MINUTE;
 
 /// What a sweep remembers for the next: since when the trouble of an open incident is not seen any more. Losing it only
 /// begins the grace anew.
@@ -63,7 +65,7 @@ pub struct Sight<'a> {
     pub findings: &'a [Finding],
     /// Open incidents of all sources.
     pub open: &'a [Incident],
-    /// Incidents that were closed lately.
+    /// Incidents that were closed within [`LONGEST_MEMORY`].
     pub closed: &'a [Incident],
     /// Every kind that detectors look at is known and fresh: what is not found is not there.
     pub is_complete: bool,

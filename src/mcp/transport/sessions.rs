@@ -1,12 +1,14 @@
-//! Sessions of the `initialize` era, so many at most.
+//! Sessions of the `initialize` era, so many at most, each for who began it.
 //!
-//! rmcp keeps them and ends the idle ones; this only counts. The next one beyond the bound is refused before anything
-//! is made for it, with a status that says when to come again.
+//! rmcp keeps them and ends the idle ones; this counts, and knows whose they are. The next one beyond the bound is refused
+//! before anything is made for it, with a status that says when to come again. An id in other hands is no session (MCP,
+//! security best practices: "session hijacking").
 
-use std::{cell::Cell, future::Future, sync::Arc, time::Duration};
+use std::{cell::Cell, collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use futures::Stream;
 use http::{HeaderValue, StatusCode, header};
+use parking_lot::Mutex;
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::{
@@ -29,6 +31,7 @@ const RETRY_AFTER_SECONDS: u64 = 30;
 
 tokio::task_local! {
     static REFUSED: Cell<bool>;
+    static ASKING: Option<String>;
 }
 
 /// Sessions, so many at most.
@@ -36,6 +39,8 @@ tokio::task_local! {
 pub(super) struct BoundedSessions {
     sessions: LocalSessionManager,
     most: usize,
+    /// Who began each, by the name of the token.
+    owners: Mutex<HashMap<SessionId, Option<String>>>,
 }
 
 /// Why there is no session.
@@ -51,18 +56,30 @@ impl BoundedSessions {
     pub(super) fn new(most: usize, idle: Duration) -> Self {
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(idle);
-        Self { sessions, most }
+        Self { sessions, most, owners: Mutex::default() }
+    }
+
+    /// Whether who asks now began this session.
+    fn is_of_asker(&self, id: &SessionId) -> bool {
+        self.owners.lock().get(id).is_some_and(|owner| *owner == asking())
     }
 }
 
-/// Handles a request and says whether a session was refused to it.
-pub(super) async fn noting(handled: impl Future<Output = Answered> + Send) -> (Answered, bool) {
-    REFUSED
-        .scope(Cell::new(false), async {
-            let response = Box::pin(handled).await;
-            (response, REFUSED.with(Cell::get))
-        })
-        .await
+/// Who sent the request that is being handled.
+fn asking() -> Option<String> {
+    ASKING.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Handles a request of somebody, by the name of the token, and says whether a session was refused to it.
+pub(super) async fn noting(
+    asking: Option<String>,
+    handled: impl Future<Output = Answered> + Send,
+) -> (Answered, bool) {
+    let handled = REFUSED.scope(Cell::new(false), async {
+        let response = Box::pin(handled).await;
+        (response, REFUSED.with(Cell::get))
+    });
+    ASKING.scope(asking, handled).await
 }
 
 /// The answer to a client that gets no session.
@@ -81,12 +98,19 @@ impl SessionManager for BoundedSessions {
     type Transport = WorkerTransport<LocalSessionWorker>;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), SessionError> {
-        if self.sessions.sessions.read().await.len() >= self.most {
-            // Outside of a request nobody asks why.
-            let _ = REFUSED.try_with(|refused| refused.set(true));
-            return Err(SessionError::Full(self.most));
+        {
+            let open = self.sessions.sessions.read().await;
+            // Those that ended by themselves told nobody.
+            self.owners.lock().retain(|id, _| open.contains_key(id));
+            if open.len() >= self.most {
+                // Outside of a request nobody asks why.
+                let _ = REFUSED.try_with(|refused| refused.set(true));
+                return Err(SessionError::Full(self.most));
+            }
         }
-        Ok(self.sessions.create_session().await?)
+        let (id, transport) = self.sessions.create_session().await?;
+        self.owners.lock().insert(id.clone(), asking());
+        Ok((id, transport))
     }
 
     async fn initialize_session(
@@ -98,10 +122,15 @@ impl SessionManager for BoundedSessions {
     }
 
     async fn has_session(&self, id: &SessionId) -> Result<bool, SessionError> {
-        Ok(self.sessions.has_session(id).await?)
+        Ok(self.is_of_asker(id) && self.sessions.has_session(id).await?)
     }
 
     async fn close_session(&self, id: &SessionId) -> Result<(), SessionError> {
+        // rmcp closes a session also by itself, for nobody, when its handshake failed.
+        if ASKING.try_with(|_| ()).is_ok() && !self.is_of_asker(id) {
+            return Ok(());
+        }
+        self.owners.lock().remove(id);
         Ok(self.sessions.close_session(id).await?)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aiops::mcp::McpService;
+use aiops::{config::tokens::Principal, mcp::McpService};
 use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -222,6 +222,42 @@ async fn the_session_beyond_the_bound_is_refused() {
         .header("mcp-session-id", &first.headers["mcp-session-id"]);
     assert!(send(&service, close.body(Body::empty()).unwrap()).await.status.is_success());
     assert_eq!(open().await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_session_is_of_no_use_to_others() {
+    let mut world = World::new();
+    world.settings.sessions = true;
+    let service = world.server().http(&world.http);
+    let of = |who: Option<&str>, mut request: Request<Body>| {
+        if let Some(name) = who {
+            request.extensions_mut().insert(Principal { name: name.to_owned(), groups: Vec::new() });
+        }
+        request
+    };
+    let request = of(Some("ops"), post(&initialize()).body(body(&initialize())).unwrap());
+    let id = send(&service, request).await.headers["mcp-session-id"].clone();
+    let ask = |who: Option<&str>| {
+        let request = post(&health()).header("mcp-session-id", &id).body(body(&health())).unwrap();
+        send(&service, of(who, request))
+    };
+    let close = |who: Option<&str>| {
+        let request = Request::delete("/mcp").header(header::HOST, "localhost").header("mcp-session-id", &id);
+        send(&service, of(who, request.body(Body::empty()).unwrap()))
+    };
+    for other in [Some("somebody-else"), None] {
+        assert_eq!(ask(other).await.status, StatusCode::NOT_FOUND);
+        let listen = Request::get("/mcp")
+            .header(header::HOST, "localhost")
+            .header(header::ACCEPT, "text/event-stream")
+            .header("mcp-session-id", &id);
+        let listened = send(&service, of(other, listen.body(Body::empty()).unwrap())).await;
+        assert_eq!(listened.status, StatusCode::NOT_FOUND);
+        close(other).await;
+        assert_eq!(ask(Some("ops")).await.status, StatusCode::OK, "{other:?} closed it");
+    }
+    close(Some("ops")).await;
+    assert_eq!(ask(Some("ops")).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -3,21 +3,16 @@
 //! It judges no answer.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
 use super::world::World;
+use crate::support::Served;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// No credential of anybody.
@@ -28,9 +23,7 @@ const POLICY: &str = "[[rule]]\nname = \"ask\"\nactions = [\"set-resources\"]\nt
     [[rule]]\nname = \"all\"\nthen = \"auto\"\n";
 
 pub(super) struct Server {
-    child: Child,
-    address: String,
-    log: Arc<Mutex<String>>,
+    served: Served,
     home: tempfile::TempDir,
 }
 
@@ -70,38 +63,9 @@ impl Server {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("aiops.toml");
         std::fs::write(&file, settings(home.path(), &world.kubeconfig, more)).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aiops"))
-            .args(["serve", "--http", "127.0.0.1:0", "--config"])
-            .arg(&file)
-            .env_clear()
-            .env("HOME", home.path())
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (tell, told) = mpsc::channel();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let written = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Ok(line) = serde_json::from_str::<Value>(&line)
-                    && line["message"] == "listening"
-                {
-                    let _ = tell.send(line["address"].as_str().unwrap().to_owned());
-                }
-                let mut log = written.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let address = told.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-            let _ = child.kill();
-            panic!("it does not say where it listens ({error}): {}", log.lock().unwrap())
-        });
-        let server = Self { child, address, log, home };
+        let (file, folder) = (file.to_str().unwrap(), home.path().to_str().unwrap());
+        let served = Served::start(&["--config", file], &[("HOME", folder)]);
+        let server = Self { served, home };
         server.is_ready().await;
         server
     }
@@ -150,21 +114,7 @@ impl Server {
              content-type: application/json\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
-        let exchange = async {
-            let mut stream = TcpStream::connect(&self.address).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut bytes = Vec::new();
-            loop {
-                let read = stream.read_buf(&mut bytes).await.unwrap_or(0);
-                let text = String::from_utf8_lossy(&bytes);
-                // A stream of events goes on as long as somebody listens.
-                let is_stream = text.to_ascii_lowercase().contains("content-type: text/event-stream");
-                if read == 0 || (is_stream && text.contains("\r\n\r\n")) {
-                    return text.into_owned();
-                }
-            }
-        };
-        let text = tokio::time::timeout(PATIENCE, exchange).await.expect("an answer must come");
+        let text = self.served.exchange(&request).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         Answered {
@@ -173,12 +123,12 @@ impl Server {
         }
     }
 
-    /// Runs `aiops` with the server; whether it says that it went well.
-    pub(super) async fn command(&self, arguments: &[String]) -> bool {
+    /// Runs `aiops` with the server; whether it says that it went well, and what else it says.
+    pub(super) async fn command(&self, arguments: &[String]) -> (bool, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aiops"));
         command
             .args(arguments)
-            .args(["--server", &format!("http://{}", self.address)])
+            .args(["--server", &format!("http://{}", self.served.address())])
             .env_clear()
             .env("HOME", self.home.path())
             .env("AIOPS_TOKEN", TOKEN)
@@ -188,18 +138,6 @@ impl Server {
         let said = String::from_utf8_lossy(&done.stderr);
         // Words that it does not understand would prove nothing.
         assert!(!said.contains("Usage:"), "{arguments:?}: {said}");
-        done.status.success()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log.lock().unwrap();
-            let from = log.len().saturating_sub(4_000);
-            println!("its log ends: {}", log.get(log.ceil_char_boundary(from)..).unwrap_or_default());
-        }
+        (done.status.success(), said.into_owned())
     }
 }

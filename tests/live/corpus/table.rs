@@ -31,6 +31,8 @@ pub(super) struct Call {
     pub(super) how: How,
     /// Resource, namespace and name of the object that it changes in normal mode.
     pub(super) touches: Option<(String, String, String)>,
+    /// What was answered.
+    pub(super) said: String,
 }
 
 /// Commands that ask no server, or are one.
@@ -102,7 +104,7 @@ impl Builder {
     fn add(&mut self, row: String, how: How, touches: Option<(&str, &str, &str)>) {
         let touches = touches
             .map(|(resource, namespace, name)| (resource.to_owned(), namespace.to_owned(), name.to_owned()));
-        self.calls.push((row, Call { how, touches }));
+        self.calls.push((row, Call { how, touches, said: String::new() }));
     }
 
     fn mcp(&mut self, tool: &'static str, arguments: Value, touches: Option<(&str, &str, &str)>) {
@@ -236,7 +238,7 @@ async fn perform(server: &Server, round: &Round, stage: Stage) -> Call {
         "effect_key": key, "workflow": workflow, "dry_run": stage == Stage::MemberDry,
     });
     let touches = ("deployments".to_owned(), namespace.clone(), name.to_owned());
-    Call { how: How::Mcp("perform-action", arguments), touches: Some(touches) }
+    Call { how: How::Mcp("perform-action", arguments), touches: Some(touches), said: String::new() }
 }
 
 /// Says `dry_run` where the door has the word, as its own schema tells.

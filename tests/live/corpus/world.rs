@@ -32,6 +32,9 @@ const PLAIN: [&str; 14] = [
     "cancel-cli",
 ];
 
+/// The Deployment on the node to drain, and the taint that keeps all others away.
+const DRAINED: &str = "mcp-drain";
+
 pub(super) struct Round {
     pub(super) namespace: String,
     /// One to cordon, one that is cordoned, one to drain.
@@ -54,6 +57,18 @@ fn deployment(name: &str, tag: &str) -> Value {
         "template": {"metadata": {"labels": {"app": name}}, "spec": {"terminationGracePeriodSeconds": 0,
             "containers": [{"name": "main", "image": format!("registry.example.com/library/nginx:{tag}"),
                 "resources": {"requests": {"cpu": "1m", "memory": "8Mi"}, "limits": {"memory": "64Mi"}}}]}}}})
+}
+
+/// Two pods that go to this node as long as it takes any.
+fn drained(node: &str) -> Value {
+    let mut made = deployment(DRAINED, "1.27");
+    made["spec"]["replicas"] = json!(2);
+    let is_node = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]});
+    let pods = &mut made["spec"]["template"]["spec"];
+    pods["tolerations"] = json!([{"key": DRAINED, "operator": "Exists"}]);
+    pods["affinity"] = json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution":
+        [{"weight": 100, "preference": is_node}]}});
+    made
 }
 
 fn application_kind() -> Value {
@@ -84,6 +99,10 @@ impl World {
             let nodes = [0, 1, 2].map(|place| names[3 * round + place].clone());
             let cordon = json!({"spec": {"unschedulable": true}});
             plane.patch(&format!("/api/v1/nodes/{}", nodes[1]), &cordon).await;
+            // What stands on the node to drain must be allowed to go: the only pod of a workload is not evicted, and the
+            // pods of the other calls come and go. So nothing runs there but what is for the drain.
+            let apart = json!({"spec": {"taints": [{"key": DRAINED, "effect": "NoSchedule"}]}});
+            plane.patch(&format!("/api/v1/nodes/{}", nodes[2]), &apart).await;
             made.push(Round { namespace, nodes });
         }
         for round in &made {
@@ -128,6 +147,7 @@ impl Round {
         for name in PLAIN.iter().chain(&ROLLED).chain(&BROKEN) {
             plane.post(&self.deployments(), &deployment(name, "1.27")).await;
         }
+        plane.post(&self.deployments(), &drained(&self.nodes[2])).await;
         let applications = format!("/apis/argoproj.io/v1alpha1/namespaces/{}/applications", self.namespace);
         for name in ["app", "app-old", "app-nudge"] {
             let application = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",

@@ -1,7 +1,9 @@
 //! What aiops did to the cluster, counted from the API server's audit log alone.
 //!
 //! An effect is a request of a workflow that was accepted and was no dry run. What tells two effects of a workflow apart is
-//! what reached the API server: the object, and the key of the step that the request sets as a marker, or takes away.
+//! what reached the API server: the object, and the key of the step that the request sets as a marker, or takes away. A
+//! request whose client was killed may have taken effect though the API server tells of none: it counts where no other
+//! request of its step was accepted.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +20,17 @@ const MARKER: &str = "aiops.io/effect";
 /// Effects by workflow and by what they are.
 #[derive(Debug, Default)]
 pub(super) struct Effects(BTreeMap<(String, String), Vec<String>>);
+
+impl Effects {
+    /// Takes over what only lost requests tell of.
+    fn with_lost(mut self, lost: Self) -> Self {
+        for (what, mut requests) in lost.0 {
+            requests.truncate(1);
+            self.0.entry(what).or_insert(requests);
+        }
+        self
+    }
+}
 
 /// The key that a body sets, if it sets one. JSON patches name it in a path.
 fn marked(body: &Value) -> Option<String> {
@@ -43,11 +56,11 @@ fn workflow_of(request: &Audited) -> Option<&str> {
 impl Effects {
     /// Everything since a place in the log. Reasons for people (Events) are no effects.
     pub(super) fn since(plane: &Plane, place: u64) -> Self {
-        let mut effects = Self::default();
+        let (mut effects, mut lost) = (Self::default(), Self::default());
         for request in plane.audit_since(place) {
             let Some(id) = workflow_of(&request) else { continue };
             let is_dry = request.uri.contains("dryRun") || request.body.get("dryRun").is_some();
-            if !request.writes() || is_dry || request.status >= 300 || request.resource == "events" {
+            if !request.writes() || is_dry || !request.is_accepted_or_lost() || request.resource == "events" {
                 continue;
             }
             let how = match marked(&request.body) {
@@ -56,9 +69,10 @@ impl Effects {
                 _ => request.verb.clone(),
             };
             let what = format!("{how} on {} {}/{}", request.resource, request.namespace, request.name);
-            effects.0.entry((id.to_owned(), what)).or_default().push(request.id);
+            let of = if request.status < 300 { &mut effects } else { &mut lost };
+            of.0.entry((id.to_owned(), what)).or_default().push(request.id);
         }
-        effects
+        effects.with_lost(lost)
     }
 
     /// The same once it holds an effect of each of these workflows: a line follows what it tells of.

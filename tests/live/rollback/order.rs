@@ -53,6 +53,7 @@ pub(crate) async fn desk(plane: &Plane) -> Desk {
     limits.budget_per_cluster = 100_000;
     limits.replica_percent = 100;
     limits.workflows_per_cluster = 100;
+    limits.workflows_per_namespace = 100;
     limits.node_workflows = 100;
     limits.failures_to_escalate = 100_000;
     limits.error_min_outcomes = 100_000;

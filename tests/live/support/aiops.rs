@@ -4,30 +4,19 @@
 //! what they say.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
-/// Longer than any one answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::door::Served;
+
 /// How long everything that was applied may need to be seen.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A running server; it is ended when dropped.
-pub(crate) struct Aiops {
-    child: Child,
-    address: String,
-    log: Arc<Mutex<String>>,
-}
+pub(crate) struct Aiops(Served);
 
 /// What a tool answered.
 #[derive(Debug, Clone)]
@@ -46,38 +35,7 @@ impl Aiops {
     }
 
     async fn start(feed: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_aiops"))
-            .args(["serve", "--http", "127.0.0.1:0"])
-            .args(feed)
-            .env_clear()
-            .envs(environment.iter().copied())
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let written = Arc::clone(&log);
-        let (heard, address) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Ok(told) = serde_json::from_str::<Value>(&line)
-                    && told["message"] == "listening"
-                {
-                    let _ = heard.send(told["address"].as_str().unwrap().to_owned());
-                }
-                let mut log = written.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let address = address.recv_timeout(PATIENCE).unwrap_or_else(|e| {
-            let _ = child.kill();
-            panic!("it does not say where it listens ({e}); it said: {}", log.lock().unwrap())
-        });
-        let aiops = Self { child, address, log };
+        let aiops = Self(Served::start(feed, environment));
         let knows = |health: &Answer| {
             let missing = health.structured["missing"].as_array();
             missing.is_none_or(|kinds| kinds.iter().all(|kind| kind["state"] == "forbidden"))
@@ -88,7 +46,7 @@ impl Aiops {
 
     /// Everything it has logged.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.0.log()
     }
 
     /// Calls a tool.
@@ -153,29 +111,18 @@ impl Aiops {
              mcp-method: {method}\r\n{name}content-length: {}\r\nconnection: close\r\n\r\n",
             body.len()
         );
-        self.send(&(head + &body)).await
+        self.0.exchange(&(head + &body)).await
     }
 
     /// Reads a path such as `/metrics`.
     pub(crate) async fn get(&self, path: &str) -> String {
-        self.send(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
+        self.0.exchange(&format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
     }
 
     /// Reads a path and sends a bearer token with it.
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> String {
         let head = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n");
-        self.send(&(head + "connection: close\r\n\r\n")).await
-    }
-
-    async fn send(&self, request: &str) -> String {
-        let exchange = async {
-            let mut stream = TcpStream::connect(&self.address).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut bytes = Vec::new();
-            stream.read_to_end(&mut bytes).await.unwrap();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer must come")
+        self.0.exchange(&(head + "connection: close\r\n\r\n")).await
     }
 }
 
@@ -183,16 +130,4 @@ impl Aiops {
 pub(crate) fn message(response: &str) -> Value {
     let body = response.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {response:?}"))
-}
-
-impl Drop for Aiops {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let from = log.len().saturating_sub(4_000);
-            println!("its log ends: {}", log.get(log.ceil_char_boundary(from)..).unwrap_or_default());
-        }
-    }
 }

@@ -54,6 +54,12 @@ impl Audited {
         self.writes() && !self.uri.contains("dryRun") && !self.resource.ends_with("reviews")
     }
 
+    /// Whether it took effect for all one knows: it was accepted, or its client went away meanwhile. The API server then
+    /// answers nobody with 504 (or 500), also where the object had been written already.
+    pub(crate) fn is_accepted_or_lost(&self) -> bool {
+        self.status < 300 || self.status >= 500
+    }
+
     pub(crate) fn writes(&self) -> bool {
         !matches!(self.verb.as_str(), "get" | "list" | "watch")
     }

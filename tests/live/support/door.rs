@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// Longer than any one answer may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary as a desktop client starts it: a bare environment, in `/`.
 pub(crate) fn command(arguments: &[&str], environment: &[(&str, &str)]) -> Command {
@@ -124,12 +124,41 @@ impl Served {
                 let _ = tell.send(line["address"].as_str().unwrap().to_owned());
             }
         });
-        let address = told.recv_timeout(PATIENCE).expect("it must say where it listens");
+        let address = told.recv_timeout(PATIENCE);
+        let address = address.unwrap_or_else(|_| {
+            panic!("it must say where it listens; it said: {}", process.log.lock().unwrap())
+        });
         Self { process, address }
     }
 
     pub(crate) fn runs(&mut self) -> bool {
         self.process.runs()
+    }
+
+    /// Everything it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.process.log.lock().unwrap().clone()
+    }
+
+    /// Sends one request over a connection of its own that ends with its answer; a stream of events is left at its head, for
+    /// it goes on as long as somebody listens.
+    pub(crate) async fn exchange(&self, request: &str) -> String {
+        let exchange = async {
+            let mut stream = TcpStream::connect(&self.address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut bytes = Vec::new();
+            loop {
+                let read = stream.read_buf(&mut bytes).await.unwrap();
+                let head =
+                    bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(&[][..], |at| &bytes[..at]);
+                let is_stream =
+                    String::from_utf8_lossy(head).to_ascii_lowercase().contains("text/event-stream");
+                if read == 0 || is_stream {
+                    return String::from_utf8_lossy(&bytes).into_owned();
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer must come")
     }
 
     /// Host and port.

@@ -4,21 +4,15 @@
 //! It asserts nothing of what is said.
 
 use std::{
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Output, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    process::{Output, Stdio},
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
 
-use super::{Dice, Plane, command, document};
+use super::{Dice, Plane, Served, command, document};
 
 /// Longer than any one answer may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,9 +51,7 @@ impl Actor {
 /// A running server; it is killed when dropped.
 pub(crate) struct Full {
     home: PathBuf,
-    child: Child,
-    pub(crate) address: String,
-    log: Arc<Mutex<String>>,
+    served: Served,
 }
 
 /// An answer over REST.
@@ -89,33 +81,8 @@ impl Full {
             actor.kubeconfig,
         );
         std::fs::write(home.join("aiops.toml"), text).unwrap();
-        let mut child = command(&["serve", "--http", "127.0.0.1:0", "--config", &of("aiops.toml")], &[])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let written = Arc::clone(&log);
-        let (tell, told) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Ok(line) = serde_json::from_str::<Value>(&line)
-                    && line["message"] == "listening"
-                {
-                    let _ = tell.send(line["address"].as_str().unwrap().to_owned());
-                }
-                let mut log = written.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let address = told.recv_timeout(PATIENCE).unwrap_or_else(|e| {
-            let _ = child.kill();
-            panic!("it does not say where it listens ({e}); it said: {}", log.lock().unwrap())
-        });
-        let full = Self { home: home.to_owned(), child, address, log };
+        let served = Served::start(&["--config", &of("aiops.toml")], &[]);
+        let full = Self { home: home.to_owned(), served };
         full.until("ann", "/api/v1/control", "there", |control| control["breaker"].is_string()).await;
         full
     }
@@ -134,9 +101,13 @@ impl Full {
     }
 
     /// Ends it as a crash does.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// Host and port.
+    pub(crate) fn address(&self) -> &str {
+        self.served.address()
     }
 
     /// Asks over REST, as one of the people or (`""`) as nobody; what is answered 503 is asked again, as its
@@ -160,7 +131,7 @@ impl Full {
             authorization(who),
             body.len()
         );
-        let answer = self.send(&(head + &body)).await;
+        let answer = self.served.exchange(&(head + &body)).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status: {head}"));
@@ -238,7 +209,7 @@ impl Full {
             authorization(who),
             body.len()
         );
-        let reply = super::aiops::message(&self.send(&(head + &body)).await);
+        let reply = super::aiops::message(&self.served.exchange(&(head + &body)).await);
         let result = &reply["result"];
         let text = match result["content"].as_array() {
             Some(content) => {
@@ -251,34 +222,11 @@ impl Full {
 
     /// Runs the command line against it, as one of the people.
     pub(crate) async fn cli(&self, who: &str, arguments: &[&str]) -> Output {
-        let server = format!("http://{}", self.address);
+        let server = format!("http://{}", self.address());
         let home = self.home.to_str().unwrap();
         let mut cli =
             command(arguments, &[("AIOPS_TOKEN", &token(who)), ("AIOPS_SERVER", &server), ("HOME", home)]);
         tokio::task::spawn_blocking(move || cli.stdin(Stdio::null()).output().unwrap()).await.unwrap()
-    }
-
-    async fn send(&self, request: &str) -> String {
-        let exchange = async {
-            let mut stream = TcpStream::connect(&self.address).await.unwrap();
-            stream.write_all(request.as_bytes()).await.unwrap();
-            let mut bytes = Vec::new();
-            stream.read_to_end(&mut bytes).await.unwrap();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
-        tokio::time::timeout(PATIENCE, exchange).await.expect("an answer must come")
-    }
-}
-
-impl Drop for Full {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log.lock().unwrap();
-            let from = log.len().saturating_sub(6_000);
-            println!("its log ends: {}", log.get(log.ceil_char_boundary(from)..).unwrap_or_default());
-        }
     }
 }
 

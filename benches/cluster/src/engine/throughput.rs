@@ -26,7 +26,7 @@ use crate::{
     load::Connection,
     plane::Plane,
     process::Server,
-    report::{Goal, Report, say},
+    report::{Goal, Report},
 };
 
 /// How long it may take before something is wrong.
@@ -113,18 +113,12 @@ fn own_cpu() -> anyhow::Result<Duration> {
 /// The binary, on a control plane with KWOK, over REST.
 pub(crate) async fn on_kwok(
     binary: &Path,
-    root: &Path,
+    plane: &Plane,
     scratch: &Path,
     state: &Path,
     count: usize,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let dir = scratch.join("plane-engine");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    say("starting a control plane");
-    let plane = Plane::start(root, &dir, count.div_ceil(40), "").await?;
     plane.apply(&manifests(count))?;
     plane.ready(count as u64).await?;
     let settings = scratch.join("raised.toml");
@@ -198,9 +192,6 @@ pub(crate) async fn on_kwok(
         took.as_secs_f64(),
         used.as_secs_f64()
     ));
-    drop(server);
-    let dir = plane.end()?;
-    std::fs::remove_dir_all(dir)?;
     Ok(())
 }
 

@@ -69,19 +69,18 @@ impl Inner {
             if read.is_resolved { group.resolved.push(read) } else { group.firing.push(read) }
         }
         let failed = |error| Error::from_store("taking alerts", error);
-        let all = |closed: bool, limit: u32| IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| s.is_closed() == closed).collect(),
-            limit,
+        let open_ones = IncidentFilter {
+            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
+            limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let most = u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX);
-        let open = self.store.incidents(&all(false, most)).await.map_err(failed)?;
+        let open = self.store.incidents(&open_ones).await.map_err(failed)?;
         let is_open: BTreeSet<String> = open.rows.iter().map(|i| i.fingerprint.clone()).collect();
         let is_new =
             |fingerprint: &String, group: &Group| !group.firing.is_empty() && !is_open.contains(fingerprint);
         if groups.iter().any(|(fingerprint, group)| is_new(fingerprint, group)) {
-            let closed = self.store.incidents(&all(true, MOST_CLOSED)).await.map_err(failed)?;
-            self.open_again(caller, &groups, &is_open, closed.rows, now).await?;
+            let closed = self.store.closed_since(now.saturating_sub(FLAP), MOST_CLOSED).await;
+            self.open_again(caller, &groups, &is_open, closed.map_err(failed)?, now).await?;
         }
         let mut room = sweep::MOST_OPEN.saturating_sub(open.rows.len());
         let mut reports = Vec::new();

@@ -186,8 +186,7 @@ impl Inner {
 
     /// What was recorded about the incident itself, and of the kill switch and the breaker while it was open.
     async fn circumstances(&self, incident: &Incident) -> Result<Vec<AuditLine>, StoreError> {
-        let heads = self.store.audit_heads().await?;
-        let last = heads.iter().find(|(chain, ..)| chain == audit::CONTROL).map_or(0, |(_, seq, _)| *seq);
+        let last = self.store.audit_head(audit::CONTROL).await?.map_or(0, |(seq, _)| seq);
         let after = last.saturating_sub(i64::from(report::MOST_LINES)).max(0);
         let mut lines = self.store.audit(audit::CONTROL, after, report::MOST_LINES).await?;
         let until = incident.closed_at.unwrap_or_else(|| self.now());

@@ -24,6 +24,9 @@ use crate::{
     planner::{self, Planned},
 };
 
+/// When a plan is worth asking for again that could not be made now.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What the guard says to a plan, for a view.
 struct Ruled {
     approval: Approval,
@@ -35,12 +38,14 @@ impl Inner {
     pub(super) async fn plan(&self, caller: &Caller, request: PlanRequest) -> Result<PlanView, Error> {
         let trigger = request.trigger;
         let (problem, order) = self.problem(&trigger)?;
-        match Box::pin(planner::plan(&self.engine, &problem, &order, &self.settings.limits)).await? {
+        let made = Box::pin(planner::plan(&self.engine, &problem, &order, &self.settings.limits)).await;
+        match made.map_err(ask_again)? {
             Planned::NoRemedy { why } => {
                 Ok(view::none(&self.engine, &problem, why, self.settings.is_simulated))
             }
             Planned::Plan(mut plan) => {
-                Box::pin(planner::prove(&self.engine, self.acting.as_deref(), &mut plan)).await?;
+                let proven = planner::prove(&self.engine, self.acting.as_deref(), &mut plan);
+                Box::pin(proven).await.map_err(ask_again)?;
                 self.methods.put(&plan.problem.target, &plan.deployed, self.now());
                 let digest = fingerprint::digest(&plan)?;
                 let mut ruled = self.ruled(caller, &plan, !order.resources.is_empty()).await;
@@ -132,5 +137,17 @@ impl Inner {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Nothing is kept that could be planned again later, so whoever asked is told to.
+fn ask_again(error: Error) -> Error {
+    let again = |why: String| format!("{why}; ask again in a moment");
+    match error {
+        Error::Unavailable { what, why, retry_after } => {
+            Error::Unavailable { what, why: again(why), retry_after: retry_after.or(Some(AGAIN)) }
+        }
+        Error::Timeout { what, seconds, why } => Error::Timeout { what, seconds, why: again(why) },
+        other => other,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
         Millis,
         incident::Incident,
         phase::{Direction, Phase},
-        plan::{Plan, Risk},
+        plan::{Plan, Risk, shown},
         wire_time,
         workflow::{Record, StepRecord},
     },
@@ -177,7 +177,10 @@ fn planned(out: &mut String, plan: &Plan, digest: Option<&str>) {
             crate::model::action::UndoClass::Nothing => "changes nothing",
         };
         let (action, target) = (step.action.name(), step.action.target());
-        line(out, format!("{}. {} on {} ({undo})", step.order + 1, code(action), code(&target.to_string())));
+        line(
+            out,
+            format!("{}. {} on {} ({undo})", shown(step.order), code(action), code(&target.to_string())),
+        );
         for change in step.proof.iter().flat_map(|proof| &proof.diff) {
             line(out, format!("   - {}", code(change)));
         }
@@ -246,7 +249,7 @@ fn checks(out: &mut String, record: &Record) {
     for check in &record.checks {
         let at = check.at.map(|at| format!("{} ", when(at))).unwrap_or_default();
         let saw = check.evidence.as_deref().map(|saw| format!(": {}", code(saw))).unwrap_or_default();
-        let (after, verdict) = (check.after_order + 1, check.verdict.as_str());
+        let (after, verdict) = (shown(check.after_order), check.verdict.as_str());
         line(out, format!("- {at}after step {after}, {} {verdict}{saw}", code(&check.name)));
     }
     line(out, "");

@@ -37,6 +37,8 @@ const DUTY: &str = "sweep";
 const DUTY_TTL: std::time::Duration = std::time::Duration::from_secs(15);
 /// So often it is held anew: each time is a commit.
 const DUTY_EVERY: Millis = 5_000;
+/// Incidents that were closed lately and are looked through for what is left of their trouble.
+const MOST_CLOSED: u32 = 500;
 /// Changes of the rows are swept at most so often.
 const SHORTEST: Millis = 1_000;
 /// Even when no row changed and nobody touched an incident here, the store is read again: another process may have.
@@ -159,20 +161,21 @@ impl Inner {
         }
         let failed = |error| Error::from_store("sweeping", error);
         let kept_at = self.stored_now("sweeping").await?;
-        let all = |closed: bool| IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| s.is_closed() == closed).collect(),
+        let open_ones = IncidentFilter {
+            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
             limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
             ..IncidentFilter::default()
         };
-        let mut open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+        let mut open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
         if self.file(&cluster, &open, kept_at).await? > 0 {
-            open = self.store.incidents(&all(false)).await.map_err(failed)?.rows;
+            open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
         }
         // Only where something may have to be opened is what was closed worth reading.
         let closed = if findings.is_empty() {
             Vec::new()
         } else {
-            self.store.incidents(&IncidentFilter { limit: 500, ..all(true) }).await.map_err(failed)?.rows
+            let since = kept_at.saturating_sub(sweep::LONGEST_MEMORY);
+            self.store.closed_since(since, MOST_CLOSED).await.map_err(failed)?
         };
         let sight = Sight {
             cluster: &cluster,

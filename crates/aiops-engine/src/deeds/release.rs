@@ -131,7 +131,7 @@ pub(super) fn verify_revert(target: &Target, key: &str, seen: &[Sight]) -> (Verd
             Verdict::Failed,
             format!("{target} does not carry the step's marker any more: somebody wrote it since"),
         ),
-        Ok(_) if revision::holder(target).is_some() => rollout::verify(target, seen),
+        Ok(_) if revision::holder(target).is_some() => rollout::well(target, seen),
         Ok(_) => (Verdict::Passed, format!("{target} is as the earlier revision says")),
         Err(told) => told,
     }

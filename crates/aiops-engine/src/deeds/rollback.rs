@@ -145,9 +145,11 @@ pub(super) fn verify(target: &Target, source: &str, seen: &[Sight]) -> (Verdict,
     };
     let revisions = listed(seen, 1).map(|found| revision::all(workload, found)).unwrap_or_default();
     let wanted = revisions.iter().find(|known| known.name() == source);
-    if let (Some(wanted), Some(now)) = (wanted, workload.pointer(TEMPLATE))
-        && template::settled_hash(wanted.template) != template::settled_hash(now)
-    {
+    let (Some(wanted), Some(now)) = (wanted, workload.pointer(TEMPLATE)) else {
+        // The controller keeps what holds the current template: without it, it is another one's by now, or was not seen.
+        return (Verdict::Unknown, format!("{source}, which {target} was to go back to, was not seen"));
+    };
+    if template::settled_hash(wanted.template) != template::settled_hash(now) {
         return (
             Verdict::Failed,
             format!("{target} does not have the template of {source} any more: somebody changed it"),

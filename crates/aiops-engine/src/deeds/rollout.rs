@@ -1,4 +1,5 @@
-//! Whether a workload's pods are all of its current template and well: the rules of `kubectl rollout status`, and more.
+//! Whether a workload's pods are all of its current template and well: the rules of `kubectl rollout status`, and more; or
+//! only whether they are all there and well.
 //!
 //! It is what is so now; it does not know for how long. A rollout fails early when its new pods cannot start.
 
@@ -58,12 +59,11 @@ pub(crate) fn verify(target: &Target, seen: &[Sight]) -> (Verdict, String) {
     };
     let generation = number(workload, "/metadata/generation").unwrap_or(0);
     if number(workload, "/status/observedGeneration").unwrap_or(0) < generation {
-        return (
-            Verdict::Unknown,
-            format!("the controller of {target} has not seen generation {generation} yet"),
-        );
+        return (Verdict::Unknown, unobserved(target, generation));
     }
-    if let Some(("False", "ProgressDeadlineExceeded", message)) = condition(workload, "Progressing") {
+    if let Some(("False", "ProgressDeadlineExceeded", message)) = condition(workload, "Progressing")
+        && !is_of_another_template(workload, seen, message)
+    {
         return (Verdict::Failed, format!("the rollout of {target} does not progress: {message}"));
     }
     if let Some(why) = new_pods(workload, seen).into_iter().flatten().find_map(cannot_start) {
@@ -79,6 +79,79 @@ pub(crate) fn verify(target: &Target, seen: &[Sight]) -> (Verdict, String) {
         Ok(done) => (Verdict::Passed, format!("{target}: {done}")),
         Err(waits) => (Verdict::Unknown, format!("{target}: {waits}")),
     }
+}
+
+/// Whether the controller said this of another template than the current one: it leaves the condition of a rollout that
+/// timed out as it is until pods of the next one come, and the sentence names the ReplicaSet that timed out
+/// (kube-controller-manager, `syncRolloutStatus`).
+fn is_of_another_template(workload: &Value, seen: &[Sight], message: &str) -> bool {
+    let Some(revisions) = listed(seen, 1).map(|found| revision::all(workload, found)) else { return false };
+    let is_named = |name: &str| message.contains(&format!("ReplicaSet \"{name}\""));
+    let current = workload.pointer("/spec/template").and_then(|now| revision::of_template(&revisions, now));
+    let is_of_current = current.is_some_and(|current| is_named(current.name()));
+    !is_of_current && revisions.iter().any(|known| is_named(known.name()))
+}
+
+/// Whether a workload is well, where nobody changed its template: one that holds its pods still is not asked of which
+/// template they are.
+pub(crate) fn well(target: &Target, seen: &[Sight]) -> (Verdict, String) {
+    match workload(target, seen) {
+        Ok(workload) if holds_still(workload).is_some() => serving(target, seen),
+        Ok(_) => verify(target, seen),
+        Err(told) => told,
+    }
+}
+
+/// Whether as many pods as are wanted are there and ready, of whatever template.
+///
+/// Nothing fails it early: that pods of a template cannot start, or that a rollout timed out, may be older than what was
+/// done here, and a rollout that is under way has a surge of its own.
+pub(super) fn serving(target: &Target, seen: &[Sight]) -> (Verdict, String) {
+    let workload = match workload(target, seen) {
+        Ok(workload) => workload,
+        Err(told) => return told,
+    };
+    let generation = number(workload, "/metadata/generation").unwrap_or(0);
+    if status(workload, "observedGeneration") < generation {
+        return (Verdict::Unknown, unobserved(target, generation));
+    }
+    let (wanted, all, ready, most) = if target.kind == "DaemonSet" {
+        let wanted = status(workload, "desiredNumberScheduled");
+        (wanted, wanted, status(workload, "numberReady"), wanted)
+    } else {
+        let (wanted, all) = (wanted(workload), status(workload, "replicas"));
+        // A Deployment between two templates has more pods for a while, as its strategy lets it.
+        let is_between = target.kind == "Deployment" && status(workload, "updatedReplicas") != all;
+        let most = if is_between { wanted.saturating_add(surge(workload, wanted)) } else { wanted };
+        (wanted, all, status(workload, "readyReplicas"), most)
+    };
+    let available = match target.kind.as_str() {
+        "Deployment" => status(workload, "availableReplicas"),
+        "DaemonSet" => status(workload, "numberAvailable"),
+        _ => ready,
+    };
+    if all > most {
+        (Verdict::Unknown, format!("{target}: {} pods are more than wanted", all.saturating_sub(most)))
+    } else if ready < wanted || available < wanted {
+        let told = format!("{target}: {ready} of {wanted} pods are ready, {available} available");
+        (Verdict::Unknown, told)
+    } else {
+        (Verdict::Passed, format!("{target}: {wanted} of {wanted} pods are there, ready and available"))
+    }
+}
+
+/// How many pods a Deployment may have beyond what is wanted: a number, or percent of what is wanted, rounded up.
+fn surge(workload: &Value, wanted: i64) -> i64 {
+    let allowed = workload.pointer("/spec/strategy/rollingUpdate/maxSurge");
+    let percent = |text: &str| text.strip_suffix('%')?.parse::<i64>().ok();
+    match (allowed, allowed.and_then(Value::as_str).and_then(percent)) {
+        (_, Some(percent)) => wanted.saturating_mul(percent).saturating_add(99) / 100,
+        (allowed, None) => allowed.and_then(Value::as_i64).unwrap_or(0),
+    }
+}
+
+fn unobserved(target: &Target, generation: i64) -> String {
+    format!("the controller of {target} has not seen generation {generation} yet")
 }
 
 /// What is complete, or what is awaited.

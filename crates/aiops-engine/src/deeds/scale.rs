@@ -101,13 +101,15 @@ pub(super) fn undo(deed: &Deed<'_>, back: &Back<'_>, seen: &[Sight]) -> Observat
     deed.ready(Verb::MergePatch, workload, body, change)
 }
 
+/// The template is not its business: pods of a workload that is paused, or that only somebody's deletions replace, are as
+/// good for serving as others.
 pub(super) fn verify(target: &Target, replicas: u32, seen: &[Sight]) -> (Verdict, String) {
     match rollout::workload(target, seen) {
         Ok(workload) if rollout::wanted(workload) != i64::from(replicas) => {
             let now = rollout::wanted(workload);
             (Verdict::Failed, format!("{target} wants {now} replicas again: somebody set it back"))
         }
-        Ok(_) => rollout::verify(target, seen),
+        Ok(_) => rollout::serving(target, seen),
         Err(told) => told,
     }
 }

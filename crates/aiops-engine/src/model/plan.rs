@@ -93,6 +93,11 @@ pub struct Plan {
     pub at: Millis,
 }
 
+/// The number by which people know the step of this order: they count from 1.
+pub const fn shown(order: u32) -> u32 {
+    order.saturating_add(1)
+}
+
 /// A step of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]

@@ -1,8 +1,8 @@
 //! Proving a plan before anybody approves it: the right to each step, the API server's judgement of its dry run, and
 //! what would change.
 //!
-//! Nothing is meant: every request is a dry run, which no API server keeps. What cannot be asked is noted and refuses
-//! nothing; what the API server refuses is `accepted: false`.
+//! Nothing is meant: every request is a dry run, which no API server keeps. What can never be asked is noted and refuses
+//! nothing; what cannot be asked now is an error, to be asked again; what the API server refuses is `accepted: false`.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use crate::{
     deeds::{self, Observation},
     discovery,
-    error::{Error, PortError},
+    error::{Error, PortError, PortErrorKind},
     model::{
         action::Action,
-        plan::{Plan, Proof, Step},
+        plan::{Plan, Proof, Step, shown},
         target::Target,
     },
     ports::{
@@ -42,13 +42,13 @@ pub(super) async fn prove(
     let what = format!("proving the plan for {}", plan.problem.target);
     let kinds = cluster.resources().await.map_err(|error| Error::from_port(&*what, error))?;
     // Each asks its own objects, so that they need not wait for each other.
-    let mut asked: Vec<BoxFuture<'_, Proof>> = Vec::with_capacity(plan.steps.len());
+    let mut asked: Vec<BoxFuture<'_, Result<Proof, Error>>> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         asked.push(of_step(cluster, &kinds, acting, step).boxed());
     }
-    let proofs: Vec<Proof> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let proofs: Vec<Result<Proof, Error>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     for (step, proof) in plan.steps.iter_mut().zip(proofs) {
-        step.proof = Some(proof);
+        step.proof = Some(proof?);
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ pub fn refusal(plan: &Plan) -> Option<String> {
     });
     refused.map(|(step, proof)| {
         let why = proof.notes.first().map_or("the API server refuses it", String::as_str);
-        format!("step {} ({}) would fail: {why}", step.order, step.action.name())
+        format!("step {} ({}) would fail: {why}", shown(step.order), step.action.name())
     })
 }
 
@@ -71,18 +71,19 @@ async fn of_step(
     kinds: &[ApiResource],
     acting: Option<&dyn Acting>,
     step: &Step,
-) -> Proof {
+) -> Result<Proof, Error> {
     let mut proof = Proof::default();
     let action = &step.action;
     if let Action::AwaitPool { .. } = action {
-        return proof;
+        return Ok(proof);
     }
-    may(cluster, kinds, action, &mut proof).await;
+    may(cluster, kinds, action, &mut proof).await?;
     let seen = match within(deeds::see(cluster, &deeds::looks(action))).await {
         Ok(seen) => seen,
+        Err(error) if error.kind.is_passing() => return Err(unproven(step, error)),
         Err(error) => {
             note(&mut proof, &format!("it could not be read for a dry run: {}", error.message));
-            return proof;
+            return Ok(proof);
         }
     };
     match deeds::observe(action, KEY, KEY, &seen) {
@@ -95,7 +96,9 @@ async fn of_step(
             }
             let mut mutation = ready.mutation;
             mutation.dry_run = true;
-            dry_run(acting, &mutation, &mut proof).await;
+            if let Err(error) = dry_run(acting, &mutation, &mut proof).await {
+                return Err(unproven(step, error));
+            }
         }
         Observation::Settled { why } => note(&mut proof, &format!("nothing has to be done: {why}")),
         Observation::Applied { evidence } => note(&mut proof, &format!("it is done already: {evidence}")),
@@ -105,13 +108,23 @@ async fn of_step(
             note(&mut proof, &why);
         }
     }
-    proof
+    Ok(proof)
 }
 
-async fn dry_run(acting: Option<&dyn Acting>, mutation: &crate::ports::acting::Mutation, proof: &mut Proof) {
+/// What a step's proof could not be asked now.
+fn unproven(step: &Step, error: PortError) -> Error {
+    Error::from_port(format!("proving {} on {}", step.action.name(), step.action.target()), error)
+}
+
+/// Fails when the request could not be made now.
+async fn dry_run(
+    acting: Option<&dyn Acting>,
+    mutation: &crate::ports::acting::Mutation,
+    proof: &mut Proof,
+) -> Result<(), PortError> {
     let Some(acting) = acting else {
         note(proof, "no dry run: acting is not enabled here");
-        return;
+        return Ok(());
     };
     let performed = tokio::time::timeout(DEADLINE, acting.perform(mutation)).await;
     let answer = performed.unwrap_or_else(|_| {
@@ -125,13 +138,16 @@ async fn dry_run(acting: Option<&dyn Acting>, mutation: &crate::ports::acting::M
                 note(proof, warning);
             }
         }
+        Err(NotDone { kind: NotDoneKind::NotSent | NotDoneKind::Throttled, why, after, .. }) => {
+            return Err(PortError { after, ..PortError::new(PortErrorKind::Unavailable, why) });
+        }
         Err(refused) => {
             proof.accepted = match refused.kind {
                 NotDoneKind::NotFound
                 | NotDoneKind::Rejected
                 | NotDoneKind::Denied
                 | NotDoneKind::Blocked => Some(false),
-                // A state that has moved on, a server under load, a port that cannot: nothing is proven either way.
+                // A state that has moved on, no answer in time, a port that cannot: nothing is proven either way.
                 _ => None,
             };
             if refused.kind == NotDoneKind::Denied {
@@ -140,14 +156,20 @@ async fn dry_run(acting: Option<&dyn Acting>, mutation: &crate::ports::acting::M
             note(proof, &refused.why);
         }
     }
+    Ok(())
 }
 
 /// Asks whether we ourselves may do it.
-async fn may(cluster: &dyn Cluster, kinds: &[ApiResource], action: &Action, proof: &mut Proof) {
+async fn may(
+    cluster: &dyn Cluster,
+    kinds: &[ApiResource],
+    action: &Action,
+    proof: &mut Proof,
+) -> Result<(), Error> {
     let target = action.target();
     let Some(kind) = kinds.iter().find(|kind| kind.group == target.group && kind.kind == target.kind) else {
         note(proof, &format!("the cluster serves no {} of group {:?}", target.kind, target.group));
-        return;
+        return Ok(());
     };
     let (verb, resource) = match action {
         Action::EvictPod { .. } => (Verb::Create, "pods/eviction"),
@@ -163,8 +185,13 @@ async fn may(cluster: &dyn Cluster, kinds: &[ApiResource], action: &Action, proo
             let full = if resource.contains('/') { resource.to_owned() } else { discovery::full_name(kind) };
             note(proof, &format!("aiops lacks the right to {} {full}{}", verb.as_str(), scope(target)));
         }
+        Err(error) if error.kind.is_passing() => {
+            let what = format!("asking whether {} on {target} is allowed", action.name());
+            return Err(Error::from_port(what, error));
+        }
         Err(error) => note(proof, &format!("whether it is allowed could not be asked: {}", error.message)),
     }
+    Ok(())
 }
 
 fn scope(target: &Target) -> String {
@@ -180,6 +207,6 @@ fn note(proof: &mut Proof, text: &str) {
 async fn within<T>(read: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
     tokio::time::timeout(DEADLINE, read).await.unwrap_or_else(|_| {
         let why = format!("the API server did not answer within {} s", DEADLINE.as_secs());
-        Err(PortError::new(crate::error::PortErrorKind::Timeout, why))
+        Err(PortError::new(PortErrorKind::Timeout, why))
     })
 }

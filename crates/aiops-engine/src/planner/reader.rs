@@ -1,10 +1,12 @@
 //! Live reads for planning: one object, or a bounded list, each within a deadline.
 //!
-//! A list that was not read to its end says so; nothing here judges what was read.
+//! A list that was not read to its end says so; nothing here judges what was read. What was not answered now, and may be in
+//! a moment, is remembered: it is no fact that a plan could rest on.
 
 use std::{future::Future, time::Duration};
 
 use aiops_inventory::Kind;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use crate::{
@@ -22,6 +24,10 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(crate) struct Reader<'a> {
     cluster: &'a dyn Cluster,
     kinds: Vec<ApiResource>,
+    /// The first read that had no answer, though it may have one in a moment.
+    unanswered: Mutex<Option<PortError>>,
+    /// The same of reads that only make evidence better.
+    unheard: Mutex<Option<PortError>>,
 }
 
 /// What a list was read of.
@@ -40,7 +46,30 @@ impl<'a> Reader<'a> {
     /// Discovery cannot be read.
     pub(crate) async fn new(cluster: &'a dyn Cluster, what: &str) -> Result<Self, Error> {
         let kinds = in_time(cluster.resources()).await.map_err(|error| Error::from_port(what, error))?;
-        Ok(Self { cluster, kinds })
+        Ok(Self { cluster, kinds, unanswered: Mutex::default(), unheard: Mutex::default() })
+    }
+
+    /// Whether everything that was asked had its answer, if only that it is not there or may not be read. `is_enough`: what
+    /// was found can do without the evidence that was not heard.
+    ///
+    /// # Errors
+    /// The first read that may be answered in a moment.
+    pub(crate) fn answered(&self, what: &str, is_enough: bool) -> Result<(), Error> {
+        let unanswered = self.unanswered.lock().clone();
+        let unheard = || self.unheard.lock().clone().filter(|_| !is_enough);
+        unanswered.or_else(unheard).map_or(Ok(()), |error| Err(Error::from_port(what, error)))
+    }
+
+    /// Notes a read that had no answer.
+    fn missed(&self, subject: &str, kind: &str, error: &PortError) {
+        if !error.kind.is_passing() {
+            return;
+        }
+        let place = if kind == "Event" { &self.unheard } else { &self.unanswered };
+        let why = crate::text::line(&error.message, 300);
+        let message =
+            format!("{subject} could not be read now, and what is not known is not planned on: {why}");
+        place.lock().get_or_insert_with(|| PortError { message, ..error.clone() });
     }
 
     /// The kind that a caller means, however spelt.
@@ -69,7 +98,8 @@ impl<'a> Reader<'a> {
         discovery::check_name("name", &target.name)
             .map_err(|error| PortError::new(PortErrorKind::Invalid, error.to_string()))?;
         let namespace = (resource.namespaced && !target.namespace.is_empty()).then_some(&*target.namespace);
-        let mut object = in_time(self.cluster.get(&resource, namespace, &target.name)).await?;
+        let read = in_time(self.cluster.get(&resource, namespace, &target.name)).await;
+        let mut object = read.inspect_err(|error| self.missed(&target.to_string(), &target.kind, error))?;
         name_kind(&mut object, &resource);
         Ok(object)
     }
@@ -81,7 +111,9 @@ impl<'a> Reader<'a> {
         name: &str,
         revision: i64,
     ) -> Result<Sight, PortError> {
-        let read = in_time(self.cluster.release(namespace, name, revision)).await?;
+        let read = in_time(self.cluster.release(namespace, name, revision)).await;
+        let subject = || format!("revision {revision} of the Helm release {namespace}/{name}");
+        let read = read.inspect_err(|error| self.missed(&subject(), "Release", error))?;
         Ok(Sight::Release { status: read.status, objects: read.objects, has_hooks: read.has_hooks })
     }
 
@@ -105,6 +137,7 @@ impl<'a> Reader<'a> {
             }
             Err(error) if error.kind == PortErrorKind::NotFound => Listed::default(),
             Err(error) => {
+                self.missed(&resource.plural, kind, &error);
                 let why = crate::text::line(&error.message, 160);
                 Listed {
                     items: Vec::new(),

@@ -18,6 +18,7 @@ use crate::{
 
 mod proving;
 mod recorded;
+mod unanswered;
 
 async fn planned(engine: &Engine, problem: &Problem, order: &Order) -> Result<Planned, Error> {
     plan(engine, problem, order, &Limits::default()).await

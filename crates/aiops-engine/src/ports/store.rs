@@ -465,6 +465,10 @@ pub trait Store: Send + Sync {
     /// Incidents, newest first.
     async fn incidents(&self, filter: &IncidentFilter) -> Result<Rows<Incident>, StoreError>;
 
+    /// Incidents that were closed at this moment or later, the last ones first, `limit` at most. It reads no others,
+    /// however many are kept.
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError>;
+
     /// How many incidents there are.
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError>;
 
@@ -520,11 +524,15 @@ pub trait Store: Send + Sync {
     /// The lines of a chain after a place, in order.
     async fn audit(&self, chain: &str, after: i64, limit: u32) -> Result<Vec<AuditLine>, StoreError>;
 
-    /// Every chain with its last place and hash.
+    /// Every chain with its last place and hash: as many as there ever were workflows. For whoever proves all of them.
     async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError>;
 
-    /// Anchors the heads that moved since the last anchor, together. Returns the anchor's number and hash when there was
-    /// something to anchor.
+    /// One chain's last place and hash; `None` while it has no line.
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError>;
+
+    /// Anchors heads that moved since they were last anchored, in one line: [`MOST_HEADS`](crate::audit::MOST_HEADS) at
+    /// most, so that neither the line nor the commit grows with the store. Who wants all of them asks again until there is
+    /// nothing left. Returns the anchor's number and hash when there was something to anchor.
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError>;
 
     /// Messages that are due, in the order in which they came up.

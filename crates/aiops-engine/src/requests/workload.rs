@@ -4,7 +4,10 @@
 //! Everything but the last change comes from memory. Who changed it stands in `managedFields`, which rows do not keep:
 //! that is read live, and when it cannot be, the answer says why.
 
+mod answer;
 mod change;
+
+use std::collections::BTreeMap;
 
 use aiops_inventory::{
     Inventory, Kind, Name,
@@ -12,27 +15,20 @@ use aiops_inventory::{
     rows::{ContainerSpec, Meta, ReplicaSetRow},
 };
 use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::Serialize;
 
-pub use self::change::LastChange;
+pub use self::{
+    answer::{Revision, TemplateContainer, TreePod, TreePods, WorkloadAnswer},
+    change::LastChange,
+};
 use crate::{
     Engine, Error,
     answer::{Standing, age, near},
     detectors,
     diagnose::{Found, gather},
     owners::{self, Tree},
-    requests::{
-        events::{self, EventGroup},
-        health::Problem,
-        nodes::{ConditionItem, condition},
-        workloads::WorkloadKind,
-    },
-    rollout::{self, Counts},
+    requests::{events, health::Problem, nodes::condition, workloads::WorkloadKind},
+    rollout,
 };
-
-/// Tokens that a whole answer takes at most, by our own estimate.
-const LONGEST: usize = 1_800;
 
 /// Which workload.
 #[derive(Debug, Clone)]
@@ -45,136 +41,12 @@ pub struct GetWorkload {
     pub name: String,
 }
 
-/// A workload in full.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct WorkloadAnswer {
-    /// How far the answer may be believed.
-    #[serde(flatten)]
-    pub standing: Standing,
-    /// Kind.
-    pub kind: &'static str,
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-    /// complete, progressing, stuck, degraded, paused, scaled_to_zero, running, succeeded, failed, suspended or scheduled.
-    pub status: &'static str,
-    /// One sentence about the rollout.
-    pub message: String,
-    /// Replicas; null for CronJobs.
-    pub replicas: Option<Counts>,
-    /// Revision of the newest template.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub revision: Option<String>,
-    /// Age.
-    pub age: String,
-    /// Owners, nearest first, such as CronJob nightly.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub owned_by: Vec<String>,
-    /// Containers of the template.
-    pub containers: Vec<TemplateContainer>,
-    /// Containers left out for want of room.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub containers_omitted: usize,
-    /// What the newest revision changed against the one before: images, requests, limits, probes, containers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub template_change: Vec<String>,
-    /// Revisions, newest first, at most five.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub revisions: Vec<Revision>,
-    /// Its pods; null when pods are not known, or which of them are its own.
-    pub pods: Option<TreePods>,
-    /// Autoscalers, disruption budgets and Services that concern it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub related: Vec<String>,
-    /// What is wrong with it.
-    pub problems: Vec<Problem>,
-    /// Conditions.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<ConditionItem>,
-    /// Events of the whole tree, warnings first, at most six groups.
-    pub events: Vec<EventGroup>,
-    /// The tool that claims it by its marks, such as Helm release shop.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub managed_by: Option<String>,
-    /// Who changed the object last and what; null when it could not be read.
-    pub last_change: Option<LastChange>,
-    /// Why `last_change` is null.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_change_unknown: Option<String>,
-}
-
-/// A container of the template.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(inline)]
-pub struct TemplateContainer {
-    /// Name.
-    pub name: String,
-    /// Image.
-    pub image: String,
-    /// CPU request, millicores.
-    pub cpu_request_millicores: Option<i64>,
-    /// CPU limit, millicores; null means unlimited.
-    pub cpu_limit_millicores: Option<i64>,
-    /// Memory request, MiB.
-    pub memory_request_mib: Option<i64>,
-    /// Memory limit, MiB; null means unlimited.
-    pub memory_limit_mib: Option<i64>,
-}
-
-/// A revision of a Deployment.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(inline)]
-pub struct Revision {
-    /// Number.
-    pub revision: i64,
-    /// `ReplicaSet`.
-    pub replica_set: String,
-    /// Replicas it holds.
-    pub replicas: i32,
-    /// Ready replicas.
-    pub ready: i32,
-    /// Images of its template.
-    pub images: Vec<String>,
-    /// Age.
-    pub age: String,
-}
-
-/// The pods of a workload.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(inline)]
-pub struct TreePods {
-    /// All of them.
-    pub total: usize,
-    /// Ready ones.
-    pub ready: usize,
-    /// At most eight, the unwell first: name, status, ready, restarts, node.
-    pub shown: Vec<TreePod>,
-}
-
-/// A pod of a workload.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[schemars(inline)]
-pub struct TreePod {
-    /// Name.
-    pub name: String,
-    /// One word as in kubectl.
-    pub status: String,
-    /// Ready containers of all.
-    pub ready: String,
-    /// Restarts.
-    pub restarts: u32,
-    /// Node.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub node: Option<String>,
-}
-
 impl Engine {
     /// One workload in full.
     pub async fn get_workload(&self, request: &GetWorkload) -> Result<WorkloadAnswer, Error> {
         let mut answer = self.workload_from_rows(request)?;
         self.read_writers(request, &mut answer).await;
-        fit(&mut answer);
+        answer.fit();
         Ok(answer)
     }
 
@@ -234,9 +106,9 @@ impl Engine {
             ),
             problems,
             conditions: state.conditions.iter().map(|c| condition(c, now)).collect(),
-            events: events::about(&inventory, namespace, &tree.objects, now, 6),
+            events: events::about(&inventory, namespace, &tree.objects, now, usize::MAX),
             template_change: template_change(&inventory, &state.meta),
-            containers_omitted: 0,
+            omitted: BTreeMap::new(),
             managed_by: None,
             last_change: None,
             last_change_unknown: None,
@@ -299,37 +171,6 @@ fn tree_pods(tree: &Tree<'_>) -> TreePods {
     TreePods { total: pods.len(), ready: pods.iter().filter(|p| p.ready).count(), shown: shown.collect() }
 }
 
-const fn is_zero(n: &usize) -> bool {
-    *n == 0
-}
-
-/// Shortens what is least needed until the answer is short enough.
-fn fit(answer: &mut WorkloadAnswer) {
-    answer.related.truncate(10);
-    for step in 0..6 {
-        let tokens = serde_json::to_string(answer).map_or(0, |json| crate::text::estimate_tokens(&json));
-        if tokens <= LONGEST {
-            return;
-        }
-        match step {
-            0 => answer.revisions.truncate(3),
-            1 => answer.events.truncate(4),
-            2 => answer.pods.iter_mut().for_each(|pods| pods.shown.truncate(4)),
-            3 => answer.conditions.truncate(3),
-            4 => {
-                answer.containers_omitted = answer.containers.len().saturating_sub(5);
-                answer.containers.truncate(5);
-            }
-            _ => {
-                answer.events.truncate(2);
-                answer.problems.truncate(3);
-                answer.related.truncate(4);
-                answer.last_change.iter_mut().for_each(|change| change.fields.truncate(3));
-            }
-        }
-    }
-}
-
 fn template(spec: &ContainerSpec) -> TemplateContainer {
     TemplateContainer {
         name: spec.name.to_string(),
@@ -369,7 +210,7 @@ fn revisions(inventory: &Inventory, root: &Meta, now: Timestamp) -> Vec<Revision
         images: set.containers.iter().map(|c| c.image.to_string()).collect(),
         age: age(now, set.meta.created),
     };
-    sets.iter().take(5).map(revision).collect()
+    sets.iter().map(revision).collect()
 }
 
 /// What scales it, protects it and sends it traffic.

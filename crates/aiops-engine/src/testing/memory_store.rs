@@ -245,6 +245,10 @@ impl Store for MemoryStore {
         Ok(self.look().list_incidents(filter))
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        Ok(self.look().closed_since(since, limit))
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         Ok(self.look().count_incidents(filter))
     }
@@ -313,6 +317,10 @@ impl Store for MemoryStore {
 
     async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError> {
         Ok(self.look().heads().map(|(chain, head)| (chain.clone(), head.seq, head.hash)).collect())
+    }
+
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        Ok(self.look().head(chain).map(|head| (head.seq, head.hash)))
     }
 
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {

@@ -16,6 +16,7 @@ mod matrix;
 mod member;
 pub(crate) mod notes;
 mod part;
+mod planning;
 mod plans;
 mod random;
 mod rollback;

@@ -8,7 +8,7 @@ mod committing;
 mod incidents;
 mod leasing;
 mod records;
-mod samples;
+pub(crate) mod samples;
 mod upkeep;
 
 use std::{fmt::Debug, pin::Pin, sync::Arc, time::Duration};

@@ -96,7 +96,7 @@ async fn target(cluster: &dyn Cluster, plan: &Plan, settled: &Judged) -> Judged 
         return settled.clone();
     }
     match deeds::see(cluster, &looks).await {
-        Ok(seen) => deeds::rolled_out(target, &seen),
+        Ok(seen) => deeds::well(target, &seen),
         Err(error) => (Verdict::Unknown, error.message),
     }
 }

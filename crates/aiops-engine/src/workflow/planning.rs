@@ -26,6 +26,9 @@ use crate::{
 
 /// Between two tries of what may be possible soon.
 const SOON: Millis = 2_000;
+/// Between two tries of a plan for which something was not answered: as long as the order is old, within these. That
+/// doubles the time from one to the next, and needs nothing to be kept.
+const TRIES: std::ops::RangeInclusive<Millis> = 1_000..=30_000;
 
 impl Executor {
     /// Makes the plan, from what is so now.
@@ -33,9 +36,10 @@ impl Executor {
         let longest = millis(self.inner.settings.timing.workflow);
         let age = self.now(work.held).saturating_sub(work.workflow().created_at);
         if age >= longest {
+            let last = work.workflow().reason.clone().unwrap_or_else(|| "nobody took it up".to_owned());
             let why = format!(
-                "it was accepted {} min ago and nobody could take it up since; what was ordered then may not be wanted now: \
-                 trigger it again",
+                "it was accepted {} min ago and could not be planned since; what was ordered then may not be wanted now: \
+                 trigger it again (the last that was known: {last})",
                 age / 60_000
             );
             self.commit(work, Event::Failed { why }).await?;
@@ -85,22 +89,26 @@ impl Executor {
         Ok(if waits { Turn::WakeAt(work.workflow().deadline) } else { Turn::Again })
     }
 
-    /// No plan came of it: tried again where that may help, until the phase's time is over.
+    /// No plan came of it: made again where that may help, for as long as what was ordered counts.
     async fn unplanned(&self, work: &mut Work<'_>, error: Error) -> Result<Turn, Stop> {
         let why = chain(&error);
-        let soon = self.now(work.held).saturating_add(SOON);
-        let deadline = work.workflow().deadline;
+        let asked = match &error {
+            Error::Unavailable { retry_after, .. } => retry_after.map_or(0, millis),
+            _ => 0,
+        };
         match error {
-            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Cancelled { .. }
-                if soon < deadline =>
-            {
-                self.wait(work, soon, Some(why)).await
+            // It was accepted: a moment in which nothing is known is no answer to it.
+            Error::Unavailable { .. } | Error::Timeout { .. } | Error::Cancelled { .. } => {
+                let (now, from) = (self.now(work.held), work.workflow().created_at);
+                let age = now.saturating_sub(from);
+                let by = age.max(asked).clamp(*TRIES.start(), *TRIES.end());
+                let ends = from.saturating_add(millis(self.inner.settings.timing.workflow));
+                let again = now.saturating_add(by).min(ends.max(now.saturating_add(1)));
+                let seconds = again.saturating_sub(now).saturating_add(999) / 1_000;
+                self.wait(work, again, Some(format!("{why}; it is planned again in {seconds} s"))).await
             }
             Error::Refused { rule, why, .. } => self.refuse(work, &rule, why).await,
-            Error::Unavailable { .. }
-            | Error::Timeout { .. }
-            | Error::Cancelled { .. }
-            | Error::Invalid { .. }
+            Error::Invalid { .. }
             | Error::NotFound { .. }
             | Error::Forbidden { .. }
             | Error::Conflict { .. }

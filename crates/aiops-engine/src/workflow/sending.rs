@@ -18,6 +18,7 @@ use crate::{
         Millis,
         method::DeployMethod,
         phase::Direction,
+        plan::shown,
         workflow::{Attempt, Outcome, StepRecord},
     },
     ports::{
@@ -57,7 +58,7 @@ impl Executor {
                 "the record is from a backup, and {} does not show step {}: whether it was taken since, and then undone or \
                  overwritten, cannot be told; look at it, and resolve the workflow",
                 step.action.target(),
-                at.order
+                shown(at.order)
             );
             return self.park(work, Some("restored"), why).await;
         }

@@ -14,6 +14,7 @@ use crate::{
     model::{
         Millis,
         phase::{Direction, StepState},
+        plan::shown,
         workflow::StepRecord,
     },
     settings::limits::millis,
@@ -27,7 +28,7 @@ impl Executor {
     pub(super) async fn running(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
         let at = StepAt { order: work.workflow().cursor, direction: Direction::Do };
         let Some(step) = record::step(&work.record, at).cloned() else {
-            let why = format!("step {} of its plan is not there", at.order);
+            let why = format!("step {} of its plan is not there", shown(at.order));
             return self.park(work, Some("internal"), why).await;
         };
         match step.state {
@@ -39,8 +40,8 @@ impl Executor {
             StepState::Failed if work.workflow().cancel_requested => self.cancelled(work).await,
             StepState::Failed if is_required(work, at.order) => {
                 let result = step.result.as_deref().unwrap_or("it was refused");
-                self.unwind(work, format!("step {} ({}) failed: {result}", at.order, step.action.name()))
-                    .await
+                let (number, name) = (shown(at.order), step.action.name());
+                self.unwind(work, format!("step {number} ({name}) failed: {result}")).await
             }
             StepState::Failed => {
                 self.commit(work, Event::Advanced { checks: Vec::new(), evidence: None }).await?;
@@ -50,7 +51,7 @@ impl Executor {
                 let result = step.result.as_deref().unwrap_or("it cannot be seen");
                 let why = format!(
                     "whether step {} ({} on {}) had an effect cannot be told: {result}",
-                    at.order,
+                    shown(at.order),
                     step.action.name(),
                     step.action.target()
                 );
@@ -97,7 +98,7 @@ impl Executor {
             Direction::Undo => {
                 let done = StepAt { order: at.order, direction: Direction::Do };
                 let Some(done) = record::step(&work.record, done) else {
-                    let why = format!("step {} is to be undone, but was never taken", at.order);
+                    let why = format!("step {} is to be undone, but was never taken", shown(at.order));
                     return self.park(work, Some("internal"), why).await;
                 };
                 deeds::observe_undo(done, &step.effect_key, &id, &seen)

@@ -7,6 +7,7 @@ mod checks;
 mod crashes;
 mod dying;
 mod looping;
+mod planning;
 mod requests;
 mod standing;
 mod stories;

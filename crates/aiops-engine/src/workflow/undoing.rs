@@ -13,6 +13,7 @@ use crate::{
     deeds::{self, Observation},
     model::{
         phase::{Direction, StepState},
+        plan::shown,
         workflow::StepRecord,
     },
 };
@@ -22,7 +23,7 @@ impl Executor {
     pub(super) async fn rolling_back(&self, work: &mut Work<'_>) -> Result<Turn, Stop> {
         let at = StepAt { order: work.workflow().cursor, direction: Direction::Undo };
         let Some(step) = record::step(&work.record, at).cloned() else {
-            let why = format!("the way back from step {} is not there", at.order);
+            let why = format!("the way back from step {} is not there", shown(at.order));
             return self.park(work, Some("internal"), why).await;
         };
         match step.state {
@@ -57,7 +58,8 @@ impl Executor {
         };
         let done = StepAt { order: at.order, direction: Direction::Do };
         let Some(done) = record::step(&work.record, done) else {
-            return self.park(work, Some("internal"), format!("step {} was never taken", at.order)).await;
+            let why = format!("step {} was never taken", shown(at.order));
+            return self.park(work, Some("internal"), why).await;
         };
         match deeds::observe_undo(done, &step.effect_key, work.workflow().id.as_str(), &seen) {
             // The API server accepted the way back on exactly what we had left; whoever changed it after that changed
@@ -73,7 +75,7 @@ impl Executor {
             Observation::Ready(_) => {
                 let why = format!(
                     "step {} was undone on {}, and it is again as the step had left it; somebody works against us",
-                    at.order,
+                    shown(at.order),
                     step.action.target()
                 );
                 self.park(work, Some("indeterminate"), why).await

@@ -18,7 +18,7 @@ use crate::{
         Millis,
         action::Action,
         phase::{Direction, StepState, Verdict},
-        plan::{Checkpoint, Plan},
+        plan::{Checkpoint, Plan, shown},
         workflow::{CheckRecord, StepRecord},
     },
     planner,
@@ -63,7 +63,8 @@ impl Executor {
         let (verdict, evidence) = self.settled(step).await;
         let since = applied_at(work, at, step);
         let deadline = since.saturating_add(millis(self.inner.settings.timing.verify));
-        let what = || format!("step {} ({} on {})", at.order, step.action.name(), step.action.target());
+        let what =
+            || format!("step {} ({} on {})", shown(at.order), step.action.name(), step.action.target());
         match verdict {
             Verdict::Passed => self.after_step(work, at, Some(evidence)).await,
             Verdict::Failed => self.unwind(work, format!("{} did not help: {evidence}", what())).await,
@@ -111,7 +112,8 @@ impl Executor {
         let plan = work.workflow().plan.clone();
         let step = record::step(&work.record, at).cloned();
         let (Some(plan), Some(step)) = (plan, step) else {
-            return self.park(work, Some("internal"), format!("step {} has no plan", at.order)).await;
+            let why = format!("step {} has no plan", shown(at.order));
+            return self.park(work, Some("internal"), why).await;
         };
         let is_last = plan.steps.iter().all(|step| step.order <= at.order);
         let due: Vec<&Checkpoint> = plan.checkpoints.iter().filter(|c| c.after_step == at.order).collect();
@@ -133,7 +135,7 @@ impl Executor {
                 if self.now(work.held) < deadline {
                     return self.wait_with(work, since, made, why).await;
                 }
-                let why = format!("what has to hold after step {} does not: {why}", at.order);
+                let why = format!("what has to hold after step {} does not: {why}", shown(at.order));
                 self.commit(work, Event::Unwound { why, checks: made }).await?;
                 Ok(self.next(work))
             }

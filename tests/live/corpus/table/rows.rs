@@ -44,8 +44,7 @@ pub(super) fn fill(
     to.mcp("evict-pod", json!({"namespace": namespace, "name": pod}), Some(("pods", namespace, pod)));
     to.mcp("cordon-node", json!({"name": cordon}), Some(("nodes", "", cordon)));
     to.mcp("uncordon-node", json!({"name": cordoned}), Some(("nodes", "", cordoned)));
-    // What runs on that node may ask for an approval first, so the drain claims nothing.
-    to.mcp("drain-node", json!({"name": drain}), None);
+    to.mcp("drain-node", json!({"name": drain}), Some(("nodes", "", drain)));
     to.mcp("delete-pod", json!({"namespace": namespace, "name": names.stuck}), None);
     to.mcp("rollback-application", json!({"namespace": namespace, "name": "app-old", "history": 0}), None);
     let nudge =

@@ -5,6 +5,8 @@
 use super::{Inner, Sweeper, is_due};
 use crate::{error::Error, keeping::horizon, model::Millis, settings::limits::millis};
 
+/// Lines of anchors that are written at a time; what is left waits for the next time.
+const MOST_ANCHORS: u32 = 20;
 /// An anchor is put into the log so often: a log elsewhere tells whether the end of a chain was cut off.
 const PRINT_EVERY: Millis = 10 * 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.
@@ -17,9 +19,15 @@ impl Inner {
         if is_due(sweeper.anchored_at, ticks, millis(self.settings.timing.anchor)) {
             sweeper.anchored_at = Some(ticks);
             let at = self.stored_now("anchoring the audit chains").await?;
-            let anchored = self.store.anchor(at).await;
-            let anchored =
-                anchored.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
+            let mut anchored = None;
+            for _ in 0..MOST_ANCHORS {
+                let line = self.store.anchor(at).await;
+                let line = line.map_err(|error| Error::from_store("anchoring the audit chains", error))?;
+                if line.is_none() {
+                    break;
+                }
+                anchored = line;
+            }
             if let Some((number, hash)) = anchored {
                 if is_due(sweeper.printed_at, ticks, PRINT_EVERY) {
                     sweeper.printed_at = Some(ticks);

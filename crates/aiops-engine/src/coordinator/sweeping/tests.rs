@@ -14,11 +14,13 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
+    audit,
     coordination::Coordination as _,
     coordinator::world::{MINUTE, World, ann, crashing, node},
     error::{PortError, PortErrorKind},
     ports::{ApiResource, Cluster, ListOptions, LogRequest, ObjectPage},
     settings::Settings,
+    testing::store_contract::samples::keep,
 };
 
 async fn sweep(world: &World, sweeper: &mut Sweeper) -> (usize, usize, usize) {
@@ -92,6 +94,21 @@ async fn without_a_cluster_that_is_known_nothing_is_opened() {
     world.rows.change(|rows| rows.set_info(|info| info.uid = "".into()));
     world.put(&crashing("web", 100, 1));
     assert_eq!(sweep(&world, &mut Sweeper::default()).await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn a_flood_of_heads_is_anchored_in_lines_of_bounded_length() {
+    let world = World::new();
+    let (store, now) = (&world.inner().store, world.inner().now());
+    for n in 0..2 * audit::MOST_HEADS + 1 {
+        keep(&**store, &format!("web-{n}"), now).await.unwrap();
+    }
+    world.inner().keep_house(&mut Sweeper::default(), 0).await.unwrap();
+    let lines = store.audit(audit::ANCHORS, 0, 100).await.unwrap();
+    let heads: Vec<usize> = lines.iter().map(|line| audit::anchored(line).len()).collect();
+    let most = usize::try_from(audit::MOST_HEADS).unwrap();
+    assert_eq!(heads, [most, most, 1]);
+    assert_eq!(store.anchor(now).await.unwrap(), None, "nothing was left over");
 }
 
 #[tokio::test]

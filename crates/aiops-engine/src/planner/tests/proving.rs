@@ -36,13 +36,19 @@ fn engine(cluster: FakeCluster) -> Engine {
     testing::engine(&[], Some(Arc::new(cluster)), super::super::fixtures::NOW)
 }
 
-async fn proven(world: World, answer: Result<Accepted, NotDone>) -> (Plan, Vec<Mutation>) {
+async fn asked(world: World, answer: Result<Accepted, NotDone>) -> (Result<(), Error>, Plan, Vec<Mutation>) {
     let engine = engine(world.0);
     let problem = problem("Deployment", "web", "crash_loop");
     let mut plan = made(super::planned(&engine, &problem, &Order::default()).await.unwrap());
     let judge = Judge { answer, asked: Mutex::default() };
-    prove(&engine, Some(&judge), &mut plan).await.unwrap();
-    (plan, judge.asked.into_inner())
+    let proven = prove(&engine, Some(&judge), &mut plan).await;
+    (proven, plan, judge.asked.into_inner())
+}
+
+async fn proven(world: World, answer: Result<Accepted, NotDone>) -> (Plan, Vec<Mutation>) {
+    let (proven, plan, asked) = asked(world, answer).await;
+    proven.unwrap();
+    (plan, asked)
 }
 
 #[tokio::test]
@@ -69,7 +75,6 @@ async fn what_the_api_server_refuses_is_refused_and_what_it_does_not_answer_is_n
         (NotDoneKind::Denied, Some(false)),
         (NotDoneKind::Blocked, Some(false)),
         (NotDoneKind::Conflict, None),
-        (NotDoneKind::Throttled, None),
         (NotDoneKind::Unknown, None),
         (NotDoneKind::Unsupported, None),
     ] {
@@ -78,6 +83,16 @@ async fn what_the_api_server_refuses_is_refused_and_what_it_does_not_answer_is_n
         assert_eq!(proof.accepted, accepted, "{kind:?}");
         assert_eq!(proof.notes, ["because"], "{kind:?}");
         assert_eq!(refusal(&plan).is_some(), accepted == Some(false), "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_that_could_not_be_asked_for_now_is_to_be_asked_for_again() {
+    for kind in [NotDoneKind::Throttled, NotDoneKind::NotSent] {
+        let (proven, ..) = asked(World::crashing(), Err(NotDone::new(kind, "because"))).await;
+        let error = proven.unwrap_err();
+        assert!(matches!(&error, Error::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains("proving rollback-workload on Deployment shop/web"), "{error}");
     }
 }
 

@@ -76,6 +76,14 @@ impl State {
         page(&all, filter.limit, filter.offset)
     }
 
+    pub(super) fn closed_since(&self, since: Millis, limit: u32) -> Vec<Incident> {
+        let all = self.incidents.values().filter(|incident| incident.closed_at >= Some(since));
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|a, b| (b.closed_at, &b.id).cmp(&(a.closed_at, &a.id)));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        all.into_iter().take(limit).map(|incident| Incident::clone(incident)).collect()
+    }
+
     pub(super) fn count_incidents(&self, filter: &IncidentFilter) -> IncidentCounts {
         let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
         let mut by = Vec::new();
@@ -100,6 +108,10 @@ impl State {
             .collect();
         ended.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
         ended.into_iter().take(OUTCOMES).map(|(.., phase)| phase).collect()
+    }
+
+    pub(super) fn head(&self, chain: &str) -> Option<Head> {
+        Some(Head::of(self.chains.get(chain)?.last()?))
     }
 
     pub(super) fn heads(&self) -> impl Iterator<Item = (&String, Head)> {

@@ -351,6 +351,7 @@ impl State {
                 chain.as_str() != audit::ANCHORS
                     && self.anchored.get(*chain).is_none_or(|seq| *seq < head.seq)
             })
+            .take(usize::try_from(audit::MOST_HEADS).unwrap_or(usize::MAX))
             .map(|(chain, head)| (chain.clone(), head))
             .collect();
         if moved.is_empty() {

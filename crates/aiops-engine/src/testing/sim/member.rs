@@ -109,9 +109,8 @@ mod tests {
 
     use super::{
         super::{
-            dice::Dice,
             faults::{Call, Fate, Faults},
-            plans,
+            rollback,
             run::{Base, Options, Sim},
             scene, settings, verdict,
         },
@@ -214,22 +213,9 @@ mod tests {
     fn undone(plans_run: u64) {
         let base = Base::new();
         let _through = ThroughMember::new();
-        let reversible: Vec<_> = scene::catalogue(&base.model)
-            .into_iter()
-            .filter(|(_, action)| scene::is_reversible(action))
-            .collect();
         let mut undone: BTreeMap<&str, u32> = BTreeMap::new();
         for seed in 0..plans_run {
-            let mut dice = Dice::new(seed);
-            let length = 2 + dice.place(4);
-            let actions = plans::any(&mut dice, &reversible, length);
-            let fails_at = 1 + dice.below(u64::try_from(length).unwrap() - 1);
-            let mut settings = settings();
-            settings.limits.budget_per_namespace = 100;
-            settings.limits.budget_per_cluster = 100;
-            let options = Options { seed, processes: 1, defect: None, settings, jumps: false, sweeps: false };
-            let mut sim = Sim::new(&base, Faults::script([]), options);
-            sim.model.refuse_effect(&format!("/{fails_at}/do"));
+            let (mut sim, actions, _) = rollback::failing(&base, seed);
             sim.order(&actions, Approval::Auto);
             sim.rush(20_000);
             verdict(&sim, &format!("seed {seed}: {actions:?}")).unwrap();

@@ -69,7 +69,8 @@ struct Plan {
     wrong: Vec<String>,
 }
 
-fn plan(base: &Base, seed: u64) -> Plan {
+/// A run of steps that can all be undone, one of which is refused, before it is ordered.
+pub(crate) fn failing(base: &Base, seed: u64) -> (Sim, Vec<Action>, Dice) {
     let reversible: Vec<_> = scene::catalogue(&base.model)
         .into_iter()
         .filter(|(_, action)| scene::is_reversible(action))
@@ -83,8 +84,13 @@ fn plan(base: &Base, seed: u64) -> Plan {
     settings.limits.budget_per_namespace = 100;
     settings.limits.budget_per_cluster = 100;
     let options = Options { seed, processes: 1, defect: None, settings, jumps: false, sweeps: false };
-    let mut sim = Sim::new(base, Faults::script([]), options);
+    let sim = Sim::new(base, Faults::script([]), options);
     sim.model.refuse_effect(&format!("/{fails_at}/do"));
+    (sim, actions, dice)
+}
+
+fn plan(base: &Base, seed: u64) -> Plan {
+    let (mut sim, actions, mut dice) = failing(base, seed);
     let before = image(&sim, &actions);
     sim.order(&actions, Approval::Auto);
     // Another writer in half of the runs: an annotation, or a field that a step wrote.

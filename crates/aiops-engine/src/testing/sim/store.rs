@@ -298,6 +298,10 @@ impl Store for Handle {
         self.base.incidents(filter).await
     }
 
+    async fn closed_since(&self, since: Millis, limit: u32) -> Result<Vec<Incident>, StoreError> {
+        self.base.closed_since(since, limit).await
+    }
+
     async fn incident_counts(&self, filter: &IncidentFilter) -> Result<IncidentCounts, StoreError> {
         self.base.incident_counts(filter).await
     }
@@ -341,6 +345,10 @@ impl Store for Handle {
 
     async fn audit_heads(&self) -> Result<Vec<(String, i64, String)>, StoreError> {
         self.base.audit_heads().await
+    }
+
+    async fn audit_head(&self, chain: &str) -> Result<Option<(i64, String)>, StoreError> {
+        self.base.audit_head(chain).await
     }
 
     async fn anchor(&self, at: Millis) -> Result<Option<(i64, String)>, StoreError> {

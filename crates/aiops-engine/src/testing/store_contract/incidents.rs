@@ -23,6 +23,7 @@ listed![
     an_incident_is_closed_and_opened_again,
     two_incidents_of_one_trouble_are_not_open,
     incidents_are_listed_and_counted_by_filter,
+    what_was_closed_lately_is_read_alone,
     an_incident_of_alerts_is_over_when_the_last_of_them_is,
     an_incident_is_filed_where_it_belongs,
 ];
@@ -215,6 +216,29 @@ async fn incidents_are_listed_and_counted_by_filter(bench: Arc<dyn Bench>) -> Fo
         (IncidentStatus::Cancelled, Severity::High, 1),
     ];
     same("counts in shop", by, wanted)
+}
+
+async fn what_was_closed_lately_is_read_alone(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    for n in 0..5_i64 {
+        // The one that was opened last is closed first.
+        let name = format!("i{n}");
+        store.report(&[report(&name, now - n)]).await?;
+        let line = entry("incident_closed", now + n);
+        let active = [IncidentStatus::Active];
+        store.set_incident(&inc(&name), &active, IncidentStatus::Resolved, None, &line).await?;
+    }
+    store.report(&[report("open", now)]).await?;
+    let ids = |found: Vec<Incident>| found.into_iter().map(|incident| incident.id).collect::<Vec<_>>();
+    let lately = store.closed_since(now + 2, 10).await?;
+    same("the last first", ids(lately), vec![inc("i4"), inc("i3"), inc("i2")])?;
+    same("some", ids(store.closed_since(now, 2).await?), vec![inc("i4"), inc("i3")])?;
+    let whole = store.closed_since(now + 4, 10).await?;
+    same("as it is kept", whole.first().cloned(), store.incident(&inc("i4")).await?)?;
+    same("none", store.closed_since(now + 5, 10).await?, vec![])?;
+    let open = IncidentFilter { status: vec![IncidentStatus::Active], ..all() };
+    let listed = store.incidents(&open).await?;
+    same("the open one", (ids(listed.rows), listed.total), (vec![inc("open")], 1))
 }
 
 async fn an_incident_of_alerts_is_over_when_the_last_of_them_is(bench: Arc<dyn Bench>) -> Found {

@@ -184,7 +184,7 @@ pub(super) fn key(of: &str, hash: &str, expires_at: Millis) -> Idempotency {
 }
 
 /// Keeps a workflow; it must be new.
-pub(super) async fn keep(store: &dyn Store, name: &str, now: Millis) -> Result<Workflow, StoreError> {
+pub(crate) async fn keep(store: &dyn Store, name: &str, now: Millis) -> Result<Workflow, StoreError> {
     match store.accept(&acceptance(name, now)).await? {
         Taken::New { incident } => Ok(Workflow { incident, ..workflow(name, now) }),
         other => Err(StoreError::Internal(format!("a new workflow was taken as {other:?}"))),

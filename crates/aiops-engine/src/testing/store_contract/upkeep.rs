@@ -15,6 +15,7 @@ use crate::{
 listed![
     chains_are_linked_and_apart,
     heads_are_anchored_when_they_moved,
+    heads_are_anchored_so_many_at_a_time,
     lines_written_at_once_are_one_chain,
     a_control_is_set_with_its_line_and_its_message,
     messages_wait_until_they_are_delivered,
@@ -66,6 +67,30 @@ async fn heads_are_anchored_when_they_moved(bench: Arc<dyn Bench>) -> Found {
     same("the one that moved", moved.keys().map(String::as_str).collect(), vec!["wf-web"])?;
     let chain = store.audit("wf-web", 0, 9).await?;
     same("its head", moved.get("wf-web").cloned(), Some(audit::verify(&chain)?))
+}
+
+async fn heads_are_anchored_so_many_at_a_time(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let most = usize::try_from(audit::MOST_HEADS)?;
+    for n in 0..most + 1 {
+        keep(&*store, &format!("w{n}"), now).await?;
+    }
+    holds("a first line", store.anchor(now + 1).await?.is_some())?;
+    let last = store.anchor(now + 2).await?.ok_or("the rest was not anchored")?;
+    same("nothing is left", store.anchor(now + 3).await?, None)?;
+    let lines = store.audit(ANCHORS, 0, 9).await?;
+    same("the head", audit::verify(&lines)?.hash, last.1)?;
+    let heads: Vec<_> = lines.iter().map(audit::anchored).collect();
+    same("heads of each line", heads.iter().map(|of| of.len()).collect(), vec![most, 1])?;
+    let all: std::collections::BTreeMap<_, _> = heads.into_iter().flatten().collect();
+    let mut kept = store.audit_heads().await?;
+    kept.retain(|(chain, ..)| chain != ANCHORS);
+    same("each once", all.len(), most + 1)?;
+    let found: Vec<_> = all.into_iter().map(|(chain, head)| (chain, head.seq, head.hash)).collect();
+    same("as they are", found, kept)?;
+    let head = store.audit_head("wf-w0").await?.ok_or("a chain has no head")?;
+    same("the head of one", head.1, audit::verify(&store.audit("wf-w0", 0, 9).await?)?.hash)?;
+    same("the head of none", store.audit_head("wf-none").await?, None)
 }
 
 async fn lines_written_at_once_are_one_chain(bench: Arc<dyn Bench>) -> Found {

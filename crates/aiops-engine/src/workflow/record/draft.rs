@@ -12,7 +12,7 @@ use crate::{
         caller::{Caller, Via},
         ids::ApprovalId,
         phase::{Direction, Phase, StepState},
-        plan::{Approval, Plan},
+        plan::{Approval, Plan, shown},
         workflow::{ApprovalRecord, ApprovalState, CheckRecord, Record, StepRecord, Workflow},
     },
     ports::store::{Entry, Notice, Write},
@@ -288,8 +288,8 @@ impl<'a> Draft<'a> {
         match done {
             None => Ok(()),
             Some(step) => {
-                let from =
-                    format!("{} after step {} was {}", self.workflow.phase, step.order, step.state.as_str());
+                let (phase, number) = (self.workflow.phase, shown(step.order));
+                let from = format!("{phase} after step {number} was {}", step.state.as_str());
                 Err(Illegal::new("the workflow", from, what))
             }
         }

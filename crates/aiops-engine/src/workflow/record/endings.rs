@@ -14,6 +14,7 @@ use crate::{
         caller::Caller,
         incident::IncidentStatus,
         phase::{Direction, Phase, StepState},
+        plan::shown,
         workflow::{ApprovalState, StepRecord},
     },
     ports::store::Write,
@@ -241,7 +242,8 @@ impl Draft<'_> {
                     .result
                     .as_deref()
                     .unwrap_or("not tried, because an undoing on the same object failed");
-                format!("step {} ({} on {}): {result}", step.order, step.action.name(), step.action.target())
+                let (name, target) = (step.action.name(), step.action.target());
+                format!("step {} ({name} on {target}): {result}", shown(step.order))
             })
             .collect();
         if !left.is_empty() {

@@ -190,6 +190,7 @@ gated! {
     async fn report(reports: &[Report]) -> Vec<Reported>;
     async fn incident(id: &IncidentId) -> Option<Incident>;
     async fn incidents(filter: &IncidentFilter) -> Rows<Incident>;
+    async fn closed_since(since: Millis, limit: u32) -> Vec<Incident>;
     async fn incident_counts(filter: &IncidentFilter) -> IncidentCounts;
     async fn set_incident(
         id: &IncidentId, from: &[IncidentStatus], to: IncidentStatus, resolution: Option<&str>, entry: &Entry
@@ -203,6 +204,7 @@ gated! {
     async fn set_control(control: &Control, entry: &Entry, notice: Option<&Notice>) -> ();
     async fn audit(chain: &str, after: i64, limit: u32) -> Vec<AuditLine>;
     async fn audit_heads() -> Vec<(String, i64, String)>;
+    async fn audit_head(chain: &str) -> Option<(i64, String)>;
     async fn anchor(at: Millis) -> Option<(i64, String)>;
     async fn due_notices(now: Millis, limit: u32) -> Vec<DueNotice>;
     async fn settle_notice(seq: i64, again_at: Option<Millis>) -> ();

@@ -50,7 +50,7 @@ async fn what_somebody_changed_meanwhile_stays_and_the_rest_is_undone() {
     assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
     assert_eq!(world.object(&node_target("n1"))["spec"]["unschedulable"], json!(true));
     assert_eq!(world.object(&node_target("n0"))["spec"].get("unschedulable"), None);
-    assert!(record.workflow.reason.as_deref().unwrap().contains("not undone: step 1"));
+    assert!(record.workflow.reason.as_deref().unwrap().contains("not undone: step 2"));
     // It keeps its locks and gives its places back.
     assert_eq!(world.store.locks().len(), 3);
     assert!(world.store.slots().is_empty());
@@ -130,7 +130,7 @@ async fn an_undoing_that_fails_stops_those_below_it_on_the_same_object_and_no_ot
         [Some(StepState::Pending), Some(StepState::Failed), Some(StepState::Verified), None]
     );
     let why = record.workflow.reason.as_deref().unwrap();
-    assert!(why.contains("step 1 (uncordon-node") && why.contains("step 0 (cordon-node"), "{why}");
+    assert!(why.contains("step 2 (uncordon-node") && why.contains("step 1 (cordon-node"), "{why}");
     assert!(why.contains("not tried"), "{why}");
     world.check(&id).await;
 }
