@@ -184,8 +184,8 @@ async fn nothing_decided_before_a_control_is_kept_once_it_is_set(bench: Arc<dyn 
                 store.audit(id.as_str(), 0, 100).await.map(|lines| lines.len() > before)
             }
         };
-        let (decided, switched) = (tokio::spawn(decided), tokio::spawn(switched));
-        let (decided, was_there) = (decided.await?, switched.await??);
+        let (decided, switched) = futures_util::future::join(decided, switched).await;
+        let was_there = switched?;
         match decided {
             Ok(()) => holds(&format!("turn {turn}: it was kept before the switch was set"), was_there)?,
             Err(StoreError::Changed(_)) => holds("what was refused is not there", !was_there)?,
