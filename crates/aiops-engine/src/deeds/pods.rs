@@ -1,7 +1,8 @@
 //! Evicting a pod, and deleting one that a Job left stuck.
 //!
-//! Both are pinned to the pod's uid: a pod of the same name that took its place is another one. A pod that nobody would
-//! make again is never touched, nor one that the kubelet runs from a file.
+//! Both are pinned to the pod's uid and resourceVersion: a pod of the same name that took its place is another one, and one
+//! that is terminating has been dealt with. A pod that nobody would make again is never touched, nor one that the kubelet
+//! runs from a file.
 
 use serde_json::{Value, json};
 
@@ -61,14 +62,8 @@ pub(super) fn observe_evict(deed: &Deed<'_>, seen: &[Sight]) -> Observation {
         Ok(pod) => pod,
         Err(told) => return told,
     };
-    // The status of a pod changes all the time, and nothing in it makes the eviction another one: the uid alone pins it.
-    match deed.ready(Verb::Evict, pod, Value::Null, change(pod, target, "evicted")) {
-        Observation::Ready(mut ready) => {
-            ready.mutation.resource_version = None;
-            Observation::Ready(ready)
-        }
-        told => told,
-    }
+    // By its uid alone a pod that is terminating could be evicted again, by a request that was held up on its way.
+    deed.ready(Verb::Evict, pod, Value::Null, change(pod, target, "evicted"))
 }
 
 pub(super) fn observe_delete(deed: &Deed<'_>, seen: &[Sight]) -> Observation {

@@ -53,14 +53,12 @@ pub(super) fn check(mutation: &Mutation) -> Result<(), String> {
 /// Without these the API server could not refuse it for another state of the object.
 fn pinned(mutation: &Mutation) -> Result<(), String> {
     let needs = match mutation.verb {
-        Verb::MergePatch | Verb::JsonPatch | Verb::Delete => (true, true),
-        // The status of a pod changes all the time: its uid alone pins an eviction.
-        Verb::Evict => (true, false),
+        Verb::MergePatch | Verb::JsonPatch | Verb::Evict | Verb::Delete => true,
         // The API server makes an object of a name once.
-        Verb::Create => (false, false),
+        Verb::Create => false,
     };
     let has = |pin: &Option<String>| pin.as_ref().is_some_and(|pin| !pin.is_empty());
-    if needs.0 && !has(&mutation.uid) || needs.1 && !has(&mutation.resource_version) {
+    if needs && !(has(&mutation.uid) && has(&mutation.resource_version)) {
         return Err(
             "a change names the uid and the resourceVersion of the object that was looked at".to_owned()
         );

@@ -140,10 +140,10 @@ fn of_job() -> Value {
 }
 
 #[test]
-fn an_eviction_is_pinned_to_the_uid_and_a_deletion_to_the_version_too() {
+fn evictions_and_deletions_are_pinned_to_uid_and_version() {
     let eviction = ready(observe(&evict(), KEY, "wf-1", &World::of(pod()).seen())).mutation;
     assert_eq!((eviction.verb, eviction.uid.as_deref()), (Verb::Evict, Some("p-1")));
-    assert_eq!(eviction.resource_version, None);
+    assert_eq!(eviction.resource_version.as_deref(), Some("5"));
     let deletion = ready(observe(&delete(), KEY, "wf-1", &World::of(of_job()).seen())).mutation;
     assert_eq!((deletion.verb, deletion.uid.as_deref()), (Verb::Delete, Some("p-1")));
     assert_eq!(deletion.resource_version.as_deref(), Some("5"));

@@ -75,11 +75,7 @@ fn one(effect: &Entry, replay: &Replay, findings: &mut Findings) {
         let uid = intent.member("uid", "uid");
         let version = intent.member("resourceVersion", "resource_version");
         let version_fits = version == effect.wants_version && version == effect.version;
-        uid.is_some()
-            && uid == effect.wants_uid
-            && uid == effect.uid
-            // A pod is pinned by its uid alone; whatever else happened to it, it is that pod.
-            && (version_fits || (effect.verb == Verb::Evict && effect.wants_version.is_none()))
+        uid.is_some() && uid == effect.wants_uid && uid == effect.uid && version_fits
     });
     // What is superseded is pinned by what was read of it just before, which no intent names.
     let is_pinned = effect.wants_uid.is_some()

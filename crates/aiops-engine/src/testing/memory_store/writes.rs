@@ -129,8 +129,7 @@ impl State {
                 *at = now;
             }
             Write::Under(then) => {
-                let kept: Vec<Control> = self.controls.values().cloned().collect();
-                keeping::decided_under(&kept, then)?;
+                keeping::decided_under(&self.controls.values().cloned().collect::<Vec<_>>(), then)?;
             }
             Write::Release => {
                 self.locks.retain(|_, holder| holder != id);

@@ -9,7 +9,7 @@ use crate::{
         phase::{Direction, Phase},
         workflow::{ApprovalRecord, ApprovalState},
     },
-    ports::store::{Control, Cooldown, Fence, Resource, StoreError, Taken, Write},
+    ports::store::{Cooldown, Fence, Resource, StoreError, Taken, Write},
 };
 
 listed![
@@ -23,8 +23,6 @@ listed![
     a_lock_is_one_workflows_until_it_gives_it_back,
     places_are_counted_and_given_back,
     a_budget_ends_at_its_limit,
-    what_was_decided_under_other_controls_is_refused,
-    nothing_decided_before_a_control_is_kept_once_it_is_set,
     only_a_fence_gives_back_a_lease,
     an_effect_key_belongs_to_one_step,
     an_attempt_follows_its_step,
@@ -257,67 +255,6 @@ async fn a_budget_ends_at_its_limit(bench: Arc<dyn Bench>) -> Found {
     store.commit(&web.id, None, &spend("two", 1, 1)).await?;
     let none = store.commit(&web.id, None, &spend("three", 1, 0)).await;
     holds("nothing is nothing", matches!(none, Err(StoreError::Taken { .. })))
-}
-
-async fn what_was_decided_under_other_controls_is_refused(bench: Arc<dyn Bench>) -> Found {
-    let (store, now) = (bench.store(), bench.now());
-    let web = keep(&*store, "web", now).await?;
-    let set = async |control: Control| store.set_control(&control, &entry("set", now), None).await;
-    let under = async |controls: &[Control]| {
-        let writes = [Write::Audit(entry("kept", now)), Write::Under(controls.to_vec())];
-        store.commit(&web.id, None, &writes).await
-    };
-    let is_changed = |done: Result<(), StoreError>| matches!(done, Err(StoreError::Changed(_)));
-    under(&[]).await?;
-    let run = control("kill_switch", "run", now);
-    set(run.clone()).await?;
-    holds("one that was not there", is_changed(under(&[]).await))?;
-    under(std::slice::from_ref(&run)).await?;
-    // The same word again is a new decision of somebody.
-    let again = Control { at: now + 1, ..run.clone() };
-    set(again.clone()).await?;
-    holds("one that was set again", is_changed(under(&[run]).await))?;
-    let breaker = control("breaker", "open", now);
-    set(breaker.clone()).await?;
-    holds("one more", is_changed(under(std::slice::from_ref(&again)).await))?;
-    let other = Control { mode: "pause".to_owned(), ..again.clone() };
-    holds("another word", is_changed(under(&[breaker.clone(), other]).await))?;
-    // In whatever order they were read.
-    under(&[again.clone(), breaker.clone()]).await?;
-    under(&[breaker, again]).await?;
-    let lines = store.audit(web.id.as_str(), 0, 9).await?;
-    same("what was kept", lines.iter().filter(|line| line.entry.action == "kept").count(), 4)
-}
-
-async fn nothing_decided_before_a_control_is_kept_once_it_is_set(bench: Arc<dyn Bench>) -> Found {
-    let (store, now) = (bench.store(), bench.now());
-    let kept = keep(&*store, "web", now).await?;
-    for turn in 0..20_i64 {
-        let controls = store.controls().await?;
-        let before = store.audit(kept.id.as_str(), 0, 100).await?.len();
-        let decided = {
-            let (store, id) = (Arc::clone(&store), kept.id.clone());
-            let writes = [Write::Under(controls), Write::Audit(entry("kept", now))];
-            async move { store.commit(&id, None, &writes).await }
-        };
-        let switched = {
-            let (store, id) = (Arc::clone(&store), kept.id.clone());
-            async move {
-                let control = control("kill_switch", if turn % 2 == 0 { "pause" } else { "run" }, now + turn);
-                store.set_control(&control, &entry("set", now), None).await?;
-                // Who was told that it is set sees all that was decided before it.
-                store.audit(id.as_str(), 0, 100).await.map(|lines| lines.len() > before)
-            }
-        };
-        let (decided, switched) = (tokio::spawn(decided), tokio::spawn(switched));
-        let (decided, was_there) = (decided.await?, switched.await??);
-        match decided {
-            Ok(()) => holds(&format!("turn {turn}: it was kept before the switch was set"), was_there)?,
-            Err(StoreError::Changed(_)) => holds("what was refused is not there", !was_there)?,
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 async fn only_a_fence_gives_back_a_lease(bench: Arc<dyn Bench>) -> Found {

@@ -18,6 +18,8 @@ listed![
     heads_are_anchored_so_many_at_a_time,
     lines_written_at_once_are_one_chain,
     a_control_is_set_with_its_line_and_its_message,
+    what_was_decided_under_other_controls_is_refused,
+    nothing_decided_before_a_control_is_kept_once_it_is_set,
     messages_wait_until_they_are_delivered,
     what_is_over_goes_and_its_audit_stays,
     retention_takes_no_more_than_asked,
@@ -130,6 +132,67 @@ async fn a_control_is_set_with_its_line_and_its_message(bench: Arc<dyn Bench>) -
     audit::verify(&lines)?;
     same("lines", lines.len(), 3)?;
     same("messages", store.due_notices(now, 9).await?.len(), 1)
+}
+
+async fn what_was_decided_under_other_controls_is_refused(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let web = keep(&*store, "web", now).await?;
+    let set = async |control: Control| store.set_control(&control, &entry("set", now), None).await;
+    let under = async |controls: &[Control]| {
+        let writes = [Write::Audit(entry("kept", now)), Write::Under(controls.to_vec())];
+        store.commit(&web.id, None, &writes).await
+    };
+    let is_changed = |done: Result<(), StoreError>| matches!(done, Err(StoreError::Changed(_)));
+    under(&[]).await?;
+    let run = control("kill_switch", "run", now);
+    set(run.clone()).await?;
+    holds("one that was not there", is_changed(under(&[]).await))?;
+    under(std::slice::from_ref(&run)).await?;
+    // The same word again is a new decision of somebody.
+    let again = Control { at: now + 1, ..run.clone() };
+    set(again.clone()).await?;
+    holds("one that was set again", is_changed(under(&[run]).await))?;
+    let breaker = control("breaker", "open", now);
+    set(breaker.clone()).await?;
+    holds("one more", is_changed(under(std::slice::from_ref(&again)).await))?;
+    let other = Control { mode: "pause".to_owned(), ..again.clone() };
+    holds("another word", is_changed(under(&[breaker.clone(), other]).await))?;
+    // In whatever order they were read.
+    under(&[again.clone(), breaker.clone()]).await?;
+    under(&[breaker, again]).await?;
+    let lines = store.audit(web.id.as_str(), 0, 9).await?;
+    same("what was kept", lines.iter().filter(|line| line.entry.action == "kept").count(), 4)
+}
+
+async fn nothing_decided_before_a_control_is_kept_once_it_is_set(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let kept = keep(&*store, "web", now).await?;
+    for turn in 0..20_i64 {
+        let controls = store.controls().await?;
+        let before = store.audit(kept.id.as_str(), 0, 100).await?.len();
+        let decided = {
+            let (store, id) = (Arc::clone(&store), kept.id.clone());
+            let writes = [Write::Under(controls), Write::Audit(entry("kept", now))];
+            async move { store.commit(&id, None, &writes).await }
+        };
+        let switched = {
+            let (store, id) = (Arc::clone(&store), kept.id.clone());
+            async move {
+                let control = control("kill_switch", if turn % 2 == 0 { "pause" } else { "run" }, now + turn);
+                store.set_control(&control, &entry("set", now), None).await?;
+                // Who was told that it is set sees all that was decided before it.
+                store.audit(id.as_str(), 0, 100).await.map(|lines| lines.len() > before)
+            }
+        };
+        let (decided, switched) = futures_util::future::join(decided, switched).await;
+        let was_there = switched?;
+        match decided {
+            Ok(()) => holds(&format!("turn {turn}: it was kept before the switch was set"), was_there)?,
+            Err(StoreError::Changed(_)) => holds("what was refused is not there", !was_there)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 async fn messages_wait_until_they_are_delivered(bench: Arc<dyn Bench>) -> Found {
