@@ -151,9 +151,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let truth = Truth::of(&plane).await?;
     say(&format!("{} pods on {} nodes", truth.pods, truth.nodes));
 
-    beside::idle(&aiops, &scratch, &mut report).await?;
+    beside::idle(aiops, &scratch, &mut report).await?;
     {
-        let mut subject = Aiops::start(&aiops, &plane, &scratch, "", &[], &mut report).await?;
+        let mut subject = Aiops::start(aiops, &plane, &scratch, "", &[], &mut report).await?;
         subject.every_tool(&plane).await?;
         let _churn = plane.churn(20)?;
         subject.rest(&plane, &lengths, 26.0, &mut report).await?;
@@ -167,7 +167,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     {
         let stored = engine::stored::folder(&scratch, engine::STORED).await?;
-        full::weigh(&aiops, &plane, &scratch, (&stored, engine::STORED), &lengths, &mut report).await?;
+        full::weigh(aiops, &plane, &scratch, (&stored, engine::STORED), &lengths, &mut report).await?;
     }
     {
         beside::floor(&floor, &plane, &truth, &scratch, &lengths, &mut report).await?;
@@ -181,7 +181,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         say("starting the control plane without streaming lists");
         let plane = Plane::start(root, &dir, size.nodes, "WatchList=false").await?;
         plane.fill(root, size).await?;
-        let mut subject = Aiops::start(&aiops, &plane, &scratch, "pages: ", &[], &mut report).await?;
+        let mut subject = Aiops::start(aiops, &plane, &scratch, "pages: ", &[], &mut report).await?;
         subject.every_tool(&plane).await?;
         let _churn = plane.churn(20)?;
         subject.rest(&plane, &lengths, 30.0, &mut report).await?;
@@ -192,7 +192,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         std::fs::remove_dir_all(&dir)?;
     }
     let megabytes = |path: &Path| -> anyhow::Result<f64> { Ok(std::fs::metadata(path)?.len() as f64 / 1e6) };
-    report.add("binary", "MB", Goal::AtMost(25.0), megabytes(&aiops)?);
+    report.add("binary", "MB", Goal::AtMost(25.0), megabytes(aiops)?);
     report.floor("binary", megabytes(&floor)?);
     if size.is_bound() {
         report.note("pods were made for a node each, without the scheduler: all of a Deployment on one");
