@@ -131,7 +131,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let floor_package = ["build", "--locked", "--release", "--package", "aiops-floor"];
     cargo(root, &floor_package)?;
     let floor = target.join("release/aiops-floor");
-    let mut report = Report::default();
+    let mut report = Report::of_many(size.is_bound());
     let before = machine()?;
 
     let dir = scratch.join("plane");
@@ -194,10 +194,20 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let megabytes = |path: &Path| -> anyhow::Result<f64> { Ok(std::fs::metadata(path)?.len() as f64 / 1e6) };
     report.add("binary", "MB", Goal::AtMost(25.0), megabytes(&aiops)?);
     report.floor("binary", megabytes(&floor)?);
+    if size.is_bound() {
+        report.note("pods were made for a node each, without the scheduler: all of a Deployment on one");
+    }
     report.note(format!("the binary is linked {}; the floor as rustc does by itself", arguments.linked));
-    let page = (!arguments.quick && arguments.plane.is_none() && pods == 10_000)
-        .then(|| root.join("docs/benchmarks.md"));
-    report.finish(Part::Cluster, &head(&truth, &before, &machine()?), page.as_deref())?;
+    let part = match pods {
+        10_000 => Some(Part::Cluster),
+        100_000 => Some(Part::Large),
+        _ => None,
+    };
+    let page = part.filter(|_| !arguments.quick && arguments.plane.is_none());
+    let page = page.map(|_| root.join("docs/benchmarks.md"));
+    let (part, after) = (part.unwrap_or(Part::Cluster), machine()?);
+    let head = if part == Part::Large { large_head(&truth, &after) } else { head(&truth, &before, &after) };
+    report.finish(part, &head, page.as_deref())?;
     ended(&report)
 }
 
@@ -252,6 +262,20 @@ fn engine_head(before: &Machine, after: &Machine) -> String {
 fn commit() -> String {
     let commit = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     commit.map(|out| String::from_utf8_lossy(&out.stdout).trim().to_owned()).unwrap_or_default()
+}
+
+/// The beginning of the part about many more pods.
+fn large_head(truth: &Truth, after: &Machine) -> String {
+    format!(
+        "Written by `make bench PODS=100000`; do not edit. {date}, commit {commit}, {name}.\n\n\
+         Cluster: {pods} pods on {nodes} nodes in {namespaces} namespaces, and everything else as above.\n",
+        date = jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        commit = commit(),
+        name = after.name,
+        pods = truth.pods,
+        nodes = truth.nodes,
+        namespaces = truth.namespaces.len(),
+    )
 }
 
 /// The beginning of the page.

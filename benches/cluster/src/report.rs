@@ -13,17 +13,51 @@ pub(crate) enum Goal {
     None,
 }
 
-/// A part of the page; each run writes its own and leaves the other as it is.
+/// A part of the page; each run writes its own and leaves the others as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Reading a cluster of many pods: the beginning.
     Cluster,
-    /// The coordination engine: what follows its headline.
+    /// The coordination engine.
     Engine,
+    /// Ten times as many pods.
+    Large,
 }
 
-/// Where the engine's part begins.
-const ENGINE: &str = "\n## Remediation\n";
+impl Part {
+    /// The parts that have a headline, in their order.
+    const HEADED: [Self; 2] = [Self::Engine, Self::Large];
+
+    const fn headline(self) -> &'static str {
+        match self {
+            Self::Cluster => "",
+            Self::Engine => "\n## Remediation\n\n",
+            Self::Large => "\n## 100,000 pods\n\n",
+        }
+    }
+}
+
+/// The page with this part put in or anew.
+fn page_with(old: &str, part: Part, text: &str) -> String {
+    let mut rest = old;
+    let mut last = Part::Cluster;
+    let mut parts = Vec::new();
+    for headed in Part::HEADED {
+        if let Some((before, after)) = rest.split_once(headed.headline()) {
+            parts.push((last, before));
+            (last, rest) = (headed, after);
+        }
+    }
+    parts.push((last, rest));
+    let mut page = String::new();
+    for wanted in [Part::Cluster, Part::Engine, Part::Large] {
+        let kept = parts.iter().find(|(of, _)| *of == wanted).map(|(_, text)| *text);
+        let Some(text) = Some(text).filter(|_| wanted == part).or(kept) else { continue };
+        page.push_str(wanted.headline());
+        page.push_str(text);
+    }
+    page
+}
 
 #[derive(Debug)]
 struct Row {
@@ -41,10 +75,24 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     notes: Vec<String>,
     has_peer: bool,
+    /// Of ten times as many pods, for which goals of memory alone are set.
+    is_large: bool,
 }
 
+/// What aiops may weigh with 100,000 pods, MiB.
+const MOST_LARGE: f64 = 64.0;
+
 impl Report {
+    pub(crate) fn of_many(is_large: bool) -> Self {
+        Self { is_large, ..Self::default() }
+    }
+
     pub(crate) fn add(&mut self, what: impl Into<String>, unit: &'static str, goal: Goal, measured: f64) {
+        let goal = match goal {
+            Goal::AtMost(_) if self.is_large && unit == "MiB" => Goal::AtMost(MOST_LARGE),
+            _ if self.is_large => Goal::None,
+            goal => goal,
+        };
         let row = Row { what: what.into(), unit, goal, floor: None, peer: None, measured };
         say(&format!("  {} {} {unit}", row.what, number(measured)));
         self.rows.push(row);
@@ -113,13 +161,7 @@ impl Report {
             }
         }
         let old = std::fs::read_to_string(page).unwrap_or_default();
-        let (cluster, engine) = old.split_once(ENGINE).unwrap_or((&old, ""));
-        let whole = match part {
-            Part::Cluster if engine.is_empty() => text,
-            Part::Cluster => format!("{text}{ENGINE}{engine}"),
-            Part::Engine => format!("{cluster}{ENGINE}\n{text}"),
-        };
-        std::fs::write(page, whole)?;
+        std::fs::write(page, page_with(&old, part, &text))?;
         say(&format!("written to {}", page.display()));
         Ok(())
     }
@@ -165,4 +207,24 @@ fn number(value: f64) -> String {
 #[expect(clippy::print_stdout, reason = "a benchmark is a program for a terminal")]
 pub(crate) fn say(line: &str) {
     println!("{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_run_writes_its_part_of_the_page_alone() {
+        let mut page = String::new();
+        for (part, text) in [
+            (Part::Large, "l1\n"),
+            (Part::Cluster, "c1\n"),
+            (Part::Engine, "e1\n"),
+            (Part::Large, "l2\n"),
+            (Part::Cluster, "c2\n"),
+        ] {
+            page = page_with(&page, part, text);
+        }
+        assert_eq!(page, "c2\n\n## Remediation\n\ne1\n\n## 100,000 pods\n\nl2\n");
+    }
 }

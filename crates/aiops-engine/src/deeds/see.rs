@@ -9,6 +9,7 @@ use super::{Look, Sight};
 use crate::{
     error::{PortError, PortErrorKind},
     model::target::Target,
+    planner::value,
     ports::{ApiResource, Cluster, ListOptions},
 };
 
@@ -113,28 +114,9 @@ async fn list(
     }
 }
 
-/// A workload's `spec.selector` as a query; `None` when there is none or it cannot be written so.
+/// A workload's `spec.selector` as a query.
 fn selector(workload: &Value) -> Option<String> {
-    let selector = workload.pointer("/spec/selector")?;
-    let mut parts = Vec::new();
-    for (key, value) in selector.get("matchLabels").and_then(Value::as_object).into_iter().flatten() {
-        parts.push(format!("{key}={}", value.as_str()?));
-    }
-    for expression in selector.get("matchExpressions").and_then(Value::as_array).into_iter().flatten() {
-        let key = expression.get("key")?.as_str()?;
-        let values = || -> Option<String> {
-            let values = expression.get("values")?.as_array()?;
-            Some(values.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(","))
-        };
-        parts.push(match expression.get("operator")?.as_str()? {
-            "In" => format!("{key} in ({})", values()?),
-            "NotIn" => format!("{key} notin ({})", values()?),
-            "Exists" => key.to_owned(),
-            "DoesNotExist" => format!("!{key}"),
-            _ => return None,
-        });
-    }
-    (!parts.is_empty()).then(|| parts.join(","))
+    value::selector(workload.pointer("/spec/selector"))
 }
 
 #[cfg(test)]

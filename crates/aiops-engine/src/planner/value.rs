@@ -99,11 +99,14 @@ pub(crate) fn selector(selector: Option<&Value>) -> Option<String> {
         parts.push(format!("{key}={}", value.as_str()?));
     }
     for expression in list(selector, "/matchExpressions") {
-        let key = text(expression, "/key");
-        let values: Vec<&str> = list(expression, "/values").filter_map(Value::as_str).collect();
+        let key = expression.get("key")?.as_str()?;
+        let values = || -> Option<String> {
+            let values = expression.get("values")?.as_array()?;
+            Some(values.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?.join(","))
+        };
         parts.push(match text(expression, "/operator") {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "In" => format!("{key} in ({})", values()?),
+            "NotIn" => format!("{key} notin ({})", values()?),
             "Exists" => key.to_owned(),
             "DoesNotExist" => format!("!{key}"),
             _ => return None,

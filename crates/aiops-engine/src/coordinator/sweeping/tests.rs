@@ -103,7 +103,7 @@ async fn a_flood_of_heads_is_anchored_in_lines_of_bounded_length() {
     for n in 0..2 * audit::MOST_HEADS + 1 {
         keep(&**store, &format!("web-{n}"), now).await.unwrap();
     }
-    world.inner().keep_house(&mut Sweeper::default(), 0).await.unwrap();
+    world.inner().keep_house(&mut Sweeper::default(), now).await.unwrap();
     let lines = store.audit(audit::ANCHORS, 0, 100).await.unwrap();
     let heads: Vec<usize> = lines.iter().map(|line| audit::anchored(line).len()).collect();
     let most = usize::try_from(audit::MOST_HEADS).unwrap();
