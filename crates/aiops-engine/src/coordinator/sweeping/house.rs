@@ -5,8 +5,6 @@
 use super::{Inner, Sweeper, is_due};
 use crate::{error::Error, keeping::horizon, model::Millis, settings::limits::millis};
 
-/// Lines of anchors that are written at a time; what is left waits for the next time.
-const MOST_ANCHORS: u32 = 20;
 /// An anchor is put into the log so often: a log elsewhere tells whether the end of a chain was cut off.
 const PRINT_EVERY: Millis = 10 * 60_000;
 /// Retention looks this often, and deletes this many of a kind at a time.

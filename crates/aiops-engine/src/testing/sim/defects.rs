@@ -87,7 +87,7 @@ impl Defect {
         (Self::NothingReleased, 0),
         (Self::ApprovalNotBound, 0),
         (Self::UnknownIsPassed, 8),
-        (Self::KillSwitchIgnored, 2),
+        (Self::KillSwitchIgnored, 4),
         (Self::SwitchNotBound, 205),
         (Self::DryRunMeant, 2),
         (Self::TriggerLost, 0),
@@ -102,6 +102,6 @@ impl Defect {
         (Self::IncidentDoubled, 2),
         (Self::RecordHalfDone, 0),
         (Self::EffectNotAudited, 0),
-        (Self::RestForgotten, 0),
+        (Self::RestForgotten, 250),
     ];
 }
