@@ -7,6 +7,8 @@ use crate::{error::Error, keeping::horizon, model::Millis, settings::limits::mil
 
 /// An anchor is put into the log so often: a log elsewhere tells whether the end of a chain was cut off.
 const PRINT_EVERY: Millis = 10 * 60_000;
+/// Lines of anchors that are written at a time; what is left waits for the next time.
+const MOST_ANCHORS: u32 = 20;
 /// Retention looks this often, and deletes this many of a kind at a time.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;

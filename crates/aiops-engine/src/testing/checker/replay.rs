@@ -64,6 +64,8 @@ pub(crate) struct Told {
     pub(crate) asked: Option<String>,
     pub(crate) approved: Option<String>,
     pub(crate) approved_by: Option<String>,
+    /// Who asked for it when it was accepted, whatever is kept of that later.
+    pub(crate) asked_by: Option<String>,
     /// The lines of its audit chain, in order.
     pub(crate) lines: Vec<Entry>,
     /// When it ended, and how the cluster stood.
@@ -142,6 +144,7 @@ impl Replay {
                     let id = &acceptance.workflow.id;
                     let told = replay.told.entry(id.clone()).or_default();
                     told.workflow = Some(acceptance.workflow.clone());
+                    told.asked_by = Some(acceptance.workflow.requested_by.name.clone());
                     told.phases.push(acceptance.workflow.phase);
                     told.lines.extend(acceptance.audit.iter().cloned());
                     if let Some(lock) = &acceptance.lock {
@@ -339,7 +342,7 @@ impl Replay {
                 let asks = workflow.and_then(|w| w.plan.as_ref()).map(|plan| plan.approval);
                 let digest = workflow.and_then(|w| w.digest.clone());
                 let is_approved = told.approved.is_some() && told.approved == digest && told.asked == digest;
-                let is_second = told.approved_by.as_ref() != workflow.map(|w| &w.requested_by.name);
+                let is_second = told.approved_by != told.asked_by;
                 self.intents.push(Intent {
                     order,
                     at,

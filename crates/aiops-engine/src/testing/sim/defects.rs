@@ -98,7 +98,7 @@ impl Defect {
         (Self::NotDeduplicated, 5),
         (Self::SecretKept, 0),
         (Self::TrustStandsStill, 0),
-        (Self::SelfApproved, 0),
+        (Self::SelfApproved, 6),
         (Self::IncidentDoubled, 2),
         (Self::RecordHalfDone, 0),
         (Self::EffectNotAudited, 0),

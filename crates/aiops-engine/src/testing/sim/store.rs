@@ -197,7 +197,7 @@ impl Store for Handle {
         let mut record = self.base.workflow(id).await?;
         if self.has(Defect::SelfApproved)
             && let Some(record) = &mut record
-            && record.workflow.phase == Phase::AwaitingApproval
+            && matches!(record.workflow.phase, Phase::AwaitingApproval | Phase::Queued)
         {
             record.workflow.requested_by.name = "nobody".to_owned();
         }
