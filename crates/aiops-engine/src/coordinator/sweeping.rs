@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use aiops_inventory::inventory::Source;
 use serde_json::json;
 
-use self::signals::{is_complete, signals};
+use self::signals::{is_complete, knows_owners, signals};
 use super::{Coordinator, Inner};
 use crate::{
     breaker::{self, Breaker, Share, Signals},
@@ -142,7 +142,8 @@ impl Inner {
         let (cluster, findings, is_complete) = {
             let inventory = self.engine.look();
             let info = inventory.info();
-            if info.uid.is_empty() && !matches!(info.source, Source::Recorded { .. }) {
+            let is_known = !info.uid.is_empty() || matches!(info.source, Source::Recorded { .. });
+            if !is_known || !knows_owners(&inventory) {
                 return Ok(Swept::default());
             }
             let view = View { inventory: &inventory, now: now / 1_000, namespace: None };

@@ -22,6 +22,14 @@ pub(super) fn is_complete(inventory: &Inventory) -> bool {
     })
 }
 
+/// Whether it can be told whose every pod is: the lists of all that own pods have come in, or will not. A trouble would be
+/// filed under a ReplicaSet whose Deployment comes in a moment later.
+pub(super) fn knows_owners(inventory: &Inventory) -> bool {
+    const OWNERS: [Kind; 6] =
+        [Kind::Deployment, Kind::ReplicaSet, Kind::StatefulSet, Kind::DaemonSet, Kind::Job, Kind::CronJob];
+    OWNERS.into_iter().all(|kind| !matches!(inventory.status(kind).sync, Sync::Warming))
+}
+
 /// What the breaker looks at, from the rows and what the detectors found.
 pub(super) fn signals(
     inventory: &Inventory,

@@ -89,6 +89,27 @@ async fn a_broken_watch_closes_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_is_opened_under_a_replica_set_while_deployments_come_in() {
+    let world = World::new();
+    let mut sweeper = Sweeper::default();
+    let objects = crashing("web", 100, 2);
+    let (deployment, rest) = objects.split_first().unwrap();
+    world.put(rest);
+    world.rows.change(|rows| rows.set_sync(Kind::Deployment, Sync::Warming));
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    world.put(std::slice::from_ref(deployment));
+    world.rows.change(|rows| rows.set_sync(Kind::Deployment, Sync::Synced));
+    assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+    let list = world.coordinator.incidents(&ann(), Default::default()).await.unwrap();
+    assert_eq!(list.incidents[0].resource.as_deref(), Some("Deployment/web"));
+    // One whose list never comes keeps no trouble back.
+    let alone = World::new();
+    alone.put(rest);
+    alone.rows.change(|rows| rows.set_sync(Kind::Deployment, Sync::Forbidden { reason: "no rights".into() }));
+    assert_eq!(sweep(&alone, &mut Sweeper::default()).await, (1, 0, 0));
+}
+
+#[tokio::test]
 async fn without_a_cluster_that_is_known_nothing_is_opened() {
     let world = World::new();
     world.rows.change(|rows| rows.set_info(|info| info.uid = "".into()));
