@@ -19,7 +19,7 @@ use crate::{
         method::DeployMethod,
         phase::Direction,
         plan::shown,
-        workflow::{Attempt, Outcome, StepRecord},
+        workflow::{Attempt, Outcome, Record, StepRecord},
     },
     ports::{
         acting::{Accepted, Mutation, NotDone, NotDoneKind, Verb},
@@ -29,7 +29,10 @@ use crate::{
 };
 
 /// How often a step is tried that somebody else gets ahead of.
-const CONFLICTS: usize = 5;
+const CONFLICTS: usize = 8;
+/// From the second one on it waits, twice as long each time: while a rollout is under way its controller writes the status
+/// again and again.
+const CONFLICTED: Millis = 250;
 /// How long a disruption budget is waited for before the next try, unless the API server says otherwise.
 const BLOCKED: Millis = 10_000;
 /// How long an API server is left alone that sheds load or was not reached.
@@ -127,7 +130,7 @@ impl Executor {
     /// Why nothing may be tried any more.
     fn is_over(&self, work: &Work<'_>, at: StepAt) -> Option<String> {
         let attempts = record::attempts(&work.record, at);
-        let conflicts = attempts.iter().filter(|attempt| attempt.http_status == Some(409)).count();
+        let conflicts = conflicts(&work.record, at);
         if conflicts >= CONFLICTS {
             return Some(format!("somebody else changed the object before each of {conflicts} attempts"));
         }
@@ -208,9 +211,18 @@ impl Executor {
         };
         match kind {
             // Nothing came of it, and another look may show something else.
-            NotDoneKind::Conflict | NotDoneKind::NotFound => {
+            NotDoneKind::NotFound => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
                 Ok(Turn::Again)
+            }
+            NotDoneKind::Conflict => {
+                self.save(work, answered(Outcome::Rejected, false)).await?;
+                match conflicts(&work.record, at) {
+                    0 | 1 => Ok(Turn::Again),
+                    met => {
+                        self.pause(work, at, CONFLICTED << met.saturating_sub(2).min(CONFLICTS), why).await
+                    }
+                }
             }
             NotDoneKind::Rejected | NotDoneKind::Denied | NotDoneKind::Unsupported => {
                 let others = record::outstanding(&work.record, at).len() > 1;
@@ -238,6 +250,11 @@ impl Executor {
             }
         }
     }
+}
+
+/// How often somebody else had changed the object meanwhile.
+fn conflicts(record: &Record, at: StepAt) -> usize {
+    record::attempts(record, at).iter().filter(|attempt| attempt.http_status == Some(409)).count()
 }
 
 fn applied(at: StepAt, accepted: &Accepted) -> Event {
