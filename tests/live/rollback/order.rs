@@ -61,6 +61,7 @@ pub(crate) async fn desk(plane: &Plane) -> Desk {
         &mut limits.cooldown_success,
         &mut limits.cooldown_first_failure,
         &mut limits.cooldown_second_failure,
+        &mut limits.failure_window,
     ] {
         *cooldown = Duration::ZERO;
     }

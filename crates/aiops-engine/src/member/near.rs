@@ -215,8 +215,14 @@ impl Member {
         fits::check(&mutation).map_err(|why| Error::invalid("change", why))?;
         guard::in_scope(settings, &mutation.target.namespace)
             .map_err(|why| Error::refused(&*what, names::SCOPE, why))?;
-        if self.cluster_uid() != asked.cluster {
-            let why = format!("this is the cluster {:?}, and not {:?}", self.cluster_uid(), asked.cluster);
+        let cluster = self.cluster_uid();
+        if cluster.is_empty() {
+            let why = "this member does not know yet which cluster it is at".to_owned();
+            let unknown = held(Outcome::NotDone, Some(Reason::NotSent), Some(why));
+            return Ok(Performed { after_ms: u64::try_from(HELD.as_millis()).ok(), ..unknown });
+        }
+        if cluster != asked.cluster {
+            let why = format!("this is the cluster {cluster:?}, and not {:?}", asked.cluster);
             return Err(Error::refused(&*what, names::CLUSTER, why));
         }
         if let Some(why) = self.stopped(&mutation).await {

@@ -147,6 +147,7 @@ impl Line for Wire {
 }
 
 struct World {
+    inventory: SharedInventory,
     cluster: Arc<FakeCluster>,
     hand: Arc<Hand>,
     ticks: Arc<Ticks>,
@@ -170,7 +171,7 @@ impl World {
         let (hand, ticks) = (Arc::new(Hand::default()), Arc::new(Ticks::default()));
         let clock = Arc::new(FixedClock(Timestamp::from_second(1_790_000_000).unwrap()));
         let member = Member::new(Parts {
-            engine: Engine::new(inventory, Some(Arc::<FakeCluster>::clone(&cluster)), clock),
+            engine: Engine::new(inventory.clone(), Some(Arc::<FakeCluster>::clone(&cluster)), clock),
             acting: Arc::<Hand>::clone(&hand),
             timer: Arc::<Ticks>::clone(&ticks),
             process: "p1".to_owned(),
@@ -179,7 +180,7 @@ impl World {
         let wire =
             Arc::new(Wire { member, caller: engine(), ways: Mutex::default(), calls: Mutex::default() });
         let far = MemberCluster::new(Arc::<Wire>::clone(&wire), Arc::new(Counted::default()));
-        Self { cluster, hand, ticks, wire, far }
+        Self { inventory, cluster, hand, ticks, wire, far }
     }
 
     fn member(&self) -> &Member {
@@ -369,7 +370,13 @@ async fn a_members_namespaces_kill_switch_and_cluster_hold() {
     let elsewhere = Perform { cluster: "another".to_owned(), ..world.asked().await };
     let refused = world.member().perform(&engine(), elsewhere).await.unwrap_err();
     assert!(refused.to_string().contains("is the cluster"), "{refused}");
+    // One that has just started does not know its cluster yet, which is no refusal.
+    world.inventory.change(|rows| rows.set_info(|info| info.uid = "".into()));
+    let early = world.far.perform(&scale()).await.unwrap_err();
+    assert_eq!((early.kind, early.after.is_some()), (NotDoneKind::NotSent, true), "{early}");
     assert!(world.hand.sent.lock().is_empty());
+    world.inventory.change(|rows| rows.set_info(|info| info.uid = UID.into()));
+    world.far.perform(&scale()).await.unwrap();
 }
 
 #[tokio::test]
