@@ -26,7 +26,9 @@ fn the_whole_proof() {
     let mut parts = Vec::new();
     for run in [seeded::seeded, rollback::rollback, matrix::matrix, double::double, random::random] {
         let part = run(true);
-        println!("{}: done after {:.0} s", part.name, began.elapsed().as_secs_f64());
+        // At once: a run that is ended before its end has said what it found.
+        println!("{}: done after {:.0} s\n{}", part.name, began.elapsed().as_secs_f64(), row(&part));
+        part.broken.iter().for_each(|broken| println!("  BROKEN {broken}"));
         parts.push(part);
     }
     for part in &parts {
