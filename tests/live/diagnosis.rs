@@ -10,7 +10,7 @@ mod quiet;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -154,7 +154,15 @@ impl Ward {
 
     async fn explains(&self, scenario: &Scenario, namespace: &str, target: &str, words: &[String]) {
         let arguments = json!({"namespace": namespace, "pod": target});
-        let diagnosis = self.aiops.answer("diagnose-pod", &arguments).await;
+        // One that the scheduler or the kubelet has not come to yet is starting, which is no wrong answer.
+        let deadline = Instant::now() + SOON;
+        let diagnosis = loop {
+            let diagnosis = self.aiops.answer("diagnose-pod", &arguments).await;
+            if diagnosis["verdict"] != "starting" || Instant::now() > deadline {
+                break diagnosis;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        };
         let Some(first) = diagnosis["causes"].as_array().and_then(|causes| causes.first()) else {
             self.wrong(scenario, format!("{target} has no cause: {diagnosis}"));
             return;
