@@ -9,9 +9,9 @@ use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 
 /// How long a question waits for the connection that stays before it takes another one: longer than nearly every question,
 /// shorter than it takes to notice.
-const SOON: Duration = Duration::from_millis(2);
+const SOON: Duration = Duration::from_millis(10);
 /// How long another one is kept that nobody asks.
-pub(super) const IDLE: Duration = Duration::from_secs(20);
+pub(super) const IDLE: Duration = Duration::from_secs(10);
 
 /// Connections that read; cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,10 +66,7 @@ impl Readers {
     }
 }
 
-async fn begin(
-    pool: &AnyPool,
-    how: Option<&'static str>,
-) -> Result<Transaction<'static, Any>, sqlx::Error> {
+async fn begin(pool: &AnyPool, how: Option<&'static str>) -> Result<Transaction<'static, Any>, sqlx::Error> {
     match how {
         Some(statement) => pool.begin_with(statement).await,
         None => pool.begin().await,

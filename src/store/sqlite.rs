@@ -306,16 +306,15 @@ pub(super) async fn pool(
 ) -> Result<AnyPool, sqlx::Error> {
     let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
     let connections = if access == Access::Write { 1 } else { 2 };
-    connections_with(busy, pragmas).min_connections(1).max_connections(connections).connect_with(options).await
+    connections_with(busy, pragmas)
+        .min_connections(1)
+        .max_connections(connections)
+        .connect_with(options)
+        .await
 }
 
 /// Connections to read with: one that stays, and another one while it is busy.
-async fn readers(
-    path: &Path,
-    access: Access,
-    busy: Duration,
-    pragmas: &str,
-) -> Result<Readers, sqlx::Error> {
+async fn readers(path: &Path, access: Access, busy: Duration, pragmas: &str) -> Result<Readers, sqlx::Error> {
     let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
     let with = || connections_with(busy, Arc::clone(&pragmas)).max_connections(1);
     let more = with().idle_timeout(readers::IDLE).connect_lazy_with(options.clone());
