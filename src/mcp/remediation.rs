@@ -7,7 +7,7 @@ pub(super) mod ordering;
 pub(super) mod waiting;
 
 use aiops_engine::{
-    coordination::{Awaiting, CheckpointView, IncidentView, PlanView, StepView, WorkflowView},
+    coordination::{Awaiting, CheckpointView, DecisionView, IncidentView, PlanView, StepView, WorkflowView},
     issue::Severity,
     model::{
         action::UndoClass,
@@ -168,6 +168,9 @@ pub(super) struct Run {
     course: Course,
     /// Who asked for it.
     requested_by: String,
+    /// Who approved or denied the plan, and through which door.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<String>,
     /// RFC 3339.
     created_at: String,
     /// RFC 3339.
@@ -300,11 +303,18 @@ impl Run {
             issue_type: workflow.issue_type.clone(),
             course: Course::of(workflow),
             requested_by: workflow.requested_by.clone(),
+            decision: workflow.decision.as_ref().map(decided),
             created_at: workflow.created_at.clone(),
             completed_at: workflow.completed_at.clone(),
             message: next(workflow),
         }
     }
+}
+
+fn decided(decision: &DecisionView) -> String {
+    let what = if decision.approved { "approved" } else { "denied" };
+    let via = decision.via.as_deref().map(|via| format!(" over {via}")).unwrap_or_default();
+    format!("{what} by {}{via}", decision.by)
 }
 
 /// What comes next, or what the end means.
