@@ -74,8 +74,11 @@ struct Inner {
     /// The coordination engine's door; absent where the mode has no engine.
     rest: Option<Rest>,
     ids: request_id::Ids,
-    /// One permit a request; a stream gives its back once it flows.
+    /// One permit a request that is answered; a stream gives its back once it flows.
     permits: Arc<Semaphore>,
+    /// One permit a body that is read: as many as there are connections, so that nobody waits for one. It is counted for
+    /// the end, when what has begun is let finish.
+    bodies: Arc<Semaphore>,
     is_draining: AtomicBool,
 }
 
@@ -91,6 +94,7 @@ impl Door {
             tokens,
             ids: request_id::Ids::new(),
             permits: Arc::new(Semaphore::new(settings.max_concurrent_requests)),
+            bodies: Arc::new(Semaphore::new(accept::most_connections(settings))),
             is_draining: AtomicBool::new(false),
             settings: settings.clone(),
         }))
@@ -143,11 +147,12 @@ impl Door {
         self.0.is_draining.load(Ordering::Relaxed)
     }
 
-    /// Waits until no request is being answered; streams that flow do not count.
+    /// Waits until no request is being read or answered; streams that flow do not count.
     async fn idle(&self) {
-        let all = u32::try_from(self.0.settings.max_concurrent_requests).unwrap_or(u32::MAX);
-        // It fails only when the semaphore is closed, which nobody does.
-        let _ = self.0.permits.acquire_many(all).await;
+        let all = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        // They fail only when a semaphore is closed, which nobody does. What was read is answered, in this order.
+        let _ = self.0.bodies.acquire_many(all(accept::most_connections(&self.0.settings))).await;
+        let _ = self.0.permits.acquire_many(all(self.0.settings.max_concurrent_requests)).await;
     }
 }
 

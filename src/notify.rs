@@ -100,7 +100,9 @@ impl Notifier {
         if !self.has_duty().await {
             return 0;
         }
-        let Ok(due) = self.store.due_notices(self.now(), BATCH).await else { return 0 };
+        // By the time that messages were dated with: another machine's, or this one's without its jumps.
+        let Ok(stored) = self.store.time().await else { return 0 };
+        let Ok(due) = self.store.due_notices(stored, BATCH).await else { return 0 };
         let mut delivered = 0;
         for notice in due {
             // Each delivery takes its time, and the duty may have gone to another process meanwhile.
@@ -117,7 +119,7 @@ impl Notifier {
                         }
                         None
                     }
-                    Err(why) => self.failed(&notice, &why),
+                    Err(why) => self.failed(&notice, &why).await,
                 },
             };
             if let Err(error) = self.store.settle_notice(notice.seq, again_at).await {
@@ -143,8 +145,10 @@ impl Notifier {
         held
     }
 
-    fn failed(&mut self, notice: &DueNotice, why: &str) -> Option<Millis> {
-        let now = self.now();
+    /// When to try again; `None` when it is given up.
+    async fn failed(&mut self, notice: &DueNotice, why: &str) -> Option<Millis> {
+        // A store that tells no time keeps nothing either: it is due again as it was.
+        let now = self.store.time().await.unwrap_or(notice.notice.at);
         if now.saturating_sub(notice.notice.at) > GIVE_UP {
             tracing::error!(
                 notice = notice.seq,
@@ -160,6 +164,7 @@ impl Notifier {
         Some(now.saturating_add(wait(notice.attempts)))
     }
 
+    /// By this machine's clock: what a receiver compares with its own.
     fn now(&self) -> Millis {
         self.clock.now().as_millisecond()
     }

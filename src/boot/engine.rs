@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{demo::StageClock, late::Late};
 use crate::{
-    clock::SystemTimer,
+    clock::{SteadyClock, SystemTimer},
     config::Loaded,
     ids::SystemIds,
     notify::Notifier,
@@ -115,10 +115,20 @@ impl Keeper {
         store.close().await;
     }
 
+    /// What tells the time of a store that has none of its own: without the jumps of this machine's clock, unless the time
+    /// is a recording's or the demo's.
+    fn store_clock(&self) -> Arc<dyn Clock> {
+        if self.start.is_recorded || self.start.stage.is_some() {
+            return Arc::clone(&self.start.clock);
+        }
+        Arc::new(SteadyClock::new())
+    }
+
     /// Opens the store until this process is the one that may execute; `None` when the process ends before.
     async fn attach(&self) -> Option<(Arc<SqlStore>, Coordinator)> {
         let mut reading: Option<Arc<SqlStore>> = None;
         let gone = Arc::new(Notify::new());
+        let clock = self.store_clock();
         loop {
             if reading.is_some() && store::is_held(&self.options) {
                 // What the other process changed wakes nobody here.
@@ -128,7 +138,7 @@ impl Keeper {
                 }
                 continue;
             }
-            match store::open(&self.options, Arc::clone(&self.start.clock)).await {
+            match store::open(&self.options, Arc::clone(&clock)).await {
                 Ok(Opened::Sole(store)) => {
                     let coordinator = self.coordinator(&store);
                     self.late.arrived(Arc::new(coordinator.clone()));

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Door, Listening};
-use crate::shutdown::Tasks;
+use crate::{config, shutdown::Tasks};
 
 /// A head that takes longer costs its connection, and so does one that says nothing between two requests.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -30,6 +30,11 @@ const SPARE_CONNECTIONS: usize = 128;
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 /// Then streams are ended and have this long to say so.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Connections at the same time.
+pub(super) const fn most_connections(settings: &config::Http) -> usize {
+    settings.max_concurrent_requests.saturating_add(SPARE_CONNECTIONS)
+}
 
 /// A listener that accepts.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub struct Open {
 impl Listening {
     /// Begins to accept.
     pub fn serve(self, door: &Door, router: Router, tasks: &Tasks) -> Open {
-        let most = door.0.settings.max_concurrent_requests.saturating_add(SPARE_CONNECTIONS);
+        let most = most_connections(&door.0.settings);
         let open = Open {
             address: self.address,
             door: door.clone(),

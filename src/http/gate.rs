@@ -1,5 +1,6 @@
-//! What every request passes, in this order: id, span, host, origin, token, room for one more, body, time, panic.
+//! What every request passes, in this order: id, span, host, origin, token, body, room for one more, time, panic.
 //!
+//! Nobody takes up room by sending slowly: a body is read before there is work on it, and has to keep up a pace.
 //! Probes pass the first two only: the kubelet calls by address, has no token, and must be answered under load.
 
 use std::{
@@ -14,6 +15,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::json;
@@ -26,6 +28,10 @@ use super::{
 };
 use crate::{rest, telemetry::spans};
 
+/// A body that takes longer costs its request, but for a second more with each of these bytes: about what a bad radio link
+/// manages, and far above what somebody sends who wants to hold a place.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+const BYTES_A_SECOND: usize = 16 * 1024;
 /// How much of a body that is too long is read so that its sender reads the refusal, and how long.
 const MOST_SWALLOWED: usize = 64 << 20;
 const SWALLOW_WITHIN: Duration = Duration::from_secs(1);
@@ -78,8 +84,7 @@ async fn pass(
         arrived.span.record("caller", &principal.name);
         request.extensions_mut().insert(principal);
     }
-    // The permit is given back with the head of the answer: a stream may then flow for hours.
-    let _permit = door.0.permits.try_acquire().map_err(|_| {
+    let full = || {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "overloaded",
@@ -89,13 +94,18 @@ async fn pass(
             ),
         )
         .header(header::RETRY_AFTER, "1")
-    })?;
-    let limit = door.0.settings.request_timeout;
-    let answered = async {
-        let request = whole(request, door.0.settings.max_body_bytes).await?;
-        guarded(request, next).await
     };
-    tokio::time::timeout(limit, answered).await.unwrap_or_else(|_| {
+    if door.0.permits.available_permits() == 0 {
+        return Err(full());
+    }
+    let limit = door.0.settings.request_timeout;
+    let end = tokio::time::Instant::now() + limit;
+    let reading = door.0.bodies.try_acquire().map_err(|_| full())?;
+    let request = whole(request, door.0.settings.max_body_bytes, limit).await?;
+    // The permit is given back with the head of the answer: a stream may then flow for hours.
+    let _permit = door.0.permits.try_acquire().map_err(|_| full())?;
+    drop(reading);
+    tokio::time::timeout_at(end, guarded(request, next)).await.unwrap_or_else(|_| {
         Err(Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "timeout",
@@ -105,8 +115,14 @@ async fn pass(
     })
 }
 
+/// How long a body may take of which so much has come.
+fn within(bytes: usize, limit: Duration) -> Duration {
+    let seconds = u64::try_from(bytes / BYTES_A_SECOND).unwrap_or(u64::MAX);
+    BODY_WITHIN.saturating_add(Duration::from_secs(seconds)).min(limit)
+}
+
 /// Reads the body before anybody works on it, up to the limit.
-async fn whole(request: Request, most: usize) -> Result<Request, Refusal> {
+async fn whole(request: Request, most: usize, limit: Duration) -> Result<Request, Refusal> {
     let too_long = || {
         Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -120,21 +136,74 @@ async fn whole(request: Request, most: usize) -> Result<Request, Refusal> {
         swallow(&mut body).await;
         return Err(too_long());
     }
-    let body = match Limited::new(&mut body, most).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            swallow(&mut body).await;
-            return Err(too_long());
+    let began = tokio::time::Instant::now();
+    let mut parts = Parts::default();
+    let mut limited = Limited::new(&mut body, most);
+    loop {
+        let within = within(parts.bytes, limit);
+        match tokio::time::timeout_at(began + within, limited.frame()).await {
+            Ok(None) => break,
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    parts.push(data);
+                }
+            }
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
+                swallow(&mut body).await;
+                return Err(too_long());
+            }
+            Ok(Some(Err(_))) => {
+                return Err(Refusal::new(
+                    StatusCode::BAD_REQUEST,
+                    "invalid_request",
+                    "the body broke off before its end",
+                ));
+            }
+            Err(_) => return Err(too_slow(parts.bytes, within)),
         }
-        Err(_) => {
-            return Err(Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "invalid_request",
-                "the body broke off before its end",
-            ));
-        }
-    };
+    }
+    let body = parts.whole();
     Ok(Request::from_parts(head, if body.is_empty() { Body::empty() } else { Body::from(body) }))
+}
+
+fn too_slow(bytes: usize, within: Duration) -> Refusal {
+    Refusal::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "body_too_slow",
+        format!(
+            "{bytes} bytes of the body came within {} s and not its end; nothing was done: send it at once, or over a better \
+             connection",
+            within.as_secs_f32()
+        ),
+    )
+    // What would still come of the body is no request.
+    .header(header::CONNECTION, "close")
+}
+
+/// What has come of a body; copied only where it came in several pieces.
+#[derive(Default)]
+struct Parts {
+    first: Bytes,
+    more: BytesMut,
+    bytes: usize,
+}
+
+impl Parts {
+    fn push(&mut self, data: Bytes) {
+        self.bytes = self.bytes.saturating_add(data.len());
+        if self.first.is_empty() {
+            self.first = data;
+        } else {
+            if self.more.is_empty() {
+                self.more.extend_from_slice(&self.first);
+            }
+            self.more.extend_from_slice(&data);
+        }
+    }
+
+    fn whole(self) -> Bytes {
+        if self.more.is_empty() { self.first } else { self.more.freeze() }
+    }
 }
 
 /// Reads what a client still sends and forgets it, for a while: most clients read the refusal only when they have sent

@@ -10,12 +10,13 @@ use super::{
 };
 
 /// What any request may be answered with instead of what was asked for.
-const REFUSALS: [(u16, &str); 10] = [
+const REFUSALS: [(u16, &str); 11] = [
     (400, "Something in the request cannot be: `details.field` names it"),
     (401, "A bearer token is needed, or the one that was sent is unknown or over"),
     (403, "The caller, the policy or the cluster does not allow it; `details.rule` names the rule"),
     (404, "There is no such thing, or this mode has no coordination engine (`not_in_this_mode`)"),
     (405, "The path has other methods; `Allow` names them"),
+    (408, "The body came too slowly; nothing was done"),
     (409, "Something else stands in the way: `details.workflow_id` names a workflow that does"),
     (413, "The body is longer than http.maxBodyBytes"),
     (500, "A fault of aiops; report it with the request id"),
@@ -89,7 +90,7 @@ fn operation(route: &Route, schemas: &mut BTreeMap<&'static str, Value>) -> Valu
     }
     for (status, _) in REFUSALS {
         let is_possible = match status {
-            400 | 413 => {
+            400 | 408 | 413 => {
                 route.is_mutation() || !route.query.is_empty() || route.parameters().next().is_some()
             }
             409 | 507 => route.is_mutation(),

@@ -232,6 +232,28 @@ async fn a_receiver_that_is_down_is_asked_once_a_look_and_one_bad_message_stops_
     assert_eq!(world.due().await, 1);
 }
 
+/// The clock of this machine says when a message is signed, and never whether it is due or too old.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_days_off_delays_no_message_and_gives_none_up() {
+    const DAYS: i64 = 3 * 24 * 3_600_000;
+    for off in [-DAYS, DAYS] {
+        let (url, came) = receiver(vec!["503 Busy", "200 OK"]);
+        let world = World::new(&config(&url));
+        world.tell("parked", json!({})).await;
+        let clock: Arc<dyn Clock> = Arc::new(Hands(AtomicI64::new(BEGIN + off)));
+        let store = Arc::<MemoryStore>::clone(&world.store);
+        let mut elsewhere = Notifier::new(&config(&url), store, clock, "elsewhere".to_owned()).unwrap();
+        assert_eq!(elsewhere.deliver_due().await, 0, "{off}: the receiver is busy");
+        assert_eq!(elsewhere.deliver_due().await, 0, "{off}: it is left alone for a moment");
+        world.pass(2_000);
+        assert_eq!(elsewhere.deliver_due().await, 1, "{off}");
+        for _ in 0..2 {
+            assert_eq!(header(&next(&came).0, "x-aiops-event"), "parked");
+        }
+        assert_eq!(world.due().await, 0);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_process_that_died_left_is_told_soon() {
     let (url, came) = receiver(vec!["200 OK"]);

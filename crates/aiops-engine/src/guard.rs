@@ -28,7 +28,7 @@ use crate::{
     model::{
         Millis,
         action::Action,
-        caller::{Caller, Via},
+        caller::Caller,
         method::DeployMethod,
         plan::{Approval, Problem},
     },
@@ -71,7 +71,7 @@ impl<'a> Question<'a> {
 
     /// An incident is to trigger by itself: by whom it came in says so, whatever was claimed.
     pub(crate) const fn is_automatic(&self) -> bool {
-        !self.is_explicit || matches!(self.caller.via, Via::Alert | Via::Sweep)
+        !self.is_explicit || self.caller.via.is_automatic()
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::helm::HelmRelease;
 pub(crate) use self::{
     evict::may_go,
     hanging::{named, unstick},
-    nodes::pool_of,
+    nodes::{pool_of, pool_of_node},
     owner::{Change, allows, change_of, owned},
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,

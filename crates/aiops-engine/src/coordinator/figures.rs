@@ -17,6 +17,7 @@ use crate::{
     guard::{Active, Facts, Figures, OPT_OUT},
     model::{
         action::Action,
+        phase::Phase,
         plan::{Plan, Problem},
         target::Target,
     },
@@ -52,14 +53,22 @@ impl Inner {
             for target in [&problem.target, &problem.named] {
                 figures.facts.entry(target.key()).or_insert_with(|| facts(&inventory, target));
             }
-            figures.upgrading = upgrading(&inventory);
         }
         let cluster = figures.cluster.clone().unwrap_or_default();
         let fingerprint = fingerprint(&cluster, &problem.target, &problem.issue);
         figures.cooldown = self.store.cooldown(&fingerprint).await.map_err(failed)?;
-        let since = figures.controls_at.saturating_sub(millis(self.settings.limits.error_window));
-        figures.outcomes = self.store.outcomes_since(since).await.map_err(failed)?;
+        figures.outcomes = self.outcomes(&figures).await?;
         Ok(figures)
+    }
+
+    /// How workflows ended lately.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) async fn outcomes(&self, figures: &Figures) -> Result<Vec<Phase>, Error> {
+        let since = figures.controls_at.saturating_sub(millis(self.settings.limits.error_window));
+        let read = self.store.outcomes_since(since).await;
+        read.map_err(|error| Error::from_store("reading how workflows ended lately", error))
     }
 
     /// The workflows that are not over, for whoever asks why a trigger would wait; no decision of the work line reads them.
@@ -71,7 +80,8 @@ impl Inner {
         active.map_err(|error| Error::from_store("reading the active workflows", error))
     }
 
-    /// What is asked just before a step: the controls, the cluster, and what the rows know of the objects.
+    /// What is asked just before a step: the controls, the cluster, whether it is being upgraded, and what the rows know of
+    /// the objects.
     ///
     /// # Errors
     /// The controls cannot be read: nothing may be done then.
@@ -92,6 +102,7 @@ impl Inner {
         let inventory = self.engine.look();
         let keyed = |action: &&Action| (action.target().key(), facts(&inventory, action.target()));
         figures.facts = actions.iter().map(keyed).collect::<BTreeMap<_, _>>();
+        figures.upgrading = upgrading(&inventory);
         Ok(figures)
     }
 }

@@ -69,6 +69,8 @@ pub struct Figures {
     pub outcomes: Vec<Phase>,
     /// The cluster is being upgraded, and what says so.
     pub upgrading: Option<String>,
+    /// Somebody approved the plan that is executed; asked before a step alone.
+    pub is_agreed: bool,
     /// Workflows that are not over, this one left out.
     pub active: Vec<Active>,
     /// Bytes of the plan in JSON.

@@ -1,7 +1,8 @@
 //! Rules about what happened lately: an upgrade that runs, the same trouble a moment ago, too many failures.
 //!
 //! A person's order passes them, with an approval where a machine would be refused; only the rest after the same trouble
-//! holds everybody.
+//! holds everybody. An upgrade and failures may begin between two steps: there, what a machine began waits, and during an
+//! upgrade also what nobody agreed to.
 
 use super::{Question, rules::Finding};
 use crate::{
@@ -22,6 +23,25 @@ pub(super) fn upgrade(question: &Question<'_>) -> Finding {
             Approval::Approve,
             format!("the cluster is being upgraded ({what}), so a person has to agree"),
         ),
+    }
+}
+
+/// Before a step of what was let pass: an upgrade that has begun since. Whoever agreed to the plan agreed to go on.
+pub(super) fn upgrade_began(question: &Question<'_>) -> Finding {
+    match upgrade(question) {
+        Raises(..) if question.figures.is_agreed => {
+            Passes("the cluster is being upgraded, and somebody agreed to this plan".to_owned())
+        }
+        Raises(_, why) => Refuses(format!("{why}; nobody did, so the next step waits until it is over")),
+        said => said,
+    }
+}
+
+/// Before a step: failures since it was let pass. They pause what is automatic; a person who ordered it goes on.
+pub(super) fn failures_since(settings: &Settings, question: &Question<'_>) -> Finding {
+    match error_budget(settings, question) {
+        Raises(_, why) => Passes(format!("{why}; {} ordered this", question.caller.name)),
+        said => said,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The check just before a step, on the object as it is now.
 //!
-//! A plan was allowed when it was made; between that and the deed a switch may have been thrown, and the object may have
-//! become another. What is asked here is asked of the live object, never of memory.
+//! A plan was allowed when it was made; between that and the deed a switch may have been thrown, an upgrade begun, and the
+//! object become another. What is asked here of the object is asked of the live one, never of memory. The rest after the
+//! same trouble is not asked again: it was decided when the workflow began, which is the trouble's only one.
 
 use serde_json::Value;
 
-use super::{Facts, KillSwitch, OPT_OUT, Question, names, pods, rules};
+use super::{Facts, KillSwitch, OPT_OUT, Question, lately, names, pods, rules};
 use crate::{coordination::RuleVerdict, method, model::action::Action, remedies, settings::Settings};
 
 /// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
@@ -45,6 +46,8 @@ pub fn may_step(settings: &Settings, question: &Question<'_>, fresh: &Value) -> 
         (names::KILL_SWITCH, rules::kill_switch(settings, question, figures)),
         (names::BREAKER, rules::breaker(question)),
         (names::CLUSTER, rules::cluster(figures)),
+        (names::UPGRADE, lately::upgrade_began(question)),
+        (names::ERROR_BUDGET, lately::failures_since(settings, question)),
     ])?;
     for action in question.actions {
         object(settings, question, action, fresh)?;

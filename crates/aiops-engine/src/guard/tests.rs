@@ -8,6 +8,7 @@ use crate::{
     issue::Severity,
     model::{
         action::{Release, Resources},
+        caller::Via,
         ids::{ApprovalId, IncidentId, WorkflowId},
         phase::Phase,
         target::Target,

@@ -39,6 +39,14 @@ impl Via {
             Self::System => "system",
         }
     }
+
+    /// Whether nobody asks through it: an incident triggers by itself.
+    pub const fn is_automatic(self) -> bool {
+        match self {
+            Self::Alert | Self::Sweep => true,
+            Self::Rest | Self::Mcp | Self::Cli | Self::Annotation | Self::System => false,
+        }
+    }
 }
 
 /// Who asks.

@@ -160,8 +160,7 @@ fn is_of_daemon_set(pod: &Pod) -> bool {
     pod.owner.as_ref().is_some_and(|owner| owner.kind == "DaemonSet")
 }
 
-/// The pool of a node or a machine config, or the target itself when it is one. A node in `worker` and in another pool
-/// is the other's, as the machine-config operator has it.
+/// The pool of a node or a machine config, or the target itself when it is one.
 pub(crate) fn pool_of(near: &Neighbourhood) -> Option<&Value> {
     let target = near.target();
     match target.kind.as_str() {
@@ -170,21 +169,24 @@ pub(crate) fn pool_of(near: &Neighbourhood) -> Option<&Value> {
             let role = value::label(&near.object, "machineconfiguration.openshift.io/role")?;
             near.pools.iter().find(|pool| value::name(pool) == role)
         }
-        "Node" => {
-            let holds = |pool: &&Value| {
-                let wanted = pool.pointer("/spec/nodeSelector/matchLabels").and_then(Value::as_object);
-                wanted.is_some_and(|wanted| {
-                    !wanted.is_empty()
-                        && wanted.iter().all(|(key, value)| {
-                            near.object.pointer("/metadata/labels").and_then(|labels| labels.get(key))
-                                == Some(value)
-                        })
-                })
-            };
-            let mut pools: Vec<&Value> = near.pools.iter().filter(holds).collect();
-            pools.sort_by_key(|pool| value::name(pool) == "worker");
-            pools.first().copied()
-        }
+        "Node" => pool_of_node(&near.object, &near.pools),
         _ => None,
     }
+}
+
+/// The pool that a node belongs to. One in `worker` and in another pool is the other's, as the machine-config operator has
+/// it.
+pub(crate) fn pool_of_node<'p>(node: &Value, pools: &'p [Value]) -> Option<&'p Value> {
+    let labels = node.pointer("/metadata/labels");
+    let holds = |pool: &&Value| {
+        let wanted = pool.pointer("/spec/nodeSelector/matchLabels").and_then(Value::as_object);
+        wanted.is_some_and(|wanted| {
+            let has =
+                |(key, value): (&String, &Value)| labels.and_then(|labels| labels.get(key)) == Some(value);
+            !wanted.is_empty() && wanted.iter().all(has)
+        })
+    };
+    let mut pools: Vec<&Value> = pools.iter().filter(holds).collect();
+    pools.sort_by_key(|pool| value::name(pool) == "worker");
+    pools.first().copied()
 }

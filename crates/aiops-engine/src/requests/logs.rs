@@ -17,6 +17,7 @@ use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use report::Report;
 pub use report::{LogEntry, Window};
 
 use crate::{
@@ -95,6 +96,8 @@ const TAIL: u32 = 200;
 const LONG_TAIL: u32 = 5_000;
 /// Most lines read.
 const MOST_TAIL: u32 = 20_000;
+/// Most bytes of a compiled pattern: the time of a search grows with it.
+const PATTERN: usize = 256 * 1024;
 /// How far a caller's clock may go ahead of ours, in seconds.
 const SKEW: i64 = 120;
 /// Tokens of entries in an answer.
@@ -169,8 +172,8 @@ impl Engine {
             first_error: request.first_error,
             tokens: TOKENS,
         };
-        let report = report::report(&log, &search);
-        answer.note = note(report.window.lines, tail, whole, since.is_some());
+        let report = report::report(&log, &search).await;
+        answer.note = note(&report, tail, whole, since.is_some());
         answer.window = Some(report.window);
         answer.first_error = report.first_error;
         answer.matches = report.matches;
@@ -253,7 +256,17 @@ fn is_no_log(error: &PortError) -> bool {
 }
 
 /// What lies outside of what was read.
-fn note(lines: usize, tail: u32, whole: bool, since: bool) -> Option<String> {
+fn note(report: &Report, tail: u32, whole: bool, since: bool) -> Option<String> {
+    let unread = unread(report.window.lines, tail, whole, since);
+    if report.unsearched == 0 {
+        return unread;
+    }
+    let (lines, bytes) = (report.unsearched, report::SEARCHED);
+    let unsearched = format!("{lines} lines were searched in their first {bytes} bytes only");
+    Some(unread.map_or(unsearched.clone(), |unread| format!("{unsearched}; {unread}")))
+}
+
+fn unread(lines: usize, tail: u32, whole: bool, since: bool) -> Option<String> {
     let tail = usize::try_from(tail).unwrap_or(usize::MAX);
     if !whole {
         return Some(format!(
@@ -267,13 +280,13 @@ fn note(lines: usize, tail: u32, whole: bool, since: bool) -> Option<String> {
     (lines == 0).then(|| "the log is empty in what was asked for".to_owned())
 }
 
-/// Compiles what a caller searches for; a pattern that would take much memory is refused.
+/// Compiles what a caller searches for; a pattern that would take much memory, or much time for each byte, is refused.
 fn pattern(text: &str) -> Result<Regex, Error> {
     let fail = |why: String| Error::invalid("argument \"grep\"", why);
     if text.len() > 500 {
         return Err(fail("must be at most 500 bytes long".to_owned()));
     }
-    RegexBuilder::new(text).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|e| {
+    RegexBuilder::new(text).size_limit(PATTERN).dfa_size_limit(1 << 20).build().map_err(|e| {
         let lines = e.to_string();
         let why = lines.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
         fail(format!("is not a regular expression: {why}"))

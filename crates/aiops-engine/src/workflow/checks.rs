@@ -1,89 +1,66 @@
 //! What a plan's checkpoints look at, by the names that plans use, live.
 //!
 //! A check passes only on what was seen: what cannot be read is unknown. It judges the objects of the plan and what they
-//! rest on, not the whole cluster: trouble that was there before and elsewhere undoes nobody's repair.
+//! rest on, not the whole cluster: trouble elsewhere, and trouble that was there before, undo nobody's repair.
+
+mod machines;
 
 use serde_json::Value;
 
 use crate::{
     deeds::{self, Look, Sight},
     model::{
-        action::Action,
+        Millis,
         phase::Verdict,
         plan::Plan,
         target::{Target, group_of},
     },
+    planner::value,
     ports::Cluster,
 };
 
 /// A verdict with what shows it.
 pub(super) type Judged = (Verdict, String);
 
-/// Makes a check. `settled` is what the steps' own objects say, which most checks of applications ask.
-pub(super) async fn check(cluster: &dyn Cluster, name: &str, plan: &Plan, settled: &Judged) -> Judged {
-    let plan_targets = || plan.steps.iter().map(|step| step.action.target()).chain([&plan.problem.target]);
+/// Makes a check. `settled` is what the steps' own objects say, which most checks of applications ask; `began` is when the
+/// workflow did, by which trouble that was there before is told.
+pub(super) async fn check(
+    cluster: &dyn Cluster,
+    name: &str,
+    plan: &Plan,
+    began: Millis,
+    settled: &Judged,
+) -> Judged {
     match name {
         "pods_running" | "deployments_ready" => target(cluster, plan, settled).await,
-        "nodes_ready" => {
-            // A node is cordoned because something is wrong with it: it need not be ready afterwards.
-            let touched: Vec<&Target> = plan_targets().filter(|target| target.kind == "Node").collect();
-            let is_cordoned = |name: &str| {
-                plan.steps
-                    .iter()
-                    .any(|step| matches!(&step.action, Action::CordonNode { target } if target.name == name))
-            };
-            let is_asked = |node: &Value| {
-                let name = name_of(node);
-                let is_ours = touched.is_empty() || touched.iter().any(|own| own.name == name);
-                is_ours && !is_cordoned(name)
-            };
-            all(cluster, "Node", "", "nodes", |node| is_asked(node).then(|| condition(node, "Ready", "True")))
-                .await
-        }
-        "mco_stable" => {
-            all(cluster, "MachineConfigPool", "", "machine config pools", |pool| {
-                Some(condition(pool, "Updating", "False").and_then(|()| condition(pool, "Degraded", "False")))
-            })
-            .await
-        }
+        "nodes_ready" => machines::nodes_ready(cluster, plan, began).await,
+        "mco_stable" => machines::pools_stable(cluster, plan, began).await,
+        "system_pods_running" => machines::system_pods(cluster, plan, began).await,
         "operators_ready" | "clusteroperators_available" => {
             all(cluster, "ClusterOperator", "", "cluster operators", |operator| {
                 // Of operators that were in trouble before, only those that the plan is about count.
-                let is_asked = plan_targets()
-                    .any(|target| target.kind == "ClusterOperator" && target.name == name_of(operator));
-                is_asked.then(|| {
+                is_about(plan, "ClusterOperator", name_of(operator)).then(|| {
                     condition(operator, "Available", "True")
                         .and_then(|()| condition(operator, "Degraded", "False"))
                 })
             })
             .await
         }
-        "networking_functional" => of_operator(cluster, &["network", "dns"]).await,
-        "ingress_available" => of_operator(cluster, &["ingress"]).await,
-        "storage_available" => {
-            let namespace = plan.problem.target.namespace.clone();
-            if namespace.is_empty() {
-                return (Verdict::Passed, "the target has no namespace, and so no claims".to_owned());
-            }
-            all(cluster, "PersistentVolumeClaim", &namespace, "claims", |claim| {
-                let phase = claim.pointer("/status/phase").and_then(Value::as_str).unwrap_or("unknown");
-                // A claim that waits for its first consumer is pending without anything being wrong.
-                Some(if phase == "Lost" { Err(format!("is {phase}")) } else { Ok(()) })
-            })
-            .await
-        }
-        "system_pods_running" => {
-            all(cluster, "DaemonSet", "kube-system", "DaemonSets of kube-system", |set| {
-                let number = |path: &str| set.pointer(path).and_then(Value::as_i64).unwrap_or_default();
-                let (ready, wanted) =
-                    (number("/status/numberReady"), number("/status/desiredNumberScheduled"));
-                Some(if ready >= wanted { Ok(()) } else { Err(format!("has {ready} of {wanted} ready")) })
-            })
-            .await
-        }
+        "networking_functional" => of_operator(cluster, &["network", "dns"], plan, began).await,
+        "ingress_available" => of_operator(cluster, &["ingress"], plan, began).await,
+        "storage_available" => storage(cluster, plan).await,
         "endpoints_healthy" | "services_responding" => endpoints(cluster, plan).await,
         unknown => (Verdict::Unknown, format!("this version of aiops has no check {unknown:?}")),
     }
+}
+
+/// What a plan acts on, and what it is for.
+fn targets(plan: &Plan) -> impl Iterator<Item = &Target> {
+    plan.steps.iter().map(|step| step.action.target()).chain([&plan.problem.target])
+}
+
+fn is_about(plan: &Plan, kind: &str, name: &str) -> bool {
+    targets(plan).any(|target| target.kind == kind && target.name == name)
 }
 
 /// The plan's target, where its steps change something else for it (its pod, its Application, its operator's resource):
@@ -109,12 +86,21 @@ async fn all(
     what: &str,
     judge: impl Fn(&Value) -> Option<Result<(), String>>,
 ) -> Judged {
-    let objects = match list(cluster, group_of(kind), kind, namespace).await {
-        Ok(objects) => objects,
-        Err(why) => return (Verdict::Unknown, why),
-    };
+    match list(cluster, group_of(kind), kind, namespace).await {
+        Ok(objects) => judged(kind, &objects, what, judge),
+        Err(why) => (Verdict::Unknown, why),
+    }
+}
+
+/// The same of objects that were read already.
+fn judged(
+    kind: &str,
+    objects: &[Value],
+    what: &str,
+    judge: impl Fn(&Value) -> Option<Result<(), String>>,
+) -> Judged {
     let mut asked = 0_u32;
-    for object in &objects {
+    for object in objects {
         match judge(object) {
             None => {}
             Some(Ok(())) => asked = asked.saturating_add(1),
@@ -125,11 +111,61 @@ async fn all(
 }
 
 /// Some operators of OpenShift; elsewhere there is nothing that could be asked.
-async fn of_operator(cluster: &dyn Cluster, names: &'static [&'static str]) -> Judged {
+async fn of_operator(
+    cluster: &dyn Cluster,
+    names: &'static [&'static str],
+    plan: &Plan,
+    began: Millis,
+) -> Judged {
     all(cluster, "ClusterOperator", "", "cluster operators", |operator| {
-        names.contains(&name_of(operator)).then(|| condition(operator, "Available", "True"))
+        let name = name_of(operator);
+        let is_ours = is_about(plan, "ClusterOperator", name);
+        let is_asked = names.contains(&name) && (is_ours || !was_so_before(operator, "Available", began));
+        is_asked.then(|| condition(operator, "Available", "True"))
     })
     .await
+}
+
+/// The claims that the target's pods mount are there. Others of its namespace are others' trouble.
+async fn storage(cluster: &dyn Cluster, plan: &Plan) -> Judged {
+    let target = &plan.problem.target;
+    if target.namespace.is_empty() {
+        return (Verdict::Passed, "the target has no namespace, and so no claims".to_owned());
+    }
+    let looks = [Look::Object(target.clone()), list_of("", "PersistentVolumeClaim", &target.namespace)];
+    let seen = match deeds::see(cluster, &looks).await {
+        Ok(seen) => seen,
+        Err(error) => return (Verdict::Unknown, error.message),
+    };
+    let (object, claims) = match seen.as_slice() {
+        [Sight::Object(object), Sight::List(claims)] => (object, claims),
+        [Sight::Absent, ..] => {
+            return (Verdict::Passed, format!("{target} is gone, and mounts nothing"));
+        }
+        _ => return (Verdict::Unknown, format!("the claims of {target} cannot be read")),
+    };
+    judged("PersistentVolumeClaim", claims, "claims", |claim| {
+        let name = name_of(claim);
+        let is_itself = target.kind == "PersistentVolumeClaim" && target.name == name;
+        let phase = claim.pointer("/status/phase").and_then(Value::as_str).unwrap_or("unknown");
+        // A claim that waits for its first consumer is pending without anything being wrong.
+        let said = || if phase == "Lost" { Err(format!("is {phase}")) } else { Ok(()) };
+        (is_itself || mounts(object, name)).then(said)
+    })
+}
+
+/// Whether a pod, or the pods of a workload, mount this claim.
+fn mounts(object: &Value, claim: &str) -> bool {
+    let volumes = ["/spec/volumes", "/spec/template/spec/volumes"];
+    let named = |volume: &Value| value::text(volume, "/persistentVolumeClaim/claimName") == claim;
+    // A StatefulSet makes a claim for each of its pods: TEMPLATE-SET-ORDINAL.
+    let made = |template: &Value| {
+        let prefix = format!("{}-{}-", name_of(template), name_of(object));
+        let ordinal = claim.strip_prefix(prefix.as_str());
+        ordinal.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    volumes.iter().any(|path| value::list(object, path).any(named))
+        || value::list(object, "/spec/volumeClaimTemplates").any(made)
 }
 
 /// The Services in front of the plan's workloads have somebody behind them.
@@ -208,17 +244,18 @@ async fn list(cluster: &dyn Cluster, group: &str, kind: &str, namespace: &str) -
 }
 
 fn name_of(object: &Value) -> &str {
-    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+    value::name(object)
 }
 
 /// Whether a condition has this status; one that is absent counts as `False`.
 fn condition(object: &Value, kind: &str, wanted: &str) -> Result<(), String> {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let found = conditions
-        .into_iter()
-        .flatten()
-        .find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind));
-    let status =
-        found.and_then(|condition| condition.get("status")).and_then(Value::as_str).unwrap_or("False");
+    let status = value::condition(object, kind).map_or("False", |condition| condition.status);
     if status == wanted { Ok(()) } else { Err(format!("has {kind}={status}")) }
+}
+
+/// Whether a condition has been what it is since before this moment. Its own time has whole seconds, cut off, so what is
+/// of the same second is taken for new; and so is what tells no time.
+fn was_so_before(object: &Value, kind: &str, moment: Millis) -> bool {
+    let since = value::condition(object, kind).and_then(|condition| condition.since);
+    since.is_some_and(|since| since.saturating_add(1).saturating_mul(1_000) <= moment)
 }

@@ -19,7 +19,7 @@ use crate::{
         method::DeployMethod,
         phase::Direction,
         plan::shown,
-        workflow::{Attempt, Outcome, Record, StepRecord},
+        workflow::{ApprovalState, Attempt, Outcome, Record, StepRecord},
     },
     ports::{
         acting::{Accepted, Mutation, NotDone, NotDoneKind, Verb},
@@ -159,7 +159,11 @@ impl Executor {
         let workflow = work.workflow();
         let actions = [&step.action];
         let plan = workflow.plan.as_ref();
-        let figures = self.inner.step_figures(&actions, plan).await?;
+        let mut figures = self.inner.step_figures(&actions, plan).await?;
+        figures.is_agreed = workflow.digest.as_deref().is_some_and(|digest| is_agreed(&work.record, digest));
+        if at.direction == Direction::Do && workflow.requested_by.via.is_automatic() {
+            figures.outcomes = self.inner.outcomes(&figures).await?;
+        }
         let method = plan.map_or(DeployMethod::Unknown, |plan| plan.deployed.method);
         let traits = (method, plan.is_some_and(|plan| plan.layers.len() > 1));
         let (caller, problem) = (&workflow.requested_by, &workflow.problem);
@@ -250,6 +254,11 @@ impl Executor {
             }
         }
     }
+}
+
+/// Whether somebody approved the plan of this digest.
+fn is_agreed(record: &Record, digest: &str) -> bool {
+    record.approvals.iter().any(|given| given.state == ApprovalState::Approved && given.digest == digest)
 }
 
 /// How often somebody else had changed the object meanwhile.

@@ -3,6 +3,7 @@
 //! Every port call is a place where the process may die: the tests die at each of them, in every story, and look at what
 //! the next one makes of it. None of them waits for time to pass by itself.
 
+mod between;
 mod checks;
 mod crashes;
 mod dying;

@@ -123,7 +123,7 @@ impl Executor {
         }
         let settled =
             (Verdict::Passed, evidence.clone().unwrap_or_else(|| "nothing had to be done".to_owned()));
-        let made = self.make(work.held, &plan, &due, &settled).await;
+        let made = self.make(work, &plan, &due, &settled).await;
         let since = applied_at(work, at, &step);
         match worst(&due, &made) {
             None => {
@@ -161,11 +161,12 @@ impl Executor {
     /// Makes the checks of these checkpoints, each name once.
     async fn make(
         &self,
-        held: &Held,
+        work: &Work<'_>,
         plan: &Plan,
         due: &[&Checkpoint],
         settled: &Judged,
     ) -> Vec<CheckRecord> {
+        let began = work.workflow().started_at.unwrap_or_default();
         let mut made: Vec<CheckRecord> = Vec::new();
         let cluster = self.inner.engine.cluster("checking a checkpoint");
         for checkpoint in due {
@@ -175,10 +176,10 @@ impl Executor {
                     continue;
                 }
                 let (verdict, evidence) = match &cluster {
-                    Ok(cluster) => checks::check(*cluster, name, plan, settled).await,
+                    Ok(cluster) => checks::check(*cluster, name, plan, began, settled).await,
                     Err(error) => (Verdict::Unknown, chain(error)),
                 };
-                made.push(self.checked(held, checkpoint.after_step, name, verdict, evidence));
+                made.push(self.checked(work.held, checkpoint.after_step, name, verdict, evidence));
             }
         }
         made
@@ -228,7 +229,7 @@ impl Executor {
             return Ok(self.next(work));
         }
         let due: Vec<&Checkpoint> = plan.checkpoints.iter().filter(|c| c.after_step >= last).collect();
-        let checked = self.make(work.held, &plan, &due, &settled).await;
+        let checked = self.make(work, &plan, &due, &settled).await;
         let problem = match settled.0 {
             Verdict::Passed => worst(&due, &checked).map(|(why, _)| why),
             Verdict::Pending | Verdict::Failed | Verdict::Unknown => Some(settled.1),

@@ -2,7 +2,8 @@
 //!
 //! The first error goes before all; then what was searched for, or else errors and the newest lines. Repetitions are
 //! folded into the newest of them and every line is accounted for: shown, folded or skipped. Lines are redacted before
-//! they are searched, so that a search cannot guess at what is hidden.
+//! they are searched, so that a search cannot guess at what is hidden. What a caller searches for may take long over a
+//! long text: others get their turn again and again, and of a line only the beginning is searched.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -39,6 +40,8 @@ pub(super) struct Report {
     pub(super) first_error: Option<LogEntry>,
     /// Lines that match; `None` when nothing was searched for.
     pub(super) matches: Option<usize>,
+    /// Lines of which only the beginning was searched.
+    pub(super) unsearched: usize,
     pub(super) entries: Vec<LogEntry>,
 }
 
@@ -112,15 +115,24 @@ const CONTEXT_LINE: usize = 200;
 /// Lines of a trace shown at its beginning, and at its end.
 const HEAD: usize = 6;
 const TAIL: usize = 2;
+/// What of a line is searched, in bytes, and how much others wait for at most. A pattern that is made for it takes half a
+/// second for so much; for a whole log in one line it would take a minute.
+pub(super) const SEARCHED: usize = 32 * 1024;
 /// Lines around the first error, when it was asked for.
 const AROUND: usize = 4;
 
 /// Makes a report of a log.
-pub(super) fn report(log: &[u8], search: &Search) -> Report {
+pub(super) async fn report(log: &[u8], search: &Search) -> Report {
     let split = lines::split(log);
     let mut text = Text { lines: &split.lines, fate: vec![Fate::Skipped; split.lines.len()] };
     let mut entries = entries(&split.lines);
-    let matches = search.grep.as_ref().map(|grep| text.search(&mut entries, grep));
+    let (matches, unsearched) = match &search.grep {
+        Some(grep) => {
+            let (matches, unsearched) = text.search(&mut entries, grep).await;
+            (Some(matches), unsearched)
+        }
+        None => (None, 0),
+    };
     let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
     for (at, entry) in entries.iter().enumerate().filter(|(_, e)| matches.is_none() || e.hit.is_some()) {
         groups.entry(entry.shape).or_default().push(at);
@@ -162,7 +174,7 @@ pub(super) fn report(log: &[u8], search: &Search) -> Report {
     }
     shown.sort_by_key(|entry| entry.line);
     let window = text.window(log.len(), split.dropped_lines, split.dropped_bytes);
-    Report { window, first_error, matches, entries: shown }
+    Report { window, first_error, matches, unsearched, entries: shown }
 }
 
 fn cost(entry: &LogEntry) -> usize {
@@ -213,18 +225,27 @@ impl Text<'_> {
             .map_or_else(Cow::default, |line| LineRedactor::redact(&Redactor::new(), &line.text, line.state))
     }
 
-    /// Marks the entries that match and counts the lines that do.
-    fn search(&self, entries: &mut [Entry], grep: &Regex) -> usize {
-        let mut matches = 0;
+    /// Marks the entries that match, and counts the lines that do and those that were not searched to their end.
+    async fn search(&self, entries: &mut [Entry], grep: &Regex) -> (usize, usize) {
+        let (mut matches, mut unsearched, mut since) = (0, 0, 0_usize);
         for entry in entries {
             for at in entry.start..entry.start + entry.len {
-                if let Some(found) = grep.find(&self.redacted(at)) {
+                let text = self.redacted(at);
+                let end = text.floor_char_boundary(SEARCHED);
+                unsearched += usize::from(end < text.len());
+                // Whoever gave up meanwhile is not searched for any longer.
+                if since >= SEARCHED {
+                    tokio::task::yield_now().await;
+                    since = 0;
+                }
+                since = since.saturating_add(end);
+                if let Some(found) = grep.find(text.get(..end).unwrap_or_default()) {
                     matches += 1;
                     entry.hit = entry.hit.or_else(|| Some((at, found.start())));
                 }
             }
         }
-        matches
+        (matches, unsearched)
     }
 
     /// Whether every line of the entry stands in the answer already.

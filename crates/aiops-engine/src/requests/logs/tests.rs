@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use serde_json::json;
 
 use super::{
-    report::{Report, Search, report},
+    report::{self, Search, report},
     *,
 };
 use crate::{
@@ -23,7 +23,8 @@ fn plain(log: &str) -> Report {
 
 /// Makes a report and checks what must hold of every one.
 fn checked(log: &[u8], search: &Search) -> Report {
-    let report = report(log, search);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let report = runtime.block_on(report(log, search));
     let w = &report.window;
     assert_eq!(w.lines, w.shown + w.folded + w.skipped, "{w:?}");
     assert_eq!(w.bytes, log.len());
@@ -216,6 +217,78 @@ fn shop() -> (Engine, Arc<FakeCluster>) {
 
 fn ask(pod: &str) -> PodLogs {
     PodLogs { namespace: "shop".to_owned(), pod: pod.to_owned(), ..PodLogs::default() }
+}
+
+/// A text in which a pattern that is made for it finds nothing to go by.
+fn noise(bytes: usize) -> String {
+    let mut seed = 12_345_u64;
+    let mut next = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        char::from(b"abcdef 012XYZ"[usize::try_from(seed % 13).unwrap()])
+    };
+    (0..bytes).map(|_| next()).collect()
+}
+
+#[test]
+fn a_line_is_searched_in_its_beginning_and_the_answer_says_so() {
+    let hay = |bytes: usize| "hay ".chars().cycle().take(bytes).collect::<String>();
+    let inside = format!("{} NEEDLE", hay(report::SEARCHED - 7));
+    let beyond = format!("{} NEEDLE", hay(report::SEARCHED - 6));
+    let log = format!("{inside}\n{beyond}\nNEEDLE\n");
+    let found = checked(log.as_bytes(), &search(Some("NEEDLE"), 0, false));
+    assert_eq!((found.matches, found.unsearched), (Some(2), 1));
+    assert_eq!(
+        note(&found, 200, true, false).unwrap(),
+        "1 lines were searched in their first 32768 bytes only"
+    );
+    let said = note(&found, 3, true, false).unwrap();
+    assert!(said.contains("only; only the last 3 lines were read"), "{said}");
+    // Nothing is said where nothing was searched for.
+    assert_eq!(note(&checked(log.as_bytes(), &search(None, 0, false)), 200, true, false), None);
+}
+
+/// However long a search takes: whoever waits beside it is not kept waiting for its end, and it ends with who asked.
+#[test]
+fn a_search_lets_others_have_their_turn() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let log: String = (0..32).map(|_| noise(8 * 1024) + "\n").collect();
+    let search = search(Some("[ac][a-f ]{50}[XYZ]{9}"), 0, false);
+    let turns = runtime.block_on(async {
+        let mut turns = 0;
+        let others = async {
+            loop {
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            report = report(log.as_bytes(), &search) => assert_eq!(report.window.lines, 32),
+            () = others => {}
+        }
+        turns
+    });
+    // One for each 32 KiB of 256, a little less where something was redacted.
+    assert!(turns >= 4, "{turns}");
+}
+
+#[test]
+fn a_pattern_whose_search_would_take_long_is_refused() {
+    for text in ["[a-f]*[ace][ -~]{5000}[QRS]", "[^A-Z]{0,500}[A-Z]{4}", "(a{500}){500}"] {
+        let refused = pattern(text).unwrap_err();
+        assert!(refused.to_string().contains("is not a regular expression"), "{refused}");
+    }
+    // What people search for is far below that.
+    for text in [
+        r"(?i)error.*timed? ?out",
+        r"\w+@\w+\.\w{2,}",
+        r"\b\d{1,3}(\.\d{1,3}){3}\b",
+        r"level=(warn|error)\s+\S+",
+    ] {
+        pattern(text).unwrap();
+    }
 }
 
 #[tokio::test]

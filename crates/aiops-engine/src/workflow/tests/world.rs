@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
-use aiops_inventory::Inventory;
+use aiops_inventory::{Change, Inventory, Kind};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-pub(super) use self::plans::{node, node_target, web};
+pub(super) use self::plans::{deployment, node, node_target, web};
 use super::dying::{Counter, Gate, GatedCluster, GatedStore, ManualClock, OffClock};
 use crate::{
     Coordinator, Engine, SharedInventory,
@@ -74,6 +74,8 @@ pub(super) struct World {
     pub(super) clock_is_off_by: AtomicI64,
     /// The next process has not reached the cluster yet.
     pub(super) is_unreached: AtomicBool,
+    /// The next process sees that the cluster is being upgraded.
+    pub(super) is_upgrading: AtomicBool,
     pub(super) announced: Mutex<Vec<&'static str>>,
     /// What reads meet.
     pub(super) blind: Mutex<Option<PortError>>,
@@ -113,6 +115,7 @@ impl World {
             requests: AtomicU32::new(0),
             clock_is_off_by: AtomicI64::new(0),
             is_unreached: AtomicBool::new(false),
+            is_upgrading: AtomicBool::new(false),
             announced: Mutex::default(),
             blind: Mutex::default(),
             late: Mutex::default(),
@@ -142,6 +145,10 @@ impl World {
         let mut inventory = Inventory::default();
         if !self.is_unreached.load(Ordering::SeqCst) {
             inventory.set_info(|info| info.uid = CLUSTER.into());
+        }
+        if self.is_upgrading.load(Ordering::SeqCst) {
+            let version = plans::upgrading().to_string();
+            inventory.apply(Kind::ClusterVersion, Change::Applied(version.as_bytes())).unwrap();
         }
         let inventory = SharedInventory::new(inventory);
         let clock = Arc::clone(&self.clock);

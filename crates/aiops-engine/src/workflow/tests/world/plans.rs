@@ -38,8 +38,16 @@ pub(in super::super) fn node(name: &str) -> Value {
     })
 }
 
+/// What OpenShift says of itself while it is upgraded.
+pub(super) fn upgrading() -> Value {
+    json!({
+        "apiVersion": "config.openshift.io/v1", "kind": "ClusterVersion", "metadata": {"name": "version"},
+        "status": {"desired": {"version": "4.19.1"}, "conditions": [{"type": "Progressing", "status": "True"}]},
+    })
+}
+
 /// A Deployment whose pods nobody makes.
-pub(super) fn deployment(name: &str, replicas: i64) -> Value {
+pub(in super::super) fn deployment(name: &str, replicas: i64) -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "resourceVersion": "10",
@@ -104,6 +112,11 @@ impl World {
 
     /// A workflow that has this plan, as after planning.
     pub(in super::super) async fn planned(&self, plan: Plan) -> WorkflowId {
+        self.planned_for(plan, Caller::identified("ann", Vec::new(), Via::Rest)).await
+    }
+
+    /// The same, asked for by this one.
+    pub(in super::super) async fn planned_for(&self, plan: Plan, by: Caller) -> WorkflowId {
         let id = WorkflowId::of(&self.unique());
         let now = self.clock.at();
         let problem = plan.problem.clone();
@@ -134,7 +147,7 @@ impl World {
             plan: None,
             digest: None,
             dry_run: false,
-            requested_by: Caller::identified("ann", Vec::new(), Via::Rest),
+            requested_by: by,
             cancel_requested: false,
             cursor: 0,
             recoveries: 0,
