@@ -3,6 +3,8 @@
 //! A [`Unit`] of work is one transaction: it is begun, run and committed here, and begun again when it lost against
 //! another one. Nothing above this file knows whether a commit was retried; nothing below it knows what is kept.
 
+mod tx;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -12,12 +14,12 @@ use aiops_engine::{
     model::Millis,
     ports::{Clock, store::StoreError},
 };
-use async_trait::async_trait;
-use futures::{Stream, TryStreamExt as _};
 use parking_lot::Mutex;
-use sqlx::{Any, AnyPool, Transaction, any::AnyRow};
+use sqlx::{AnyPool, any::AnyRow};
 use tokio::sync::OnceCell;
 
+use self::tx::read_each;
+pub(super) use self::tx::{Done, Tx, Unit, number};
 use super::{
     failure::{self, Sort, Stop},
     mark::Mark,
@@ -35,105 +37,8 @@ pub(super) enum Dialect {
     Postgres,
 }
 
-/// One transaction's work.
-#[async_trait]
-pub(super) trait Unit: Send + Sync {
-    /// What it gives.
-    type Out: Send;
-
-    /// Does it. It may run several times, each time in a new transaction.
-    async fn run(&self, tx: &mut Tx) -> Result<Done<Self::Out>, Stop>;
-
-    /// Whether it begins something, instead of recording what is under way: the last room of a store is not for it.
-    fn takes_on(&self) -> bool {
-        false
-    }
-}
-
-/// How a unit ended.
-pub(super) enum Done<T> {
-    /// To be committed.
-    Written(T),
-    /// Nothing was written.
-    Nothing(T),
-}
-
 /// PostgreSQL's own time.
 pub(super) const NOW: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)";
-
-/// A transaction that is open.
-pub(super) struct Tx {
-    conn: Transaction<'static, Any>,
-    pub(super) dialect: Dialect,
-    /// The store's time, at the beginning of the transaction.
-    pub(super) now: Millis,
-}
-
-impl Tx {
-    /// Whether others may write at the same time.
-    pub(super) const fn is_shared(&self) -> bool {
-        matches!(self.dialect, Dialect::Postgres)
-    }
-
-    /// Runs a statement; how many rows it touched.
-    pub(super) async fn execute(
-        &mut self,
-        statement: &'static str,
-        values: impl IntoIterator<Item = V> + Send,
-    ) -> Result<u64, Stop> {
-        Ok(sql(statement, values).execute(&mut *self.conn).await?.rows_affected())
-    }
-
-    /// The one row that a statement gives, or none.
-    pub(super) async fn optional(
-        &mut self,
-        statement: &'static str,
-        values: impl IntoIterator<Item = V> + Send,
-    ) -> Result<Option<AnyRow>, Stop> {
-        Ok(sql(statement, values).fetch_optional(&mut *self.conn).await?)
-    }
-
-    /// All rows that a statement gives.
-    pub(super) async fn all(
-        &mut self,
-        statement: &'static str,
-        values: impl IntoIterator<Item = V> + Send,
-    ) -> Result<Vec<AnyRow>, Stop> {
-        Ok(sql(statement, values).fetch_all(&mut *self.conn).await?)
-    }
-
-    /// What is read of each row that a statement gives, one after the other: a row of SQLx weighs several times what is
-    /// read of it, and no more of them are held than are under way.
-    pub(super) async fn read<T: Send>(
-        &mut self,
-        statement: &'static str,
-        values: impl IntoIterator<Item = V> + Send,
-        read: impl Fn(&AnyRow) -> Result<T, Stop> + Send + Sync,
-    ) -> Result<Vec<T>, Stop> {
-        read_each(sql(statement, values).fetch(&mut *self.conn), read).await
-    }
-
-    /// Several statements without values.
-    pub(super) async fn script(&mut self, statements: &'static str) -> Result<(), Stop> {
-        sqlx::raw_sql(statements).execute(&mut *self.conn).await?;
-        Ok(())
-    }
-
-    /// The next number of a counter.
-    pub(super) async fn count(&mut self, counter: &str) -> Result<i64, Stop> {
-        const NEXT: &str = "INSERT INTO counter (name, value) VALUES ($1, 1) \
-                            ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
-        match self.optional(NEXT, [counter.into()]).await? {
-            Some(row) => number(&row),
-            None => Err(Stop::internal(&"a counter gave no number")),
-        }
-    }
-}
-
-/// The one number of a row.
-pub(super) fn number(row: &AnyRow) -> Result<i64, Stop> {
-    super::values::Reader::plain("number", row)?.int()
-}
 
 /// The commits that were counted.
 const COMMITS: &str = "commits";
@@ -398,18 +303,6 @@ impl Db {
             }
         }
     }
-}
-
-/// Reads rows as they come.
-async fn read_each<T>(
-    mut rows: impl Stream<Item = Result<AnyRow, sqlx::Error>> + Unpin + Send,
-    read: impl Fn(&AnyRow) -> Result<T, Stop> + Send + Sync,
-) -> Result<Vec<T>, Stop> {
-    let mut all = Vec::new();
-    while let Some(row) = rows.try_next().await? {
-        all.push(read(&row)?);
-    }
-    Ok(all)
 }
 
 /// How one turn of a write ended without a commit.

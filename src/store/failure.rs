@@ -152,7 +152,11 @@ fn is_sqlite(error: &sqlx::Error) -> bool {
 pub(super) fn said(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(database) => database.message().to_owned(),
-        sqlx::Error::PoolTimedOut => "no connection became free in time".to_owned(),
+        // A server that refuses connections is taken for one that starts, and is tried until the time is over.
+        sqlx::Error::PoolTimedOut => {
+            "no connection to the database was to be had in time: it cannot be reached, or all connections are in use"
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }

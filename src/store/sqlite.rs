@@ -3,10 +3,11 @@
 //! It never makes anew, overwrites or repairs a file that is there. What cannot be trusted is opened for reading, with
 //! the reason; what cannot even be read is left alone.
 
+mod place;
+
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
-    io::Write as _,
-    path::{Path, PathBuf},
+    fs::{self, File},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -23,6 +24,8 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
+use self::place::exists;
+pub(super) use self::place::{Place, holder, is_held, make_folder, private, sync_folder, take_lock};
 use super::{
     Role,
     db::{Db, Dialect, Standing},
@@ -32,32 +35,6 @@ use super::{
     mark::{self, Mark, Marked},
     migrate::{self, Migrate},
 };
-
-/// The files of a state directory that are the store's.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) folder: PathBuf,
-    pub(super) database: PathBuf,
-    pub(super) log: PathBuf,
-    pub(super) mark: PathBuf,
-    pub(super) lock: PathBuf,
-    /// Where a store is made before it is moved to its place.
-    pub(super) new: PathBuf,
-}
-
-impl Place {
-    pub(super) fn of(folder: &Path) -> Self {
-        let file = |name: &str| folder.join(name);
-        Self {
-            folder: folder.to_owned(),
-            database: file("aiops.db"),
-            log: file("aiops.db-wal"),
-            mark: file("aiops.mark"),
-            lock: file("aiops.lock"),
-            new: file("aiops.db.new"),
-        }
-    }
-}
 
 /// What became of opening.
 pub(super) struct Attached {
@@ -161,73 +138,6 @@ pub(super) fn db(
     }
 }
 
-pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// A file for our eyes only.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Takes the state directory for this process; `None` when another one has it.
-pub(super) fn take_lock(path: &Path) -> std::io::Result<Option<File>> {
-    let mut file = private().create(true).truncate(false).open(path)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(None),
-        Err(TryLockError::Error(error)) => return Err(error),
-    }
-    // For people who wonder; nothing is decided by it.
-    file.set_len(0)?;
-    writeln!(file, "{}", std::process::id())?;
-    Ok(Some(file))
-}
-
-/// Whether another process has the state directory. The lock is let go at once when it is free: whoever begins in that
-/// moment takes it a little later.
-pub(super) fn is_held(folder: &Path) -> bool {
-    let opened = OpenOptions::new().write(true).open(Place::of(folder).lock);
-    opened.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
-}
-
-/// What the process that has the state directory wrote into its lock.
-pub(super) fn holder(folder: &Path) -> Option<String> {
-    let text = fs::read_to_string(Place::of(folder).lock).ok()?;
-    Some(text.trim().to_owned()).filter(|holder| !holder.is_empty())
-}
-
-/// Whether there is a store; what remains of one is no reason to begin another.
-fn exists(place: &Place) -> Result<bool, StoreError> {
-    let size = |path: &Path| match fs::metadata(path) {
-        Ok(found) => Ok(Some(found.len())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StoreError::ReadOnly(format!("{} cannot be looked at: {error}", path.display()))),
-    };
-    if size(&place.database)?.is_some() {
-        return Ok(true);
-    }
-    let database = place.database.display();
-    for rest in [&place.log, &place.mark] {
-        if size(rest)?.is_some_and(|size| size > 0) {
-            return Err(StoreError::ReadOnly(format!(
-                "{database} is gone but {} is there: put it back or restore a backup with `aiops db restore`; delete \
-                 the rest to begin anew without what was kept",
-                rest.display()
-            )));
-        }
-    }
-    Ok(false)
-}
-
 /// Makes a store beside its place and moves it there when it is whole, so that what stands there is never half made.
 async fn make(place: &Place, busy: Duration, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
     make_new(place, busy, clock).await?;
@@ -268,15 +178,6 @@ pub(super) async fn make_new(
     new.write(&Migrate { store: &id, at: now.as_millisecond() }).await?;
     pool.close().await;
     file.sync_all().map_err(|error| wrong("cannot be synced", error))
-}
-
-/// Makes a rename survive a loss of power, where the system can.
-pub(super) fn sync_folder(folder: &Path) {
-    if let Ok(folder) = File::open(folder)
-        && let Err(error) = folder.sync_all()
-    {
-        tracing::debug!(%error, "the state directory cannot be synced");
-    }
 }
 
 pub(super) fn told(error: &sqlx::Error) -> StoreError {

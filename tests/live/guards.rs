@@ -3,6 +3,7 @@
 //!
 //! Whether anything was changed is read in the API server's audit log, never in what aiops says of itself.
 
+mod annotation;
 mod approvals;
 mod messages;
 mod receiver;

@@ -3,7 +3,14 @@
 mod cut;
 mod load;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use aiops::store::{Location, Options, SqlStore, backup, open};
 use aiops_engine::{
@@ -118,24 +125,29 @@ async fn a_server_that_crashes_loses_nothing_that_was_acknowledged() {
     store.prepare().await.unwrap();
     let (mut acknowledged, mut unknown, mut refused) = (Vec::new(), Vec::new(), 0);
     for round in 0..4 {
+        let kept = Arc::new(AtomicUsize::new(0));
         let triggers = {
-            let store = Arc::clone(&store);
+            let (store, kept) = (Arc::clone(&store), Arc::clone(&kept));
             tokio::spawn(async move {
-                let mut done = Vec::new();
-                for n in 0..400 {
-                    let name = format!("r{round}-{n}");
+                let (mut done, mut errors) = (Vec::new(), 0);
+                while errors < 4 {
+                    let name = format!("r{round}-{}", done.len());
                     let taken = store.accept(&acceptance(&name, 1)).await;
-                    let is_over = taken.is_err();
-                    done.push((name, taken));
-                    if is_over && done.iter().filter(|(_, taken)| taken.is_err()).count() > 3 {
-                        break;
+                    match taken {
+                        Ok(_) => {
+                            kept.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(_) => errors += 1,
                     }
+                    done.push((name, taken));
                 }
                 done
             })
         };
         // Somewhere in the middle of it.
-        tokio::time::sleep(Duration::from_millis(120 + 60 * round)).await;
+        while kept.load(Ordering::Relaxed) < 8 + 5 * round && !triggers.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         server.crash();
         for (name, taken) in triggers.await.unwrap() {
             match taken {

@@ -19,7 +19,7 @@ mod world;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 #[cfg(test)]
 pub(crate) use self::sweeping::Sweeper;
@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) methods: plans::Methods,
     /// What the ConfigMap of the kill switch said last.
     pub(crate) switch: switch::Switch,
+    /// Held while a message of alerts is taken: of two at once, one may close what the other counts with.
+    pub(crate) taking_alerts: Mutex<()>,
 }
 
 /// The parts of a coordinator.
@@ -97,6 +99,7 @@ impl Coordinator {
             changed: watch::Sender::new(0),
             methods: plans::Methods::default(),
             switch: switch::Switch::default(),
+            taking_alerts: Mutex::new(()),
         }))
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
             member("created_at")
         ),
     ];
+    lines.extend(workflow.get("decision").filter(|decision| decision.is_object()).map(decided));
     let steps: Vec<&Value> = items(workflow, "steps").collect();
     if !steps.is_empty() {
         lines.push("steps".to_owned());
@@ -81,6 +82,24 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Who approved or denied the plan.
+fn decided(decision: &Value) -> String {
+    let member = |name| clean(text(decision, name));
+    let is_approved = decision.get("approved").and_then(Value::as_bool) == Some(true);
+    let what = if is_approved { "approved" } else { "denied" };
+    let behind = |word: &str, name| match text(decision, name) {
+        "" => String::new(),
+        said => format!("{word}{}", clean(said)),
+    };
+    format!(
+        "  {what} by {}{} at {}{}",
+        member("by"),
+        behind(" over ", "via"),
+        member("at"),
+        behind(": ", "reason")
+    )
 }
 
 /// The phase, and why it is that one.

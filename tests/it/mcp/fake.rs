@@ -271,6 +271,13 @@ pub(crate) fn workflow(id: &str, phase: Phase) -> WorkflowView {
             rule: "policy/default-triggered".to_owned(),
             expires_at: "2026-11-24T10:30:00Z".to_owned(),
         }),
+        decision: (phase == Phase::Completed).then(|| DecisionView {
+            approved: true,
+            by: "bob".to_owned(),
+            via: Some("rest".to_owned()),
+            at: "2026-11-24T10:00:01Z".to_owned(),
+            reason: None,
+        }),
         steps: if phase == Phase::Planning { Vec::new() } else { vec![step(state)] },
         checkpoints: vec![CheckpointView {
             layer: Layer::Application,

@@ -241,6 +241,9 @@ async fn a_call_waits_until_a_person_is_needed_or_its_time_is_over() {
             fake.advance(Phase::Rejected);
         });
     assert_eq!(moved["phase"], "rejected");
+    fake.advance(Phase::Completed);
+    let done = answer(&client, "get-workflow", json!({"workflow_id": WORKFLOW})).await;
+    assert_eq!(done["decision"], "approved by bob over rest");
     let why = refusal(&client, "get-workflow", json!({"workflow_id": WORKFLOW, "wait": 301})).await;
     assert!(why.contains("between 0 and 300"), "{why}");
 }

@@ -289,4 +289,10 @@ async fn what_needs_an_approval_waits_for_the_one_who_saw_the_plan() {
     is_refusal(&replayed, 409, "conflict");
     let done = real.until(&id, |workflow| workflow["started_at"].is_string()).await;
     assert_eq!(done["id"], *id);
+    let given = &done["decision"];
+    assert_eq!(
+        (&given["approved"], &given["by"], &given["via"]),
+        (&json!(true), &json!("ana"), &json!("rest"))
+    );
+    assert_eq!(given["reason"], "looked at it");
 }

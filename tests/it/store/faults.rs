@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aiops::store::{Options, open};
+use aiops::store::{Location, Options, open};
 use aiops_engine::{
     model::ids::WorkflowId,
     ports::store::{Store as _, StoreError, WorkflowFilter, Write},
@@ -47,6 +47,21 @@ async fn a_full_store_refuses_says_so_and_keeps_what_it_has() {
         assert!(store.workflow(id).await.unwrap().is_some(), "{id} was acknowledged");
     }
     keep(&*store, "more", 1).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_refuses_connections_is_said_to_be_out_of_reach() {
+    // It has its port and does not listen.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("postgres://aiops@{}/aiops", socket.local_addr().unwrap());
+    let busy_timeout = Duration::from_millis(300);
+    let options = Options { location: Location::Postgres(url), busy_timeout, max_bytes: None };
+    let opened = open(&options, Arc::new(ManualClock::default())).await.unwrap();
+    match keep(&**opened.store(), "web", 1).await {
+        Err(StoreError::Unavailable(why)) => assert!(why.contains("cannot be reached"), "{why}"),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -377,6 +377,7 @@ pub(crate) fn workflow() -> WorkflowView {
         remedy: Some("argocd-sync".to_owned()),
         digest: Some(DIGEST.to_owned()),
         awaiting: None,
+        decision: None,
         steps: vec![step_view()],
         checkpoints: vec![CheckpointView {
             layer: Layer::Application,

@@ -65,7 +65,7 @@ fn drained(node: &str) -> Value {
     made["spec"]["replicas"] = json!(2);
     let is_node = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]});
     let pods = &mut made["spec"]["template"]["spec"];
-    pods["tolerations"] = json!([{"key": DRAINED, "operator": "Exists"}]);
+    pods["tolerations"] = json!([{"key": DRAINED, "operator": "Equal", "value": node}]);
     pods["affinity"] = json!({"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution":
         [{"weight": 100, "preference": is_node}]}});
     made
@@ -100,8 +100,10 @@ impl World {
             let cordon = json!({"spec": {"unschedulable": true}});
             plane.patch(&format!("/api/v1/nodes/{}", nodes[1]), &cordon).await;
             // What stands on the node to drain must be allowed to go: the only pod of a workload is not evicted, and the
-            // pods of the other calls come and go. So nothing runs there but what is for the drain.
-            let apart = json!({"spec": {"taints": [{"key": DRAINED, "effect": "NoSchedule"}]}});
+            // pods of the other calls come and go. So nothing runs there but what is for this drain, not even what other
+            // rounds' drains made leave.
+            let apart =
+                json!({"spec": {"taints": [{"key": DRAINED, "value": nodes[2], "effect": "NoSchedule"}]}});
             plane.patch(&format!("/api/v1/nodes/{}", nodes[2]), &apart).await;
             made.push(Round { namespace, nodes });
         }

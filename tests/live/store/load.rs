@@ -3,6 +3,8 @@
 //!
 //! The cluster is the model API server, whose journal tells what was done to it; the store is the real one.
 
+mod namespaces;
+
 use std::{
     collections::BTreeMap,
     sync::{
@@ -12,10 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aiops::ids::SystemIds;
+use aiops::{ids::SystemIds, store::SqlStore};
 use aiops_engine::{
     Coordinator, Engine, Error, SharedInventory,
-    coordination::{Coordination as _, Trigger},
+    coordination::{Coordination as _, Trigger, Triggered},
     coordinator::Parts,
     model::{
         Millis,
@@ -24,24 +26,26 @@ use aiops_engine::{
         ids::WorkflowId,
         phase::Phase,
         target::Target,
+        workflow::{Outcome, Workflow},
     },
     ports::{
         Timer,
         store::{Store as _, WorkflowFilter},
     },
     settings::Settings,
-    testing::model::{Model, build},
     workflow::Executor,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use self::namespaces::{Namespaces, place};
 use super::{Wall, opened};
 use crate::support::{Dice, Postgres, is_proof};
 
-const NAMESPACE: &str = "shop";
-/// Longest for everything to come to its end once the database stays.
+/// Longest for everything to come to its end once the database stays, and for anything to go on before.
 const END: Duration = Duration::from_secs(300);
+/// Orders that are made at a time.
+const LINES: usize = 8;
 
 /// Milliseconds since the test began.
 struct Ticking(Instant);
@@ -73,91 +77,115 @@ fn settings() -> Settings {
         (Duration::from_secs(6), Duration::from_secs(2), Duration::from_secs(1));
     timing.request = Duration::from_secs(2);
     timing.steady = Duration::from_millis(200);
-    timing.settle = Duration::from_millis(200);
     settings
 }
 
-/// Triggers a workflow on each of its workloads until it is taken; what it is told meanwhile is counted.
-async fn order(
-    coordinator: &Coordinator,
-    name: &str,
-    refusals: &Mutex<BTreeMap<String, usize>>,
-) -> WorkflowId {
+/// Orders the workload of this number to be scaled to two.
+async fn trigger(coordinator: &Coordinator, n: usize) -> Result<Triggered, Error> {
     let caller = Caller::identified("tester", Vec::new(), Via::Rest);
-    let target = Target::known("Deployment", NAMESPACE, name);
+    let (namespace, name) = place(n);
+    let target = Target::known("Deployment", &namespace, &name);
     let trigger = Trigger {
-        namespace: NAMESPACE.to_owned(),
+        namespace,
         kind: "Deployment".to_owned(),
-        name: name.to_owned(),
+        name: name.clone(),
         action: Some(Action::ScaleWorkload { target, replicas: 2 }),
-        idempotency_key: Some(name.to_owned()),
+        idempotency_key: Some(name),
         ..Trigger::default()
     };
+    coordinator.trigger(&caller, trigger).await
+}
+
+/// What triggers were told instead of being taken, and how often.
+#[derive(Default)]
+struct Refusals(Mutex<BTreeMap<String, usize>>);
+
+impl Refusals {
+    /// Notes a refusal, which has to be the store's and to say why.
+    fn note(&self, error: &Error) {
+        let Error::Unavailable { why, .. } = error else {
+            panic!("nothing else keeps it from being taken: {error:?}")
+        };
+        assert!(why.contains("the store") && why.contains(": "), "{why}");
+        *self.0.lock().entry(why.chars().take(140).collect()).or_default() += 1;
+    }
+}
+
+/// How far it is.
+#[derive(Default)]
+struct Progress {
+    taken: AtomicUsize,
+    stops: AtomicUsize,
+}
+
+/// Orders each workload of a line, one after the other, and each until it is taken. However fast the machine, the last
+/// quarter is not ordered before the third stop.
+async fn order(
+    coordinator: Coordinator,
+    (line, count): (usize, usize),
+    refusals: Arc<Refusals>,
+    progress: Arc<Progress>,
+) -> Vec<WorkflowId> {
+    let mut ids = Vec::new();
+    for n in (line..count).step_by(LINES) {
+        while 4 * n >= (progress.stops.load(Ordering::Relaxed) + 1) * count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let deadline = Instant::now() + END;
+        let triggered = loop {
+            match trigger(&coordinator, n).await {
+                Ok(triggered) => break triggered,
+                Err(error) => {
+                    refusals.note(&error);
+                    assert!(Instant::now() < deadline, "{n}: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        };
+        ids.push(WorkflowId::parse(&triggered.workflow_id.unwrap()).unwrap());
+        progress.taken.fetch_add(1, Ordering::Relaxed);
+    }
+    ids
+}
+
+/// All workflows, once none of them is under way any more.
+async fn ended(store: &SqlStore) -> Vec<Workflow> {
     let deadline = Instant::now() + END;
     loop {
-        match coordinator.trigger(&caller, trigger.clone()).await {
-            Ok(triggered) => return WorkflowId::parse(&triggered.workflow_id.unwrap()).unwrap(),
-            Err(error) => {
-                // Nothing else may keep it from being taken.
-                let is_of_store =
-                    matches!(error, Error::Unavailable { .. }) && error.to_string().contains("store");
-                assert!(is_of_store, "{error:?}");
-                *refusals.lock().entry(error.to_string().chars().take(90).collect()).or_default() += 1;
-                assert!(Instant::now() < deadline, "{name}: {error}");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+        // Those who work want every connection too.
+        let active = store.active(5_000).await;
+        if active.as_ref().is_ok_and(Vec::is_empty)
+            && let Ok(all) =
+                store.workflows(&WorkflowFilter { limit: 5_000, ..WorkflowFilter::default() }).await
+        {
+            return all.rows;
         }
+        assert!(Instant::now() < deadline, "not over: {active:?}");
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-/// How often each step had its effect.
-fn effects(model: &Model) -> BTreeMap<String, usize> {
-    let mut effects = BTreeMap::new();
-    for entry in model.journal().into_iter().filter(|entry| entry.is_effect() && !entry.workflow.is_empty()) {
-        *effects.entry(entry.effect_key).or_default() += 1;
-    }
-    effects
-}
-
-#[ignore = "it takes minutes on a busy machine; make proof-kills runs it"]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
-    let (count, rest, step): (usize, u64, usize) = if is_proof() { (2_000, 3_000, 10) } else { (60, 800, 6) };
+/// PostgreSQL stopped every few seconds under so many workflows; `rest` is about how long it runs in between, in
+/// milliseconds, and `step` how much has to be done before it is stopped again, however slow the machine.
+async fn stopped_again_and_again(count: usize, rest: u64, step: usize) {
     let mut dice = Dice::new();
+    let set_up = Instant::now();
     let mut server = Postgres::start().await;
-    let url = server.place().await;
-    let store = opened(&url).await;
+    let store = opened(&server.place().await).await;
     store.prepare().await.unwrap();
-    let model = Model::new(Arc::new(Wall));
-    model.put("admin", build::namespace("kube-system"));
-    model.put("admin", build::namespace(NAMESPACE));
-    for n in 0..count.div_ceil(80) {
-        model.put("admin", build::node(&format!("node-{n}")));
-    }
-    for n in 0..count {
-        model.put("admin", build::deployment(NAMESPACE, &format!("web-{n}"), "web:1", 1));
-    }
-    model.settle(50);
+    // One more than is ordered: what is asked for while there is no database is about that one.
+    let cluster = Arc::new(Namespaces::with(count + 1));
     let inventory = SharedInventory::default();
-    model.feed(&inventory);
-    inventory.change(|rows| rows.set_info(|info| info.uid = "model".into()));
+    cluster.feed(&inventory);
     let coordinator = Coordinator::new(Parts {
-        engine: Engine::new(inventory.clone(), Some(Arc::new(model.clone())), Arc::new(Wall)),
+        engine: Engine::new(inventory.clone(), Some(Arc::clone(&cluster) as _), Arc::new(Wall)),
         store: Arc::clone(&store) as _,
-        acting: Some(Arc::new(model.clone())),
+        acting: Some(Arc::clone(&cluster) as _),
         ids: Arc::new(SystemIds),
         settings: settings(),
     });
-    let controllers = tokio::spawn({
-        let (model, inventory) = (model.clone(), inventory.clone());
-        async move {
-            loop {
-                model.step();
-                model.feed(&inventory);
-                tokio::time::sleep(Duration::from_millis(250)).await;
-            }
-        }
-    });
+    let controllers = tokio::spawn(Arc::clone(&cluster).live(inventory));
+    println!("everything is there after {:?}", set_up.elapsed());
     // Two owners, as of two processes.
     let began = Instant::now();
     let (end, _) = tokio::sync::broadcast::channel::<()>(1);
@@ -169,82 +197,84 @@ async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeat
             tokio::spawn(executor.run(32, async move { drop(ending.recv().await) }))
         })
         .collect();
-    let refusals = Arc::new(Mutex::new(BTreeMap::new()));
-    let taken = Arc::new(AtomicUsize::new(0));
-    let ordering: Vec<_> = (0..8)
+    let (refusals, progress) = (Arc::new(Refusals::default()), Arc::new(Progress::default()));
+    let ordering: Vec<_> = (0..LINES)
         .map(|line| {
-            let (coordinator, refusals) = (coordinator.clone(), Arc::clone(&refusals));
-            let taken = Arc::clone(&taken);
-            tokio::spawn(async move {
-                let mut ids = Vec::new();
-                for n in (line..count).step_by(8) {
-                    ids.push(order(&coordinator, &format!("web-{n}"), &refusals).await);
-                    taken.fetch_add(1, Ordering::Relaxed);
-                }
-                ids
-            })
+            let (refusals, progress) = (Arc::clone(&refusals), Arc::clone(&progress));
+            tokio::spawn(order(coordinator.clone(), (line, count), refusals, progress))
         })
         .collect();
-    // Every few seconds, and not before something was done since the last time, however slow the machine.
-    let done = || taken.load(Ordering::Relaxed) + model.journal_len();
-    let mut stops = 0;
-    while taken.load(Ordering::Relaxed) < count || effects(&model).len() < count {
-        let (before, began) = (done(), Instant::now());
+    let taken = || progress.taken.load(Ordering::Relaxed);
+    let done = || taken() + cluster.done();
+    while done() < 2 * count {
+        let (before, waits) = (done(), Instant::now());
         tokio::time::sleep(Duration::from_millis(rest / 2 + dice.number(rest))).await;
-        while done() < before + 4 * step && effects(&model).len() < count {
-            assert!(
-                began.elapsed() < END,
-                "nothing goes on: {} of {count} are taken",
-                taken.load(Ordering::Relaxed)
-            );
+        while done() < (before + step).min(2 * count) {
+            assert!(waits.elapsed() < END, "nothing goes on: {} of {count} are taken", taken());
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         server.crash();
+        // While there is no database at all, nothing is taken on and nothing is done.
+        let refused = trigger(&coordinator, count).await.expect_err("there is no database to keep it");
+        refusals.note(&refused);
         tokio::time::sleep(Duration::from_millis(200 + dice.number(600))).await;
         server.go_on().await;
-        stops += 1;
-        let (taken, had) = (taken.load(Ordering::Relaxed), effects(&model).len());
-        println!("stop {stops}: {taken} are taken, {had} had their effect");
+        let stops = progress.stops.fetch_add(1, Ordering::Relaxed) + 1;
+        let (at, taken, had) = (began.elapsed().as_millis(), taken(), cluster.done());
+        println!("{at:>6} ms: stop {stops}, {taken} are taken, {had} had their effect");
     }
-    assert!(stops >= 3 && !refusals.lock().is_empty(), "{stops} stops are no test");
     let mut acknowledged = Vec::new();
     for line in ordering {
         acknowledged.extend(line.await.unwrap());
     }
-    println!("{count} workflows, the database was stopped {stops} times; what triggers were told meanwhile:");
-    for (why, times) in &*refusals.lock() {
-        println!("{times:>6}  {why}");
-    }
-    let deadline = Instant::now() + END;
-    let all = loop {
-        let filter = WorkflowFilter { limit: 5_000, ..WorkflowFilter::default() };
-        // Those who work want every connection too.
-        let all = store.workflows(&filter).await.map(|all| all.rows).unwrap_or_default();
-        let open = all.iter().filter(|one| !one.phase.is_terminal()).count();
-        if open == 0 && !all.is_empty() {
-            break all;
-        }
-        assert!(Instant::now() < deadline, "{open} of {} are not over", all.len());
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    };
+    let all = ended(&store).await;
+    let took = began.elapsed();
     drop(end);
     for worker in workers {
         worker.await.unwrap();
     }
     controllers.abort();
+    let stops = progress.stops.load(Ordering::Relaxed);
+    println!(
+        "{count} workflows in {took:?}, the database was stopped {stops} times; what triggers were told meanwhile:"
+    );
+    for (why, times) in &*refusals.0.lock() {
+        println!("{times:>6}  {why}");
+    }
+    assert!(stops >= 3, "{stops} stops are no test");
     let of: BTreeMap<&str, &_> = all.iter().map(|one| (one.id.as_str(), one)).collect();
     assert_eq!(all.len(), count, "one for each trigger, whatever was repeated");
+    let (mut tries, mut seen) = (0, 0);
     for id in &acknowledged {
         let one = of.get(id.as_str()).unwrap_or_else(|| panic!("{id} was acknowledged and is gone"));
         assert_eq!(one.phase, Phase::Completed, "{id}: {:?}", one.reason);
+        let attempts = store.workflow(id).await.unwrap().unwrap().attempts;
+        let applied: Vec<_> =
+            attempts.iter().filter(|attempt| attempt.outcome == Some(Outcome::Applied)).collect();
+        let [applied] = applied[..] else { panic!("{id}: one attempt had the effect, not {applied:?}") };
+        // The answer's status is only kept with the answer.
+        seen += usize::from(applied.http_status.is_none());
+        tries += attempts.len();
     }
-    let effects = effects(&model);
+    println!("{tries} attempts; of {seen} the answer could not be kept, and a look at the object told");
+    let effects = cluster.effects();
     let twice: Vec<_> = effects.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "done twice: {twice:?}");
     assert_eq!(effects.len(), count);
-    for (chain, seq, hash) in store.audit_heads().await.unwrap() {
+    let heads = store.audit_heads().await.unwrap();
+    assert!(heads.len() >= count, "{} chains", heads.len());
+    for (chain, seq, hash) in heads {
         let lines = store.audit(&chain, 0, 1_000).await.unwrap();
         let head = aiops_engine::audit::verify(&lines).unwrap();
         assert_eq!((head.seq, head.hash), (seq, hash), "{chain}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_stopped_again_and_again_loses_no_workflow_and_repeats_none() {
+    if is_proof() {
+        stopped_again_and_again(2_000, 3_000, 80).await;
+    } else {
+        stopped_again_and_again(60, 600, 20).await;
     }
 }

@@ -64,7 +64,8 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = self.log.lock().unwrap();
+            // It may be this lock under which the test failed.
+            let log = self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let from = log.len().saturating_sub(4_000);
             println!("its log ends: {}", log.get(log.ceil_char_boundary(from)..).unwrap_or_default());
         }

@@ -14,8 +14,8 @@ use std::{
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-/// Longest that a server may take to begin or to end.
-const SOON: Duration = Duration::from_secs(30);
+/// Longest that a server may take to begin or to end, on a machine that has no time for it.
+const SOON: Duration = Duration::from_secs(120);
 /// PostgreSQL refuses to run as root; Debian's `nobody`.
 const NOBODY: u32 = 65_534;
 

@@ -240,6 +240,9 @@ pub struct WorkflowView {
     /// The approval that is awaited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub awaiting: Option<Awaiting>,
+    /// The answer that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionView>,
     /// Its steps, forward, then those of the way back.
     pub steps: Vec<StepView>,
     /// Its checkpoints.
@@ -277,6 +280,24 @@ pub struct Awaiting {
     pub rule: String,
     /// RFC 3339.
     pub expires_at: String,
+}
+
+/// Somebody's answer to a plan that had to be approved.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct DecisionView {
+    /// The plan was approved; otherwise it was denied.
+    pub approved: bool,
+    /// Who answered.
+    pub by: String,
+    /// The door it was answered through, such as `rest`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// RFC 3339.
+    pub at: String,
+    /// What was said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Which workflows.

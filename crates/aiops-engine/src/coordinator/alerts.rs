@@ -55,6 +55,7 @@ impl Inner {
                 retry_after: Some(std::time::Duration::from_secs(1)),
             });
         }
+        let _one_by_one = self.taking_alerts.lock().await;
         let now = self.stored_now("taking alerts").await?;
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();

@@ -3,13 +3,13 @@
 //! It decides nothing and adds nothing: what was not recorded is left out.
 
 use crate::{
-    coordination::{Awaiting, CheckpointView, StepView, WorkflowView},
+    coordination::{Awaiting, CheckpointView, DecisionView, StepView, WorkflowView},
     model::{
         method::DeployMethod,
         phase::{Direction, Phase, StepState, Verdict},
         plan::{Plan, Step},
         wire_time,
-        workflow::{ApprovalState, CheckRecord, Record, StepRecord, Workflow},
+        workflow::{ApprovalRecord, ApprovalState, CheckRecord, Record, StepRecord, Workflow},
     },
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn workflow(record: &Record, is_simulated: bool) -> WorkflowView {
     if let Some(plan) = &workflow.plan {
         view.steps = steps(plan, &record.steps);
         view.checkpoints = checkpoints(plan, &record.checks);
+        view.decision = record.approvals.iter().rev().find_map(decision);
         let open = record.approvals.iter().find(|a| a.state == ApprovalState::Requested);
         view.awaiting = open.map(|open| Awaiting {
             digest: open.digest.clone(),
@@ -29,6 +30,22 @@ pub(crate) fn workflow(record: &Record, is_simulated: bool) -> WorkflowView {
         });
     }
     view
+}
+
+/// The answer that an approval was given; `None` while nobody has answered.
+fn decision(approval: &ApprovalRecord) -> Option<DecisionView> {
+    let approved = match approval.state {
+        ApprovalState::Approved => true,
+        ApprovalState::Denied => false,
+        ApprovalState::Requested | ApprovalState::Expired => return None,
+    };
+    Some(DecisionView {
+        approved,
+        by: approval.decided_by.clone()?,
+        via: approval.channel.clone(),
+        at: approval.decided_at.and_then(wire_time).unwrap_or_default(),
+        reason: approval.reason.clone(),
+    })
 }
 
 /// A workflow without its steps.
@@ -55,6 +72,7 @@ pub(crate) fn summary(workflow: &Workflow, is_simulated: bool) -> WorkflowView {
         remedy: plan.map(|plan| plan.remedy.clone()),
         digest: workflow.digest.clone(),
         awaiting: None,
+        decision: None,
         steps: Vec::new(),
         checkpoints: Vec::new(),
         rolled_back: workflow.phase == Phase::RolledBack,

@@ -17,7 +17,10 @@ use crate::{
     },
     ports::store::{Entry, Notice, Write},
     settings::limits::millis,
-    workflow::machine::{Illegal, Move, follow},
+    workflow::{
+        annotation,
+        machine::{Illegal, Move, follow},
+    },
 };
 
 /// How long at least is left of a phase that was taken over, in milliseconds.
@@ -138,7 +141,12 @@ impl<'a> Draft<'a> {
             Phase::Queued => self.workflow.deadline = later(timing.workflow),
             Phase::AwaitingApproval => {
                 self.workflow.deadline = later(timing.approval);
-                self.workflow.wake_at = self.workflow.deadline;
+                // An annotation tells nobody that it is there: it has to be looked for.
+                let plan = self.workflow.plan.as_ref();
+                let is_looked_for = plan.is_some_and(|plan| annotation::counts(&self.context.settings, plan));
+                let soon = at.saturating_add(annotation::LOOK_EVERY);
+                let deadline = self.workflow.deadline;
+                self.workflow.wake_at = if is_looked_for { soon.min(deadline) } else { deadline };
                 self.give_back();
                 self.tell("approval_requested");
             }

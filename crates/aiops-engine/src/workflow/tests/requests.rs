@@ -108,7 +108,6 @@ fn annotate(world: &World, value: &str) {
 async fn an_annotation_approves_where_the_policy_takes_it() {
     let (world, id, wanted) = annotatable(Approval::Approve).await;
     annotate(&world, &wanted);
-    world.store.wake(&id).await.unwrap();
     let (_coordinator, executor) = world.process("one", &Gate::open());
     let record = world.drive(&executor, &id).await;
     assert_eq!(record.workflow.phase, Phase::Completed, "{:?}", record.workflow.reason);
@@ -131,7 +130,6 @@ async fn an_annotation_that_does_not_count_approves_nothing() {
         let (world, id, wanted) = annotatable(approval).await;
         let (own, digest) = wanted.split_once('/').unwrap();
         annotate(&world, &says.replace("ID/", &format!("{own}/")).replace("DIGEST", digest));
-        world.store.wake(&id).await.unwrap();
         let (_coordinator, executor) = world.process("one", &Gate::open());
         let record = world.drive(&executor, &id).await;
         assert_eq!(record.workflow.phase, Phase::Expired, "{says}");
@@ -142,7 +140,6 @@ async fn an_annotation_that_does_not_count_approves_nothing() {
     let id = world.planned(plan).await;
     let digest = world.record(&id).await.workflow.digest.unwrap();
     annotate(&world, &format!("{id}/{digest}"));
-    world.store.wake(&id).await.unwrap();
     let (_coordinator, executor) = world.process("one", &Gate::open());
     assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Expired);
 }

@@ -2,7 +2,13 @@
 //!
 //! Its lease lasts through all of it, so no fence stops it. Nothing here waits for time to pass by itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
     dying::Gate,
@@ -10,8 +16,9 @@ use super::{
     world::World,
 };
 use crate::{
-    coordination::Coordination as _,
-    model::{Millis, ids::WorkflowId, phase::Phase, workflow::Record},
+    coordination::{Alert, Coordination as _},
+    model::{Millis, ids::WorkflowId, incident::IncidentStatus, phase::Phase, workflow::Record},
+    ports::store::{IncidentFilter, Store as _},
     settings::limits::millis,
     workflow::Executor,
 };
@@ -166,4 +173,60 @@ async fn an_approval_that_comes_too_late_is_none_however_long_its_door_stood_sti
             assert_eq!(phase, Phase::Queued, "call {place}");
         }
     }
+}
+
+/// An alert about a Deployment.
+fn alert(name: &str, is_resolved: bool) -> Alert {
+    let labels = [("alertname", name), ("namespace", "shop"), ("deployment", "web")];
+    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    Alert { is_resolved, labels, fingerprint: name.to_owned(), ..Alert::default() }
+}
+
+#[tokio::test]
+async fn of_two_messages_of_alerts_at_once_none_closes_what_the_other_counts_with() {
+    let mut stood = 0;
+    for place in 0.. {
+        let world = Arc::new(World::new());
+        let (setting, _executor) = world.process("before", &Gate::open());
+        let fires = setting.alerts(&caller("ann"), vec![alert("KubePodCrashLooping", false)]).await.unwrap();
+        assert_eq!(fires.opened, 1);
+        let gate = Gate::waiting_at(place);
+        let (coordinator, _executor) = world.process("one", &gate);
+        // The same trouble by another rule.
+        let (firing, over) =
+            (vec![alert("PodCrashLooping", false)], vec![alert("KubePodCrashLooping", true)]);
+        let is_done = AtomicBool::new(false);
+        let first = async {
+            let taken = coordinator.alerts(&caller("ann"), firing).await.unwrap();
+            is_done.store(true, Ordering::SeqCst);
+            taken
+        };
+        let stands = || gate.is_waiting() || is_done.load(Ordering::SeqCst);
+        let second = async {
+            while !stands() {
+                tokio::task::yield_now().await;
+            }
+            coordinator.alerts(&caller("ann"), over).await.unwrap()
+        };
+        let on = async {
+            while !stands() {
+                tokio::task::yield_now().await;
+            }
+            // The other goes as far as it can meanwhile.
+            for _ in 0..200 {
+                tokio::task::yield_now().await;
+            }
+            gate.go();
+        };
+        let (first, second, ()) = tokio::join!(first, second, on);
+        let filter = IncidentFilter { limit: 10, ..IncidentFilter::default() };
+        let incidents = world.store.incidents(&filter).await.unwrap().rows;
+        assert_eq!(incidents.len(), 1, "call {place}: {first:?}, {second:?}");
+        assert_eq!(incidents[0].status, IncidentStatus::Active, "call {place}: one of its alerts fires");
+        if !gate.is_waiting() {
+            break;
+        }
+        stood += 1;
+    }
+    assert!(stood >= 6, "{stood}");
 }
