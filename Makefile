@@ -132,7 +132,7 @@ bench: dist ## What the shipped binary costs beside a minimal one, on 10,000 pod
 		$(if $(QUICK),--quick) $(if $(PODS),--pods $(PODS)) $(if $(PEER_MCP_URL),--peer $(PEER_MCP_URL))
 
 .PHONY: order
-order: ## Write down anew what functions run, for the linker (after many changes; needs valgrind and Go)
+order: ## Write down anew what functions run, for the linker (after many changes; needs Python, binutils and Go)
 	$(CARGO) rustc $(NAMES) --profile dist --locked --bin aiops -- $(LINK) -C strip=none
 	$(CARGO) build --release --locked --quiet --package aiops-bench
 	$(ORDER)/make $${CARGO_TARGET_DIR:-target}

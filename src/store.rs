@@ -18,6 +18,7 @@ mod mark;
 mod migrate;
 mod options;
 mod postgres;
+mod readers;
 mod reads;
 mod reserve;
 mod rows;

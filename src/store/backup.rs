@@ -26,7 +26,9 @@ use super::{
     Location, Options, Role, audit,
     db::{Db, Done, Tx, Unit},
     failure::Stop,
-    files, postgres, sqlite,
+    files, postgres,
+    readers::Readers,
+    sqlite,
     tables::{self, Counts},
     values::{Reader, V},
 };
@@ -167,7 +169,10 @@ async fn reached(url: &str, options: &Options, clock: &Arc<dyn Clock>) -> Result
 }
 
 fn reading(db: &Db) -> Result<&AnyPool, StoreError> {
-    db.reader.as_ref().ok_or_else(|| StoreError::Unavailable("it cannot be read".to_owned()))
+    db.reader
+        .as_ref()
+        .map(Readers::kept)
+        .ok_or_else(|| StoreError::Unavailable("it cannot be read".to_owned()))
 }
 
 fn writing(db: &Db) -> Result<&AnyPool, StoreError> {

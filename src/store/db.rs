@@ -23,6 +23,7 @@ pub(super) use self::tx::{Done, Tx, Unit, number};
 use super::{
     failure::{self, Sort, Stop},
     mark::Mark,
+    readers::Readers,
     reserve::Reserve,
     values::{Sql, V, sql},
 };
@@ -64,7 +65,7 @@ pub(super) struct Db {
     /// Absent where nothing may be written.
     pub(super) writer: Option<AnyPool>,
     /// Absent where nothing can be read either.
-    pub(super) reader: Option<AnyPool>,
+    pub(super) reader: Option<Readers>,
     pub(super) clock: Arc<dyn Clock>,
     /// Why nothing may be written, or why the last write failed in a way that the next one will too.
     pub(super) standing: Mutex<Standing>,
@@ -256,7 +257,7 @@ impl Db {
         }
     }
 
-    fn reader(&self) -> Result<&AnyPool, StoreError> {
+    fn reader(&self) -> Result<&Readers, StoreError> {
         self.reader.as_ref().ok_or_else(|| {
             self.writable().err().unwrap_or_else(|| StoreError::Unavailable("it is not open".to_owned()))
         })
@@ -264,14 +265,13 @@ impl Db {
 
     /// Runs a unit on one consistent view, and writes nothing.
     pub(super) async fn read<U: Unit>(&self, unit: &U) -> Result<U::Out, StoreError> {
-        let pool = self.reader()?;
+        let readers = self.reader()?;
+        let how = match self.dialect {
+            Dialect::Sqlite => None,
+            Dialect::Postgres => Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        };
         let work = async {
-            let conn = match self.dialect {
-                Dialect::Sqlite => pool.begin().await?,
-                Dialect::Postgres => {
-                    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?
-                }
-            };
+            let conn = readers.begin(how).await?;
             let mut tx = Tx { conn, dialect: self.dialect, now: 0 };
             let done = unit.run(&mut tx).await;
             let _ = tx.conn.rollback().await;
@@ -293,9 +293,13 @@ impl Db {
         values: Vec<V>,
         read: impl Fn(&AnyRow) -> Result<T, Stop> + Send + Sync,
     ) -> Result<Vec<T>, StoreError> {
-        let pool = self.reader()?;
+        let readers = self.reader()?;
         let query: Sql = sql(statement, values);
-        match tokio::time::timeout(self.deadline, read_each(query.fetch(pool), read)).await {
+        let work = async {
+            let mut conn = readers.acquire().await?;
+            read_each(query.fetch(&mut *conn), read).await
+        };
+        match tokio::time::timeout(self.deadline, work).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(stop)) => Err(self.stopped(stop)),
             Err(_) => {

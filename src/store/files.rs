@@ -43,7 +43,7 @@ fn at(path: &Path) -> Place {
 
 /// A database around connections, without a mark.
 pub(super) fn bare(clock: &Arc<dyn Clock>, busy: Duration, pool: &AnyPool) -> Db {
-    db(clock, busy, Some(pool.clone()), Some(pool.clone()), None, None)
+    db(clock, busy, Some(pool.clone()), Some(pool.clone().into()), None, None)
 }
 
 /// Copies a store that may be in use into a file, as it is at one moment.
@@ -83,7 +83,7 @@ pub(super) async fn backup(
 /// A store that is only read, whoever executes on it.
 pub(super) async fn look(folder: &Path, busy: Duration, clock: &Arc<dyn Clock>) -> Result<Db, StoreError> {
     let reader = open_for_reading(folder, busy, clock).await?;
-    Ok(db(clock, busy, None, Some(reader), None, None))
+    Ok(db(clock, busy, None, Some(reader.into()), None, None))
 }
 
 /// Connections that read a store which may be in use, after it was found good.

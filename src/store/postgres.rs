@@ -58,7 +58,7 @@ pub(super) fn open(url: &str, busy: Duration, clock: Arc<dyn Clock>) -> Result<D
     Ok(Db {
         dialect: Dialect::Postgres,
         writer: Some(pool.clone()),
-        reader: Some(pool),
+        reader: Some(pool.into()),
         clock,
         standing: Mutex::new(Standing::Good),
         mark: None,

@@ -34,6 +34,7 @@ use super::{
     leases::EndLeases,
     mark::{self, Mark, Marked},
     migrate::{self, Migrate},
+    readers::{self, Readers},
 };
 
 /// What became of opening.
@@ -122,7 +123,7 @@ pub(super) fn db(
     clock: &Arc<dyn Clock>,
     busy: Duration,
     writer: Option<AnyPool>,
-    reader: Option<AnyPool>,
+    reader: Option<Readers>,
     refused: Option<StoreError>,
     mark: Option<Mark>,
 ) -> Db {
@@ -174,7 +175,7 @@ pub(super) async fn make_new(
     let now = clock.now();
     let unique = format!("{} {} {}", now.as_nanosecond(), std::process::id(), place.database.display());
     let id: String = sha256(&unique).chars().take(20).collect();
-    let new = db(clock, busy, Some(pool.clone()), Some(pool.clone()), None, None);
+    let new = db(clock, busy, Some(pool.clone()), Some(pool.clone().into()), None, None);
     new.write(&Migrate { store: &id, at: now.as_millisecond() }).await?;
     pool.close().await;
     file.sync_all().map_err(|error| wrong("cannot be synced", error))
@@ -204,22 +205,47 @@ pub(super) async fn pool(
     busy: Duration,
     pragmas: &str,
 ) -> Result<AnyPool, sqlx::Error> {
+    let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
+    let connections = if access == Access::Write { 1 } else { 2 };
+    connections_with(busy, pragmas)
+        .min_connections(1)
+        .max_connections(connections)
+        .connect_with(options)
+        .await
+}
+
+/// Connections to read with: one that stays, and another one while it is busy.
+async fn readers(path: &Path, access: Access, busy: Duration, pragmas: &str) -> Result<Readers, sqlx::Error> {
+    let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
+    let with = || connections_with(busy, Arc::clone(&pragmas)).max_connections(1);
+    let more = with().idle_timeout(readers::IDLE).connect_lazy_with(options.clone());
+    Ok(Readers::of(with().min_connections(1).connect_with(options).await?, more))
+}
+
+/// What connections are opened with, after one was. A pool tries again until its time is over; what is damaged says so at
+/// once.
+async fn prepared(
+    path: &Path,
+    access: Access,
+    busy: Duration,
+    pragmas: &str,
+) -> Result<(AnyConnectOptions, Arc<str>), sqlx::Error> {
     super::install_drivers();
-    let pragmas: Arc<str> = format!(
+    let pragmas = format!(
         "PRAGMA busy_timeout = {}; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; \
          PRAGMA trusted_schema = OFF; {pragmas}",
         busy.as_millis()
-    )
-    .into();
+    );
     let options = url(path, access)?;
-    // A pool tries again until its time is over; what is damaged says so at once.
     let mut first = options.connect().await?;
-    sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(&mut first).await?;
+    sqlx::raw_sql(AssertSqlSafe(pragmas.clone())).execute(&mut first).await?;
     sqlx::Connection::close(first).await?;
-    let connections = if access == Access::Write { 1 } else { 2 };
+    Ok((options, pragmas.into()))
+}
+
+/// Connections that stay until they are closed, each with these pragmas.
+fn connections_with(busy: Duration, pragmas: Arc<str>) -> AnyPoolOptions {
     AnyPoolOptions::new()
-        .min_connections(1)
-        .max_connections(connections)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
@@ -231,8 +257,6 @@ pub(super) async fn pool(
                 sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(conn).await.map(drop)
             })
         })
-        .connect_with(options)
-        .await
 }
 
 /// Looks at everything that decides whether the store may be trusted, through connections that cannot write. They are
@@ -241,15 +265,15 @@ pub(super) async fn examine(
     place: &Place,
     busy: Duration,
     clock: &Arc<dyn Clock>,
-) -> (Option<AnyPool>, Result<Examined, StoreError>) {
-    const READ: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -256;";
+) -> (Option<Readers>, Result<Examined, StoreError>) {
+    const READ: &str = "PRAGMA query_only = ON; PRAGMA cache_size = -128;";
     if let Err(why) = is_database(&place.database) {
         return (None, Err(StoreError::ReadOnly(why)));
     }
-    let mut opened = pool(&place.database, Access::Read, busy, READ).await;
+    let mut opened = readers(&place.database, Access::Read, busy, READ).await;
     if opened.is_err() && fs::metadata(&place.log).map_or(0, |log| log.len()) == 0 {
         // On a medium that takes no writes there is nowhere to put the index of the log.
-        opened = pool(&place.database, Access::Frozen, busy, READ).await;
+        opened = readers(&place.database, Access::Frozen, busy, READ).await;
     }
     let reader = match opened {
         Ok(reader) => reader,
@@ -324,8 +348,9 @@ async fn write_to(
     clock: &Arc<dyn Clock>,
     examined: Examined,
 ) -> Result<(AnyPool, Mark), StoreError> {
+    // What a commit touches fits into its cache; what is read again comes out of the kernel's.
     const WRITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-                         PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -1000;";
+                         PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -400;";
     // Without a page size of our own, SQLite's is 4,096 bytes.
     let pages = max_bytes.map_or_else(|| u64::from(u32::MAX) - 1, |bytes| bytes / 4096);
     let pragmas = format!("{WRITE} PRAGMA max_page_count = {pages};");

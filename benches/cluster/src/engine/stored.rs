@@ -30,9 +30,10 @@ use crate::report::say;
 /// Between two of them: ten thousand are four weeks.
 const APART: Millis = 240_000;
 
-/// Makes a state directory with so many workflows in it, unless it is there.
+/// Makes a state directory with so many workflows in it, unless it is there; one of an older schema would be migrated while
+/// it is measured.
 pub(crate) async fn folder(scratch: &Path, count: usize) -> anyhow::Result<PathBuf> {
-    let kept = scratch.join(format!("stored-{count}"));
+    let kept = scratch.join(format!("stored-{count}-{}", aiops::store::schema()));
     if kept.join("whole").exists() {
         return Ok(kept);
     }

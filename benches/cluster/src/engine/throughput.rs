@@ -1,6 +1,7 @@
 //! How many workflows are finished in a minute, from their triggers to their ends, verification included.
 //!
-//! Every rule is in force; only limits are raised, as a configuration may raise them.
+//! Every rule is in force; only limits are raised, as a configuration may raise them. What has not ended in time is no error
+//! of the bench: the figure is then of what has, and a note says where the others are.
 
 use std::{
     fmt::Write as _,
@@ -29,10 +30,12 @@ use crate::{
     report::{Goal, Report},
 };
 
-/// How long it may take before something is wrong.
+/// How long is waited for all of them: three times what reaches the goals.
 const DEADLINE: Duration = Duration::from_secs(180);
 /// As many as the highest limit lets act at once.
 const AT_ONCE: usize = 1_000;
+/// As many as are to be done on KWOK in a minute.
+const A_MINUTE: usize = 300;
 
 /// On the model API server, with the store on the disk.
 pub(crate) async fn on_the_model(state: &Path, count: usize, report: &mut Report) -> anyhow::Result<()> {
@@ -51,38 +54,51 @@ pub(crate) async fn on_the_model(state: &Path, count: usize, report: &mut Report
         while let Err(error) = world.coordinator.trigger(&caller(), scaling(at, 2)).await {
             // A caller that is told to come back does.
             let is_busy = matches!(error, aiops_engine::Error::Unavailable { .. });
-            anyhow::ensure!(is_busy && began.elapsed() < DEADLINE, "trigger {at} is refused: {error}");
+            anyhow::ensure!(is_busy, "trigger {at} is refused: {error}");
+            anyhow::ensure!(began.elapsed() < DEADLINE, "trigger {at} is put off for {DEADLINE:?}: {error}");
             again += 1;
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
     let triggered = began.elapsed();
     let mut done = 0;
-    while done < count as u64 {
-        anyhow::ensure!(began.elapsed() < DEADLINE, "{done} of {count} have ended in {DEADLINE:?}");
+    while done < count as u64 && began.elapsed() < DEADLINE {
         tokio::time::sleep(Duration::from_millis(100)).await;
         done = ended(&world).await? - before;
     }
     let took = began.elapsed();
     let used = own_cpu()?.saturating_sub(cpu);
-    report.add(
-        "workflows finished on the model, durable SQLite",
-        "a minute",
-        Goal::AtLeast(1_000.0),
-        a_minute(count, took),
-    );
+    // Few show only that it works: each of them takes longer than its part of a minute.
+    let goal = if count < AT_ONCE { Goal::None } else { Goal::AtLeast(1_000.0) };
+    report.add("workflows finished on the model, durable SQLite", "a minute", goal, a_minute(done, took));
     report.note(format!(
-        "model: {count} one-step workflows triggered within {:.1} s ({again} times again), all completed after {:.1} s; {:.1} s of processor time, the \
-         model's included",
+        "model: {count} one-step workflows triggered within {:.1} s ({again} times again), {done} completed after {:.1} s; {:.1} s of \
+         processor time, the model's included",
         triggered.as_secs_f64(),
         took.as_secs_f64(),
         used.as_secs_f64()
     ));
+    if done < count as u64 {
+        report.note(format!("model: at the end of the time the others are {}", phases(&world).await?));
+    }
     world.end().await
 }
 
-fn a_minute(count: usize, took: Duration) -> f64 {
+fn a_minute(count: u64, took: Duration) -> f64 {
     count as f64 * 60.0 / took.as_secs_f64()
+}
+
+/// How many that are not over are in each phase.
+async fn phases(world: &World) -> anyhow::Result<String> {
+    let mut words = Vec::new();
+    for phase in Phase::ALL.into_iter().filter(|phase| !phase.is_terminal()) {
+        let filter = WorkflowFilter { phase: vec![phase], limit: 1, ..WorkflowFilter::default() };
+        let total = world.store.workflows(&filter).await?.total;
+        if total > 0 {
+            words.push(format!("{total} {phase}"));
+        }
+    }
+    Ok(words.join(", "))
 }
 
 /// How many are completed; one that ended otherwise is an error.
@@ -168,26 +184,22 @@ pub(crate) async fn on_kwok(
     }
     let triggered = began.elapsed();
     let mut done = 0;
-    while done < count as u64 {
-        anyhow::ensure!(began.elapsed() < DEADLINE, "{done} of {count} have ended in {DEADLINE:?}");
+    while done < count as u64 && began.elapsed() < DEADLINE {
         tokio::time::sleep(Duration::from_millis(250)).await;
         done = completed(&mut connection).await? - before;
     }
     let took = began.elapsed();
     let used = server.process.cpu()?.saturating_sub(cpu);
-    report.add(
-        "one-step scale workflows finished on KWOK",
-        "a minute",
-        Goal::AtLeast(300.0),
-        a_minute(count, took),
-    );
+    // Few show only that it works.
+    let goal = if count < A_MINUTE { Goal::None } else { Goal::AtLeast(300.0) };
+    report.add("one-step scale workflows finished on KWOK", "a minute", goal, a_minute(done, took));
     let p95 = crate::subject::millis(times.percentile(95));
     report.add("trigger, over REST, while they are executed, p95", "ms", Goal::None, p95);
     let memory = server.process.memory()?;
     report.add("RSS after that, 10,000 stored workflows", "MiB", Goal::None, memory.rss);
     report.add("of it anonymous after that", "MiB", Goal::None, memory.anonymous);
     report.note(format!(
-        "KWOK: {count} triggered within {:.1} s, all completed after {:.1} s; {:.1} s of aiops's processor time",
+        "KWOK: {count} triggered within {:.1} s, {done} completed after {:.1} s; {:.1} s of aiops's processor time",
         triggered.as_secs_f64(),
         took.as_secs_f64(),
         used.as_secs_f64()
