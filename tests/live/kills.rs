@@ -2,8 +2,8 @@
 //! did.
 //!
 //! Nothing here is simulated: the process gets SIGKILL and SIGSTOP, its requests are held on their way, its database is
-//! taken away. What happened to the cluster is counted from the API server's audit log; where each workflow was is read
-//! from the database. Neither shares code with the engine.
+//! taken away. What happened to the cluster is counted from the API server's audit log, and seen in the objects themselves;
+//! where each workflow was is read from the database. Nothing of it shares code with the engine.
 
 mod alone;
 mod backups;
@@ -12,6 +12,7 @@ mod child;
 mod gate;
 mod oracle;
 mod replicas;
+mod standing;
 mod targets;
 
 use std::{
@@ -24,6 +25,7 @@ use serde_json::Value;
 use self::{
     books::{Books, Line},
     oracle::Effects,
+    targets::Order,
 };
 use crate::support::Plane;
 
@@ -45,16 +47,17 @@ async fn all_over(books: &mut Books) -> Vec<Line> {
     }
 }
 
-/// Waits for the ends, and counts: nothing that was acknowledged is lost, and every effect was had once. Answers the ends.
+/// Waits for the ends, and counts: nothing that was acknowledged is lost, every effect was had once, and every object is as
+/// its workflow says. Answers the ends.
 async fn judge(
     plane: &Plane,
     place: u64,
     books: &mut Books,
-    acknowledged: &BTreeSet<String>,
+    acknowledged: &BTreeMap<String, Order>,
 ) -> BTreeMap<String, usize> {
     let lines = all_over(books).await;
     let kept: BTreeSet<String> = lines.iter().map(|line| line.id.clone()).collect();
-    let lost: Vec<&String> = acknowledged.difference(&kept).collect();
+    let lost: Vec<&String> = acknowledged.keys().filter(|id| !kept.contains(*id)).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     let ends = histogram("ends", lines.iter().map(|line| line.phase.clone()));
     let bad: Vec<String> = lines
@@ -78,6 +81,7 @@ async fn judge(
     }
     let strange: Vec<&str> = effects.workflows().into_iter().filter(|id| !kept.contains(*id)).collect();
     assert!(strange.is_empty(), "effects of workflows that nobody knows: {strange:?}");
+    standing::agrees(plane, &lines, acknowledged).await;
     ends
 }
 

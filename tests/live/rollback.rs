@@ -69,7 +69,6 @@ async fn what_is_rolled_back_is_as_it_was_and_the_edits_of_others_stay() {
     let plane = Plane::own(&Options { nodes, ..Options::default() }).await;
     let desk = desk(&plane).await;
     order::refuse_failing_steps(&plane).await;
-    order::never_well(&plane).await;
     let place = plane.audit_end();
     let begun = Instant::now();
     let runs = (0..lanes).map(|number| {
@@ -144,7 +143,7 @@ async fn run(plane: &Plane, desk: &Desk, number: usize, plans: usize) -> Counts 
         lane.settle(plane, &mut dice).await;
         let planned = Planned::roll(plane, &lane, &mut dice, number + turn, turn == 0).await;
         let before = lane.images(plane).await;
-        let id = order::accept(plane, desk, &planned).await;
+        let id = order::accept(plane, desk, &lane.namespace, &planned).await;
         let watched = Watched { plane, desk, id: &id, planned: &planned };
         let edit = if turn % 2 == 1 { watched.meddle(&mut dice).await } else { None };
         let record = watched.end().await;

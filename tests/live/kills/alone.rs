@@ -4,7 +4,7 @@
 //! its outcome, whatever the machine's speed. Where it really died is read from its store and printed.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -146,8 +146,8 @@ struct Alone<'a> {
     state: TempDir,
     dice: Dice,
     kills: Vec<Kill>,
-    /// Ids that were acknowledged.
-    acknowledged: BTreeSet<String>,
+    /// What was acknowledged, by the id.
+    acknowledged: BTreeMap<String, Order>,
     /// From the start of a process to its first claim.
     resumed: Vec<Duration>,
 }
@@ -195,7 +195,7 @@ impl Alone<'_> {
             Some(text(&taken["workflow_id"]))
         };
         if let Some(id) = &id {
-            self.acknowledged.insert(id.clone());
+            self.acknowledged.insert(id.clone(), order.clone());
         }
         let wanted = id.clone().unwrap_or_default();
         match moment {
@@ -241,7 +241,7 @@ impl Alone<'_> {
             let taken = child.accepted("POST /api/v1/remediation/trigger", &order.key, &order.body).await;
             let again = text(&taken["workflow_id"]);
             assert!(id.is_none_or(|id| id == again), "{again} was begun beside {wanted}");
-            self.acknowledged.insert(again);
+            self.acknowledged.insert(again, order.clone());
         }
     }
 
@@ -322,7 +322,7 @@ async fn whenever_it_is_killed_nothing_is_lost_or_done_twice() {
         state,
         dice,
         kills: Vec::new(),
-        acknowledged: BTreeSet::new(),
+        acknowledged: BTreeMap::new(),
         resumed: Vec::new(),
     };
     for (moment, order) in moments.iter().zip(&orders) {

@@ -2,8 +2,8 @@
 //!
 //! An effect is a request of a workflow that was accepted and was no dry run. What tells two effects of a workflow apart is
 //! what reached the API server: the object, and the key of the step that the request sets as a marker, or takes away. A
-//! request whose client was killed may have taken effect though the API server tells of none: it counts where no other
-//! request of its step was accepted.
+//! request whose client was killed may have taken effect though the API server tells of none: it counts here where no other
+//! request of its step was accepted, and whether it had one is told by [`super::standing`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::support::{Audited, Plane};
 
 /// The annotation in which a step leaves its key.
-const MARKER: &str = "aiops.io/effect";
+pub(super) const MARKER: &str = "aiops.io/effect";
 
 /// Effects by workflow and by what they are.
 #[derive(Debug, Default)]
@@ -56,8 +56,12 @@ fn workflow_of(request: &Audited) -> Option<&str> {
 impl Effects {
     /// Everything since a place in the log. Reasons for people (Events) are no effects.
     pub(super) fn since(plane: &Plane, place: u64) -> Self {
+        Self::among(plane.audit_since(place))
+    }
+
+    fn among(requests: Vec<Audited>) -> Self {
         let (mut effects, mut lost) = (Self::default(), Self::default());
-        for request in plane.audit_since(place) {
+        for request in requests {
             let Some(id) = workflow_of(&request) else { continue };
             let is_dry = request.uri.contains("dryRun") || request.body.get("dryRun").is_some();
             if !request.writes() || is_dry || !request.is_accepted_or_lost() || request.resource == "events" {
@@ -107,5 +111,53 @@ impl Effects {
     pub(super) fn twice(&self) -> Vec<String> {
         let twice = self.0.iter().filter(|(_, requests)| requests.len() > 1);
         twice.map(|((id, what), requests)| format!("{id} {what}: {requests:?}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A step's request as the log tells of it.
+    fn request(status: u64, number: u32) -> Audited {
+        let body = json!({"metadata": {"annotations": {MARKER: "wf-1/0/do"}}, "spec": {"replicas": 3}});
+        Audited {
+            user: "admin".to_owned(),
+            verb: "patch".to_owned(),
+            uri: "/apis/apps/v1/namespaces/shop/deployments/web".to_owned(),
+            resource: "deployments".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            status,
+            agent: "aiops/0 wf/wf-1".to_owned(),
+            id: format!("audit-{number}"),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            body,
+        }
+    }
+
+    #[test]
+    fn a_lost_request_counts_once_where_none_was_accepted_and_an_accepted_one_always() {
+        let of = |statuses: &[u64]| {
+            let requests = statuses.iter().zip(0..).map(|(status, number)| request(*status, number));
+            Effects::among(requests.collect())
+        };
+        for (statuses, effects, twice) in [
+            (&[200][..], 1, 0),
+            (&[409, 200], 1, 0),
+            (&[504], 1, 0),
+            (&[504, 504], 1, 0),
+            (&[504, 200], 1, 0),
+            (&[409], 0, 0),
+            (&[200, 200], 2, 1),
+        ] {
+            let found = of(statuses);
+            assert_eq!((found.of("wf-1"), found.twice().len()), (effects, twice), "{statuses:?}");
+        }
+        let dry = Audited { uri: "/apis/x?dryRun=All".to_owned(), ..request(200, 0) };
+        let of_others = Audited { agent: "kubectl/1".to_owned(), ..request(200, 0) };
+        assert_eq!(Effects::among(vec![dry, of_others]).all(), 0);
     }
 }

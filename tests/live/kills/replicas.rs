@@ -4,7 +4,7 @@
 //! It happens while the holder's request is on its way, which is the one moment at which two owners could do it twice.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -57,7 +57,7 @@ struct Fleet {
     replicas: Vec<Replica>,
     books: Books,
     dice: Dice,
-    acknowledged: BTreeSet<String>,
+    acknowledged: BTreeMap<String, Order>,
     taken_over: Vec<Duration>,
 }
 
@@ -74,7 +74,7 @@ impl Fleet {
             replicas.push(Replica { gate, setup, child, _folder: folder });
         }
         let books = Books::of(url).await.unwrap();
-        Self { replicas, books, dice, acknowledged: BTreeSet::new(), taken_over: Vec::new() }
+        Self { replicas, books, dice, acknowledged: BTreeMap::new(), taken_over: Vec::new() }
     }
 
     fn any(&mut self) -> usize {
@@ -96,7 +96,7 @@ impl Fleet {
         let door = &self.replicas[at_door].child;
         let taken = door.accepted("POST /api/v1/remediation/trigger", &order.key, &order.body).await;
         let id = text(&taken["workflow_id"]);
-        self.acknowledged.insert(id.clone());
+        self.acknowledged.insert(id.clone(), order.clone());
         let deadline = Instant::now() + SOON;
         let holder = 'caught: loop {
             for (n, trap) in traps.iter_mut().enumerate() {

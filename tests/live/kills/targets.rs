@@ -64,6 +64,8 @@ pub(super) struct Order {
     pub(super) key: String,
     /// The body of the trigger.
     pub(super) body: Value,
+    /// The object before anything was ordered.
+    pub(super) first: Value,
 }
 
 impl Order {
@@ -164,7 +166,8 @@ pub(super) async fn prepare(plane: &Plane, namespace: &str, deeds: &[Deed], dice
         if kind != "Node" {
             body["namespace"] = json!(namespace);
         }
-        orders.push(Order { deed: *deed, path, key: format!("key-{name}"), body });
+        let first = plane.get(&path).await.unwrap();
+        orders.push(Order { deed: *deed, path, key: format!("key-{name}"), body, first });
     }
     orders
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use aiops_engine::model::target::Target;
 use serde_json::{Value, json};
 
-use super::release;
+use super::{order, release};
 use crate::support::{Dice, Plane};
 
 const SOON: Duration = Duration::from_secs(300);
@@ -68,6 +68,7 @@ impl Lane {
         for (kind, name) in WORKLOADS {
             lane.workload(plane, kind, name).await;
         }
+        order::never_well(plane, &lane.namespace).await;
         release::install(plane, &lane.namespace).await;
         lane
     }

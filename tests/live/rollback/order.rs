@@ -18,6 +18,7 @@ use aiops_engine::{
         method::{DeployMethod, Deployed},
         phase::{Direction, Phase, StepState},
         plan::{Approval, Checkpoint, Plan, Problem, Risk, Step},
+        target::Target,
         workflow::{Order, StepRecord, Workflow},
     },
     ports::store::{Acceptance, Entry, Report, StoreError, Taken, Write},
@@ -120,21 +121,26 @@ async fn refused(plane: &Plane, letter: char) {
     }
 }
 
-/// A DaemonSet of the system that never comes up: a checkpoint that asks for it cannot pass.
-pub(super) async fn never_well(plane: &Plane) {
-    let set = json!({"apiVersion": "apps/v1", "kind": "DaemonSet",
-        "metadata": {"name": "never-well", "namespace": "kube-system"},
-        "spec": {"selector": {"matchLabels": {"app": "never-well"}}, "template": {
-            "metadata": {"labels": {"app": "never-well"}},
+/// The Deployment of a lane that never comes up.
+const NEVER_WELL: &str = "never-well";
+
+/// Makes it: a checkpoint of a plan that is for it cannot pass.
+pub(super) async fn never_well(plane: &Plane, namespace: &str) {
+    let set = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NEVER_WELL},
+        "spec": {"selector": {"matchLabels": {"app": NEVER_WELL}}, "template": {
+            "metadata": {"labels": {"app": NEVER_WELL}},
             "spec": {"containers": [{"name": "main", "image": "registry.example.com/library/nginx:1.0-missing"}]}}}});
-    plane.apply(&set.to_string()).await;
-    let path = "/apis/apps/v1/namespaces/kube-system/daemonsets/never-well";
-    let is_wanted = |set: &serde_json::Value| set["status"]["desiredNumberScheduled"].as_i64() > Some(0);
-    plane.wait(path, "wanted", Duration::from_secs(60), is_wanted).await;
+    let all = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+    plane.post(&all, &set).await;
+    let is_unwell = |set: &serde_json::Value| set["status"]["unavailableReplicas"].as_i64() > Some(0);
+    plane.wait(&format!("{all}/{NEVER_WELL}"), "unwell", Duration::from_secs(60), is_unwell).await;
 }
 
-fn plan(planned: &Planned, cluster: &str, at: Millis) -> Plan {
-    let target = planned.actions[0].target().clone();
+fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
+    let target = match planned.failing {
+        Failing::Checkpoint => Target::known("Deployment", namespace, NEVER_WELL),
+        _ => planned.actions[0].target().clone(),
+    };
     let steps = (0_u32..).zip(&planned.actions).map(|(order, action)| Step {
         order,
         layer: Layer::Application,
@@ -155,7 +161,7 @@ fn plan(planned: &Planned, cluster: &str, at: Millis) -> Plan {
     };
     let mut checkpoints = vec![checkpoint(last, "pods_running")];
     if planned.failing == Failing::Checkpoint {
-        checkpoints.insert(0, checkpoint(u32::try_from(planned.fails_at).unwrap(), "system_pods_running"));
+        checkpoints.insert(0, checkpoint(u32::try_from(planned.fails_at).unwrap(), "deployments_ready"));
     }
     Plan {
         cluster: cluster.to_owned(),
@@ -183,11 +189,11 @@ fn plan(planned: &Planned, cluster: &str, at: Millis) -> Plan {
 }
 
 /// Keeps the plan as a workflow whose turn has come.
-pub(super) async fn accept(plane: &Plane, desk: &Desk, planned: &Planned) -> WorkflowId {
+pub(super) async fn accept(plane: &Plane, desk: &Desk, namespace: &str, planned: &Planned) -> WorkflowId {
     let system = plane.get("/api/v1/namespaces/kube-system").await.unwrap();
     let cluster = system["metadata"]["uid"].as_str().unwrap();
     let at = patient(async || desk.store.time().await).await;
-    let plan = plan(planned, cluster, at);
+    let plan = plan(planned, namespace, cluster, at);
     let digest = fingerprint::digest(&plan).unwrap();
     let letter = match planned.failing {
         Failing::Invalid => 'i',

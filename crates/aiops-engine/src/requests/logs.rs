@@ -263,7 +263,7 @@ fn note(report: &Report, tail: u32, whole: bool, since: bool) -> Option<String> 
     }
     let (lines, bytes) = (report.unsearched, report::SEARCHED);
     let unsearched = format!("{lines} lines were searched in their first {bytes} bytes only");
-    Some(unread.map_or(unsearched.clone(), |unread| format!("{unsearched}; {unread}")))
+    Some(unread.map_or_else(|| unsearched.clone(), |unread| format!("{unsearched}; {unread}")))
 }
 
 fn unread(lines: usize, tail: u32, whole: bool, since: bool) -> Option<String> {

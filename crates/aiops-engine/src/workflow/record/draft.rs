@@ -143,7 +143,7 @@ impl<'a> Draft<'a> {
                 self.workflow.deadline = later(timing.approval);
                 // An annotation tells nobody that it is there: it has to be looked for.
                 let plan = self.workflow.plan.as_ref();
-                let is_looked_for = plan.is_some_and(|plan| annotation::counts(&self.context.settings, plan));
+                let is_looked_for = plan.is_some_and(|plan| annotation::counts(self.context.settings, plan));
                 let soon = at.saturating_add(annotation::LOOK_EVERY);
                 let deadline = self.workflow.deadline;
                 self.workflow.wake_at = if is_looked_for { soon.min(deadline) } else { deadline };
