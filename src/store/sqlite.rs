@@ -283,10 +283,12 @@ pub(super) async fn examine(
             return (None, Err(StoreError::ReadOnly(why)));
         }
     };
+    // The mark first: beside one that writes, a commit that comes between the two looks is in the database then.
+    let marked = mark::read(&place.mark);
     let looking = db(clock, busy, None, Some(reader.clone()), None, None);
     let size = fs::metadata(&place.database).map_or(0, |found| found.len());
     let examined = match looking.read(&Examine { size }).await {
-        Ok(examined) => compare(place, &examined).map(|()| examined),
+        Ok(examined) => compare(place, marked, &examined).map(|()| examined),
         // What was down or locked while it was examined is not known to be good either.
         Err(error @ StoreError::ReadOnly(_)) => Err(error),
         Err(other) => Err(StoreError::ReadOnly(format!(
@@ -313,13 +315,13 @@ fn is_database(path: &Path) -> Result<(), String> {
 }
 
 /// Compares the database with the number of the last commit that somebody was told of.
-fn compare(place: &Place, examined: &Examined) -> Result<(), StoreError> {
+fn compare(place: &Place, marked: std::io::Result<Marked>, examined: &Examined) -> Result<(), StoreError> {
     let (database, mark) = (place.database.display(), place.mark.display());
     let accept = format!(
         "restore a backup with `aiops db restore`, or delete {mark} to go on with what is there, knowing that \
          something may be done twice"
     );
-    match mark::read(&place.mark) {
+    match marked {
         Ok(Marked::Nothing) => Ok(()),
         Ok(Marked::At { store, commit }) if store == examined.store => {
             if commit <= examined.commits {

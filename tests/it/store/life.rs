@@ -56,6 +56,31 @@ async fn a_second_process_reads_and_takes_over_when_the_first_has_ended() {
     keep(&*third, "third", 1).await.unwrap();
 }
 
+#[tokio::test]
+async fn what_the_first_commits_while_a_second_opens_is_no_loss() {
+    let bench = SqliteBench::new().await;
+    let is_over = AtomicBool::new(false);
+    let write = async {
+        let mut commits = 0;
+        while !is_over.load(Ordering::SeqCst) {
+            keep(&*bench.store, &format!("web-{commits}"), bench.now()).await.unwrap();
+            commits += 1;
+        }
+        commits
+    };
+    let open = async {
+        for n in 0..30 {
+            let Opened::Second(second) = opened(bench.folder.path()).await else { panic!("both execute") };
+            let refused = second.writable().unwrap_err().to_string();
+            assert!(refused.contains("another aiops"), "open {n}: {refused}");
+            second.close().await;
+        }
+        is_over.store(true, Ordering::SeqCst);
+    };
+    let (commits, ()) = tokio::join!(write, open);
+    assert!(commits > 30, "{commits} commits meanwhile are no test");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn its_files_are_for_its_owner_alone() {

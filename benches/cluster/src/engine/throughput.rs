@@ -218,6 +218,9 @@ async fn completed(connection: &mut Connection) -> anyhow::Result<u64> {
 
 /// Limits as high as the configuration lets them be.
 const RAISED: &str = "\
+[cluster]
+qps = 1000.0
+burst = 1000
 [acting.limits]
 raised = true
 workflowsPerNamespace = 1000
