@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use aiops_engine::{
     audit::{self, ANCHORS, Head},
     model::Millis,
-    ports::store::{AuditLine, Entry},
+    ports::store::Entry,
 };
 use async_trait::async_trait;
 
@@ -19,11 +19,12 @@ use super::{
     values::{Reader, V},
 };
 
-/// The head as it is. On PostgreSQL it is held until the transaction ends.
-const HEAD: &str = "SELECT seq, hash FROM audit_head WHERE chain = $1";
-const HEAD_HELD: &str = "SELECT seq, hash FROM audit_head WHERE chain = $1 FOR UPDATE";
+/// Holds the head and gives it as it was.
+const HOLD: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, 0, '') \
+                    ON CONFLICT (chain) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash";
 /// Makes the head of a chain that has none.
-const BEGIN: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+const BEGIN: &str = "INSERT INTO audit_head (chain, seq, hash) VALUES ($1, $2, $3) \
+                     ON CONFLICT DO NOTHING RETURNING chain";
 const MOVE: &str = "UPDATE audit_head SET seq = $2, hash = $3 WHERE chain = $1";
 pub(super) const INSERT: &str = "INSERT INTO audit (chain, seq, at, actor, via, action, object, body, prev_hash, hash) \
                                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
@@ -34,14 +35,24 @@ const MOVED: &str = "UPDATE audit_head SET anchored = seq WHERE chain IN (SELECT
 /// Begins a chain that is not expected to have lines yet, with one statement less than to append; it appends to one that
 /// has.
 pub(super) async fn begin(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Result<(), Stop> {
-    if entries.is_empty() {
+    let mut head = Head::empty();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let line = audit::next(chain, &head, entry);
+        head = Head::of(&line);
+        lines.push(line);
+    }
+    if lines.is_empty() {
         return Ok(());
     }
-    let (lines, head) = linked(chain, Head::empty(), entries);
-    if set(tx, BEGIN, chain, &head).await? {
-        return insert(tx, &lines).await;
+    let values: [V; 3] = [chain.into(), head.seq.into(), (&head.hash).into()];
+    if tx.optional(BEGIN, values).await?.is_none() {
+        return append(tx, chain, entries).await.map(drop);
     }
-    append(tx, chain, entries).await.map(drop)
+    for line in &lines {
+        tx.execute(INSERT, audit_values(line)).await?;
+    }
+    Ok(())
 }
 
 /// Appends lines to a chain; the head after them.
@@ -49,46 +60,17 @@ pub(super) async fn append(tx: &mut Tx, chain: &str, entries: &[Entry]) -> Resul
     if entries.is_empty() {
         return Ok(Head::empty());
     }
-    let statement = if tx.is_shared() { HEAD_HELD } else { HEAD };
-    let held = match tx.optional(statement, [chain.into()]).await? {
-        Some(row) => {
-            let mut row = Reader::plain("audit head", &row)?;
-            Some(Head { seq: row.int()?, hash: row.text()? })
-        }
-        None => None,
-    };
-    let statement = if held.is_some() { MOVE } else { BEGIN };
-    let (lines, head) = linked(chain, held.unwrap_or_else(Head::empty), entries);
-    if !set(tx, statement, chain, &head).await? {
-        // Somebody began it since: the next turn appends.
-        return Err(Stop::Race);
-    }
-    insert(tx, &lines).await?;
-    Ok(head)
-}
-
-/// Entries as the lines behind a head, and the head after them.
-fn linked(chain: &str, mut head: Head, entries: &[Entry]) -> (Vec<AuditLine>, Head) {
-    let mut lines = Vec::with_capacity(entries.len());
+    let row = tx.optional(HOLD, [chain.into()]).await?.ok_or(Stop::Race)?;
+    let mut row = Reader::plain("audit head", &row)?;
+    let mut head = Head { seq: row.int()?, hash: row.text()? };
     for entry in entries {
         let line = audit::next(chain, &head, entry);
+        tx.execute(INSERT, audit_values(&line)).await?;
         head = Head::of(&line);
-        lines.push(line);
     }
-    (lines, head)
-}
-
-/// Whether a statement set the head.
-async fn set(tx: &mut Tx, statement: &'static str, chain: &str, head: &Head) -> Result<bool, Stop> {
     let values: [V; 3] = [chain.into(), head.seq.into(), (&head.hash).into()];
-    Ok(tx.execute(statement, values).await? > 0)
-}
-
-async fn insert(tx: &mut Tx, lines: &[AuditLine]) -> Result<(), Stop> {
-    for line in lines {
-        tx.execute(INSERT, audit_values(line)).await?;
-    }
-    Ok(())
+    tx.execute(MOVE, values).await?;
+    Ok(head)
 }
 
 /// Anchors heads that moved, so many as one line may hold.

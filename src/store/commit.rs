@@ -6,7 +6,7 @@ use aiops_engine::{
         ids::WorkflowId,
         workflow::{ApprovalRecord, ApprovalState, Attempt, CheckRecord, StepRecord, Workflow},
     },
-    ports::store::{Control, Cooldown, Entry, Fence, Notice, Resource, StoreError, Write},
+    ports::store::{Control, Cooldown, Fence, Notice, Resource, StoreError, Write},
 };
 use async_trait::async_trait;
 
@@ -33,16 +33,11 @@ pub(super) struct Commit<'a> {
     pub(super) writes: &'a [Write],
 }
 
-/// The lease is ours and has not ended.
-const FENCE: &str = "SELECT fingerprint FROM workflow \
-                     WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until > $4";
+/// The lease is ours and has not ended. It writes what is there, and so holds the row until the transaction ends.
+const FENCE: &str = "UPDATE workflow SET lease_until = lease_until \
+                     WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until > $4 RETURNING fingerprint";
 /// The same for writes without a lease.
-const HOLD: &str = "SELECT fingerprint FROM workflow WHERE id = $1";
-/// On PostgreSQL the row is held until the transaction ends, as an update of it would hold it, without writing it.
-const FENCE_SHARED: &str = "SELECT fingerprint FROM workflow \
-                            WHERE id = $1 AND lease_owner = $2 AND lease_epoch = $3 AND lease_until > $4 \
-                            FOR NO KEY UPDATE";
-const HOLD_SHARED: &str = "SELECT fingerprint FROM workflow WHERE id = $1 FOR NO KEY UPDATE";
+const HOLD: &str = "UPDATE workflow SET lease_until = lease_until WHERE id = $1 RETURNING fingerprint";
 /// What somebody woke is put off no more until it is claimed again.
 const UPDATE: &str = concat!(
     "UPDATE workflow SET (",
@@ -113,15 +108,14 @@ impl Unit for Commit<'_> {
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
         let id = self.workflow;
-        let (fence_of, hold) = if tx.is_shared() { (FENCE_SHARED, HOLD_SHARED) } else { (FENCE, HOLD) };
         let held = match self.fence {
             Some(fence) if fence.workflow != *id => None,
             Some(fence) => {
                 let values: [V; 4] =
                     [id.as_str().into(), (&fence.owner).into(), fence.epoch.into(), tx.now.into()];
-                tx.optional(fence_of, values).await?
+                tx.optional(FENCE, values).await?
             }
-            None => tx.optional(hold, [id.as_str().into()]).await?,
+            None => tx.optional(HOLD, [id.as_str().into()]).await?,
         };
         let Some(row) = held else {
             let fenced = self.fence.is_some();
@@ -131,9 +125,6 @@ impl Unit for Commit<'_> {
         for write in self.writes {
             self.write(tx, &fingerprint, write).await?;
         }
-        let line = |write: &Write| if let Write::Audit(entry) = write { Some(entry.clone()) } else { None };
-        let lines: Vec<Entry> = self.writes.iter().filter_map(line).collect();
-        audit::append(tx, id.as_str(), &lines).await?;
         Ok(if self.writes.is_empty() { Done::Nothing(()) } else { Done::Written(()) })
     }
 }
@@ -165,8 +156,9 @@ impl Commit<'_> {
                 changed.workflow = Some(id.clone());
                 incidents::put(tx, &changed).await
             }
-            // All of a commit's at once, at its end: the chain's head is read and moved once.
-            Write::Audit(_) => Ok(()),
+            Write::Audit(entry) => {
+                audit::append(tx, id.as_str(), std::slice::from_ref(entry)).await.map(drop)
+            }
             Write::Notice(notice) => notify(tx, notice).await,
             Write::Yield if self.fence.is_some() => tx.execute(YIELD, [id.as_str().into()]).await.map(drop),
             Write::Yield => Err(keeping::no_lease_to_yield().into()),

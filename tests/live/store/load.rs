@@ -71,11 +71,13 @@ fn settings() -> Settings {
     limits.budget_per_cluster = 1_000_000;
     limits.breaker.workloads_percent = 100;
     limits.breaker.incidents = 1_000_000;
-    // A short lease, so that what a stop interrupted is taken up again within the test.
     let timing = &mut settings.timing;
-    (timing.lease, timing.renew, timing.lease_margin) =
-        (Duration::from_secs(6), Duration::from_secs(2), Duration::from_secs(1));
-    timing.request = Duration::from_secs(2);
+    if !is_proof() {
+        // A short lease, so that what a stop interrupted is taken up again soon.
+        (timing.lease, timing.renew, timing.lease_margin) =
+            (Duration::from_secs(6), Duration::from_secs(2), Duration::from_secs(1));
+        timing.request = Duration::from_secs(2);
+    }
     timing.steady = Duration::from_millis(200);
     settings
 }
@@ -207,11 +209,19 @@ async fn stopped_again_and_again(count: usize, rest: u64, step: usize) {
     let taken = || progress.taken.load(Ordering::Relaxed);
     let done = || taken() + cluster.done();
     while done() < 2 * count {
-        let (before, waits) = (done(), Instant::now());
+        let goal = (done() + step).min(2 * count);
         tokio::time::sleep(Duration::from_millis(rest / 2 + dice.number(rest))).await;
-        while done() < (before + step).min(2 * count) {
-            assert!(waits.elapsed() < END, "nothing goes on: {} of {count} are taken", taken());
+        let (mut last, mut since) = (done(), Instant::now());
+        while done() < goal {
             tokio::time::sleep(Duration::from_millis(5)).await;
+            if done() > last {
+                (last, since) = (done(), Instant::now());
+            }
+            let (taken, had) = (taken(), cluster.done());
+            if since.elapsed() > END {
+                let standing = (store.time().await, store.active(9).await);
+                panic!("nothing goes on: {taken} are taken, {had} had their effect, {standing:?}");
+            }
         }
         server.crash();
         // While there is no database at all, nothing is taken on and nothing is done.
