@@ -216,11 +216,8 @@ async fn completed(connection: &mut Connection) -> anyhow::Result<u64> {
     list.get("total").and_then(Value::as_u64).context("no total")
 }
 
-/// Limits as high as the configuration lets them be, and reads too: a plan alone asks the API server 16 times.
+/// Limits as high as the configuration lets them be.
 const RAISED: &str = "\
-[cluster]
-qps = 1000.0
-burst = 2000
 [acting.limits]
 raised = true
 workflowsPerNamespace = 1000
