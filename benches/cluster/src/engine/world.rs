@@ -51,8 +51,11 @@ use serde_json::Value;
 
 /// Deployments of a namespace.
 const OF_EACH: usize = 10;
-/// How often the model's controllers act, and a watch brings what they did.
+/// How often the model's controllers act, and a watch brings what they did; of many objects not so often, for nobody else
+/// gets at the model while they do.
 const STEP_EVERY: Duration = Duration::from_millis(50);
+/// So many times as long as they took they let others.
+const REST: u32 = 4;
 
 /// The system's time, moved by what set-up let pass.
 #[derive(Debug, Default)]
@@ -261,9 +264,10 @@ impl World {
         let (model, inventory, ends) = (self.model.clone(), self.inventory.clone(), Arc::clone(&self.moves));
         self.moving = Some(std::thread::spawn(move || {
             while !ends.load(Ordering::SeqCst) {
+                let began = Instant::now();
                 model.step();
                 model.feed(&inventory);
-                std::thread::sleep(STEP_EVERY);
+                std::thread::sleep(STEP_EVERY.max(began.elapsed().saturating_mul(REST)));
             }
         }));
     }
