@@ -173,8 +173,9 @@ impl Executor {
         self.wait(work, until, Some(why)).await
     }
 
-    /// The step fails, unless a request of it may still be on its way: it arrives within its own time, and no API server
-    /// works on a request for longer than a minute (its `--request-timeout` is 60 s), so after that a look decides.
+    /// The step fails, unless a request of it may still be on its way: it is sent within a request's time of its intent, it
+    /// arrives within another, and no API server works on a request for longer than a minute (its `--request-timeout` is
+    /// 60 s), so after that a look decides.
     pub(super) async fn give_up(&self, work: &mut Work<'_>, at: StepAt, why: String) -> Result<Turn, Stop> {
         self.give_up_as(work, at, Found::Failed, why).await
     }
@@ -188,7 +189,7 @@ impl Executor {
     ) -> Result<Turn, Stop> {
         let last = record::outstanding(&work.record, at).pop().map(|attempt| attempt.intent_at);
         let timing = &self.inner.settings.timing;
-        let longest = millis(timing.request.saturating_add(timing.observe));
+        let longest = millis(timing.request.saturating_mul(2).saturating_add(timing.observe));
         let decided = last.map(|at| at.saturating_add(longest));
         if let Some(until) = decided.filter(|until| *until > self.now(work.held)) {
             let why = format!("{why}; waits until no request of it can still arrive");
