@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -195,10 +195,13 @@ impl Api {
     /// one deadline over all of it, body included.
     pub(super) async fn read(&self, call: &Call, most: usize, within: Duration) -> Result<Bytes, Failure> {
         let end = Instant::now() + within;
+        let is_in_line = AtomicBool::new(false);
         let tries = async {
             let mut tried = 0;
             loop {
+                is_in_line.store(tried == 0, Ordering::Relaxed);
                 self.bucket.take().await;
+                is_in_line.store(false, Ordering::Relaxed);
                 // The inner limit is the outer one: what is left decides.
                 let done = match self.open(call, end.saturating_duration_since(Instant::now())).await {
                     Ok(response) => self.collect(response.into_body(), most).await,
@@ -219,6 +222,8 @@ impl Api {
                 Err(Failure::timeout(&self.server, within))
             }
             Ok(done) => done,
+            // The API server was not asked, and is not to blame.
+            Err(_) if is_in_line.load(Ordering::Relaxed) => Err(Failure::crowded(within)),
             Err(_) => Err(Failure::timeout(&self.server, within)),
         }
     }

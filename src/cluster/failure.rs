@@ -94,6 +94,16 @@ impl Failure {
         Self { trouble: Trouble::Timeout, why, after: Some(limit) }
     }
 
+    /// Its turn did not come within `limit`: more is asked at once than we let ourselves ask.
+    pub(super) fn crowded(limit: Duration) -> Self {
+        let why = format!(
+            "the API server was not asked: within {} s its turn did not come, for more is asked at once than cluster.qps and \
+             cluster.burst let aiops ask; ask again, or raise them",
+            limit.as_secs_f32()
+        );
+        Self { trouble: Trouble::Throttled, why, after: Some(limit) }
+    }
+
     /// No connection was had in time.
     fn unconnected(server: &str) -> Self {
         let why = format!(

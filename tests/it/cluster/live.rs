@@ -10,8 +10,8 @@ use aiops_inventory::inventory::Connection;
 use serde_json::json;
 
 use super::{
-    objects::{PODS, pod},
-    stub::{Room, Stub},
+    objects::{PODS, all_synced, pod},
+    stub::{Room, Stub, kubeconfig},
 };
 
 fn resource(plural: &str, kind: &str) -> ApiResource {
@@ -79,6 +79,23 @@ async fn pages_are_walked_and_an_old_token_is_told() {
     options.continue_token = Some("old".into());
     let error = room.cluster.list(&pods, Some("shop"), &options).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Expired);
+}
+
+#[tokio::test]
+async fn a_read_whose_turn_does_not_come_blames_nobody_else() {
+    let stub = Stub::start().await;
+    stub.apply(PODS, pod("shop", "web"));
+    let room = Room::with(&kubeconfig(&stub.url()), "cluster.qps = 1.0\ncluster.burst = 60");
+    room.until(Duration::from_secs(5), "synced", all_synced).await;
+    let pods = resource("pods", "Pod");
+    let asked = (0..80).map(|_| room.cluster.get(&pods, Some("shop"), "web"));
+    let answers = futures::future::join_all(asked).await;
+    let failed: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert!(failed.len() < answers.len() && failed.len() >= 10, "{} of {}", failed.len(), answers.len());
+    for error in failed {
+        assert_eq!(error.kind, PortErrorKind::Unavailable, "{error:?}");
+        assert!(error.message.contains("cluster.qps") && error.message.contains("not asked"), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -106,10 +106,13 @@ impl Cluster for Model {
         let mut page = ObjectPage::default();
         let mut last = String::new();
         let mut rest: u64 = 0;
-        for (key, object) in self.with(|world| world.of_kind(&resource.kind)) {
+        let found = self.with(|world| match namespace {
+            Some(namespace) => world.within(&resource.kind, namespace),
+            None => world.of_kind(&resource.kind),
+        });
+        for (key, object) in found {
             let place = format!("{}/{}", key.namespace, key.name);
-            let is_asked = namespace.is_none_or(|namespace| key.namespace == namespace)
-                && place.as_str() > after
+            let is_asked = place.as_str() > after
                 && selector.matches(&labels(&object))
                 && passes_fields(&object, fields)?;
             if !is_asked {

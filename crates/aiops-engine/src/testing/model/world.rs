@@ -116,6 +116,16 @@ impl World {
             .collect()
     }
 
+    /// The objects of a kind in a namespace, by name.
+    pub(super) fn within(&self, kind: &str, namespace: &str) -> Vec<(Key, Arc<Value>)> {
+        let from = Key::new(kind, namespace, "");
+        self.objects
+            .range(from..)
+            .take_while(|(key, _)| key.kind == kind && key.namespace == namespace)
+            .map(|(key, object)| (key.clone(), Arc::clone(object)))
+            .collect()
+    }
+
     /// The objects of a kind that the one with this uid controls.
     pub(super) fn owned(&self, kind: &str, namespace: &str, uid: &str) -> Vec<(Key, Arc<Value>)> {
         let from = Key::new(kind, namespace, "");

@@ -100,17 +100,16 @@ pub(super) fn endpoints(world: &mut World) {
         if selector.is_none() {
             continue;
         }
-        let slices = world.of_kind("EndpointSlice").into_iter().filter(|(slice, object)| {
-            slice.namespace == key.namespace
-                && text(object, "/metadata/labels/kubernetes.io~1service-name") == key.name
-        });
+        let slices = world
+            .within("EndpointSlice", &key.namespace)
+            .into_iter()
+            .filter(|(_, object)| text(object, "/metadata/labels/kubernetes.io~1service-name") == key.name);
         let Some((slice, object)) = slices.into_iter().next() else { continue };
         let endpoints: Vec<Value> = world
-            .of_kind("Pod")
+            .within("Pod", &key.namespace)
             .into_iter()
-            .filter(|(pod, object)| {
-                pod.namespace == key.namespace
-                    && selects_plainly(selector, object.pointer("/metadata/labels"))
+            .filter(|(_, object)| {
+                selects_plainly(selector, object.pointer("/metadata/labels"))
                     && !text(object, "/status/podIP").is_empty()
             })
             .map(|(pod, object)| {

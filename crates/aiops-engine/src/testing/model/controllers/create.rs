@@ -47,7 +47,7 @@ pub(super) fn pod(
 
 /// Applies the defaults of limit ranges and judges by their maxima.
 fn within_ranges(world: &World, namespace: &str, pod: &mut Value) -> Result<(), String> {
-    for (_, range) in world.of_kind("LimitRange").into_iter().filter(|(key, _)| key.namespace == namespace) {
+    for (_, range) in world.within("LimitRange", namespace) {
         for limit in items(&range, "/spec/limits").filter(|limit| text(limit, "/type") == "Container") {
             let containers = pod.pointer_mut("/spec/containers").and_then(Value::as_array_mut);
             for container in containers.into_iter().flatten() {
@@ -93,9 +93,7 @@ pub(super) fn taken(pod: &Value, resource: &str) -> i64 {
 }
 
 fn within_quotas(world: &World, namespace: &str, pod: &Value) -> Result<(), String> {
-    for (key, quota) in
-        world.of_kind("ResourceQuota").into_iter().filter(|(key, _)| key.namespace == namespace)
-    {
+    for (key, quota) in world.within("ResourceQuota", namespace) {
         for (resource, hard) in quota.pointer("/spec/hard").and_then(Value::as_object).into_iter().flatten() {
             if !is_counted(resource) {
                 continue;
@@ -132,12 +130,9 @@ pub(super) fn written(resource: &str, amount: i64) -> String {
 
 /// Pods of a namespace that have not ended.
 pub(super) fn living(world: &World, namespace: &str) -> impl Iterator<Item = std::sync::Arc<Value>> + use<> {
-    let namespace = namespace.to_owned();
     world
-        .of_kind("Pod")
+        .within("Pod", namespace)
         .into_iter()
-        .filter(move |(key, pod)| {
-            key.namespace == namespace && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
-        })
+        .filter(|(_, pod)| !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed"))
         .map(|(_, pod): (Key, _)| pod)
 }

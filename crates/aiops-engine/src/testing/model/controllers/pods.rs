@@ -3,7 +3,7 @@
 //! What was recorded stays as it was recorded: only pods that the model made are started and looked at again. Affinity,
 //! taints other than cordons, volumes and init containers are not weighed.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aiops_inventory::quantity;
 use jiff::Timestamp;
@@ -26,13 +26,14 @@ const OURS: &str = "/metadata/annotations/model.aiops.io~1started";
 /// One turn. Returns the moment that is waited for, in milliseconds since 1970.
 pub(super) fn step(world: &mut World) -> Option<i64> {
     let mut due = None;
+    let mut loads = None;
     for (key, pod) in world.of_kind("Pod") {
         let next = if has(&pod, "/metadata/deletionTimestamp") {
             end(world, &key, &pod)
         } else if matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
             None
         } else if text(&pod, "/spec/nodeName").is_empty() {
-            schedule(world, &key, &pod)
+            schedule(world, &key, &pod, &mut loads)
         } else {
             run(world, &key, &pod)
         };
@@ -67,7 +68,46 @@ fn end(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
     }
 }
 
-fn fits(world: &World, pod: &Value, name: &str, node: &Value) -> bool {
+/// What runs on a node.
+#[derive(Debug, Default, Clone, Copy)]
+struct Load {
+    pods: usize,
+    cpu: i64,
+    memory: i64,
+}
+
+impl Load {
+    fn add(&mut self, pod: &Value) {
+        self.pods = self.pods.saturating_add(1);
+        self.cpu = self.cpu.saturating_add(create::taken(pod, "cpu"));
+        self.memory = self.memory.saturating_add(create::taken(pod, "memory"));
+    }
+}
+
+/// The loads of all nodes, and the version of the world of which they are.
+struct Loads {
+    version: u64,
+    of: BTreeMap<String, Load>,
+}
+
+impl Loads {
+    fn of(world: &World) -> Self {
+        let mut of: BTreeMap<String, Load> = BTreeMap::new();
+        for (_, pod) in world.of_kind("Pod") {
+            let node = text(&pod, "/spec/nodeName");
+            if !node.is_empty() && !matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
+                of.entry(node.to_owned()).or_default().add(&pod);
+            }
+        }
+        Self { version: world.version, of }
+    }
+
+    fn on(&self, node: &str) -> Load {
+        self.of.get(node).copied().unwrap_or_default()
+    }
+}
+
+fn fits(pod: &Value, load: Load, node: &Value) -> bool {
     let wanted = pod.pointer("/spec/nodeSelector").and_then(Value::as_object);
     let labels = node.pointer("/metadata/labels");
     if !wanted
@@ -77,32 +117,25 @@ fn fits(world: &World, pod: &Value, name: &str, node: &Value) -> bool {
     {
         return false;
     }
-    ["cpu", "memory"].iter().all(|resource| {
+    [("cpu", load.cpu), ("memory", load.memory)].into_iter().all(|(resource, used)| {
         let path = format!("/status/allocatable/{resource}");
         let room = text(node, &path);
-        let room = if *resource == "cpu" { quantity::cpu_milli(room) } else { quantity::bytes(room) };
+        let room = if resource == "cpu" { quantity::cpu_milli(room) } else { quantity::bytes(room) };
         let Some(room) = room else { return true };
-        let used: i64 = on_node(world, name).map(|other| create::taken(&other, resource)).sum();
         used.saturating_add(create::taken(pod, resource)) <= room
     })
 }
 
-fn on_node(world: &World, node: &str) -> impl Iterator<Item = Arc<Value>> + use<> {
-    let node = node.to_owned();
-    world
-        .of_kind("Pod")
-        .into_iter()
-        .filter(move |(_, pod)| {
-            text(pod, "/spec/nodeName") == node
-                && !matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
-        })
-        .map(|(_, pod)| pod)
-}
-
-fn schedule(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
+fn schedule(world: &mut World, key: &Key, pod: &Value, known: &mut Option<Loads>) -> Option<i64> {
     let nodes = world.of_kind("Node");
-    let open = nodes.iter().filter(|(node, object)| is_open(object) && fits(world, pod, &node.name, object));
-    let best = open.min_by_key(|(node, _)| (on_node(world, &node.name).count(), node.name.clone()));
+    // What others changed meanwhile is counted anew; what was placed here is added.
+    let loads = match known {
+        Some(loads) if loads.version == world.version => loads,
+        stale => stale.insert(Loads::of(world)),
+    };
+    let open =
+        nodes.iter().filter(|(node, object)| is_open(object) && fits(pod, loads.on(&node.name), object));
+    let best = open.min_by_key(|(node, _)| (loads.on(&node.name).pods, node.name.clone()));
     let stamp = world.stamp();
     let Some((node, _)) = best else {
         if has(pod, "/status/conditions") {
@@ -117,10 +150,12 @@ fn schedule(world: &mut World, key: &Key, pod: &Value) -> Option<i64> {
         return None;
     };
     let name = node.name.clone();
+    loads.of.entry(name.clone()).or_default().add(pod);
     world.change("kube-scheduler", key, |pod| {
         put(pod, "/spec/nodeName", name);
         put(pod, OURS, stamp);
     });
+    loads.version = world.version;
     None
 }
 
