@@ -22,6 +22,7 @@ const MINUTE: Millis = 60_000;
 const NOW: Millis = 1_800_000_000_000;
 
 mod approving;
+mod between;
 mod owning;
 mod verdicts;
 
