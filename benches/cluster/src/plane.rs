@@ -44,6 +44,8 @@ pub(crate) struct Plane {
     dir: PathBuf,
     facts: Facts,
     client: Client,
+    /// Host and port of the API server.
+    address: (String, u16),
     /// Ours to end, unless it was there before.
     process: Option<Process>,
 }
@@ -98,8 +100,10 @@ impl Plane {
         let facts: Facts = serde_json::from_slice(&std::fs::read(dir.join("plane.json"))?)?;
         let admin = Kubeconfig::read_from(facts.kubeconfigs.get("admin").context("no admin")?)?;
         let config = Config::from_custom_kubeconfig(admin, &KubeConfigOptions::default()).await?;
+        let url = &config.cluster_url;
+        let address = (url.host().context("no host")?.to_owned(), url.port_u16().context("no port")?);
         let client = Client::try_from(config)?;
-        Ok(Self { binary, dir: dir.to_owned(), facts, client, process })
+        Ok(Self { binary, dir: dir.to_owned(), facts, client, address, process })
     }
 
     /// Ends it in order, so that another can begin with the same state.
@@ -232,6 +236,19 @@ impl Plane {
         let response = client.request(request.body(http_body_util::Empty::new())?).await?;
         anyhow::ensure!(response.status().is_success(), "/api/{what}: {}", response.status());
         Ok(())
+    }
+
+    /// When the API server's port takes connections again. Whether its controllers are ready is not waited for.
+    pub(crate) async fn opened(&self) -> anyhow::Result<Instant> {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let (host, port) = &self.address;
+        loop {
+            if tokio::net::TcpStream::connect((host.as_str(), *port)).await.is_ok() {
+                return Ok(Instant::now());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "{host}:{port} takes no connection after 60 s");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// Where the audit log ends now.
