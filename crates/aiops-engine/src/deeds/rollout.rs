@@ -14,6 +14,8 @@ use crate::model::{phase::Verdict, target::Target};
 
 /// A container that crashed and was started again so often will not come up by itself.
 const CRASHES: i64 = 2;
+/// Seconds that a pod may take to be scheduled, to pull its image and to start, where nothing says more.
+pub(super) const START: i64 = 20;
 
 /// The pods of a workload.
 pub(super) fn pods(target: &Target) -> Look {

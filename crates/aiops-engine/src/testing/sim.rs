@@ -23,6 +23,7 @@ mod rollback;
 mod run;
 mod scene;
 mod seeded;
+mod slow;
 pub(crate) mod store;
 mod stories;
 mod troubles;
