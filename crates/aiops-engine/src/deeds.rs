@@ -27,6 +27,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub(crate) use nearing::of_workload as nearing_of_workload;
 pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
 pub use see::see;
@@ -76,6 +77,11 @@ pub enum Look {
         group: String,
         /// Their kind.
         kind: String,
+    },
+    /// The pods of all namespaces that are on a node.
+    OnNode {
+        /// The node's name.
+        node: String,
     },
     /// One revision of a Helm release.
     Release {

@@ -5,6 +5,7 @@
 //! test` runs a part, `make proof-engine` all of it. No socket, no real time, and no thread within a run.
 
 mod again;
+mod away;
 mod cluster;
 mod coverage;
 mod defects;

@@ -6,6 +6,8 @@
 
 mod taken;
 
+use std::collections::BTreeSet;
+
 use self::taken::{applied_at, lasting, settled_at, verifying_since, worst};
 use super::{
     checks::{self, Judged},
@@ -31,6 +33,8 @@ use crate::{
 const STEADY: &str = "steady";
 /// The check that a step's own objects have settled.
 const SETTLED: &str = "settled";
+/// The check that the target, the owners of pods that were taken away and a node that was emptied are as they should be.
+const TARGET: &str = "target";
 /// The soonest look after a deed.
 const FIRST_LOOK: Millis = 100;
 /// Up to this pause a lease is kept instead of given back and claimed again, which costs two commits.
@@ -240,6 +244,15 @@ impl Executor {
                 settled.1 = evidence;
             }
         }
+        if settled.0 == Verdict::Passed
+            && let Some((judged, near)) = self.standing(work, &plan).await
+        {
+            nearing = nearing.and(near);
+            made.push(self.checked(work.held, last, TARGET, judged.0, judged.1.clone()));
+            if judged.0 != Verdict::Passed {
+                settled = judged;
+            }
+        }
         if settled.0 == Verdict::Failed {
             let why = format!("it did not help: {}", settled.1);
             self.commit(work, Event::Unwound { why, checks: made }).await?;
@@ -255,6 +268,16 @@ impl Executor {
         match problem {
             None => self.steady(work, last, made).await,
             Some(why) => self.unsteady(work, last, made, (why, nearing)).await,
+        }
+    }
+
+    /// What has to be well beside the steps' own objects; `None` where that is nothing.
+    async fn standing(&self, work: &Work<'_>, plan: &Plan) -> Option<(Judged, Nearing)> {
+        let steps = lasting(&work.record.steps);
+        let told: BTreeSet<String> = steps.iter().map(|step| step.action.target().key()).collect();
+        match self.inner.engine.cluster("looking whether the target is well") {
+            Ok(cluster) => checks::standing(cluster, &work.record, plan, &told).await,
+            Err(error) => Some(((Verdict::Unknown, chain(&error)), Nearing::default())),
         }
     }
 

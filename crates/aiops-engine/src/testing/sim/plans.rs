@@ -82,8 +82,13 @@ pub(crate) fn workflow(
     (asks, expires_in): (Approval, Millis),
     at: Millis,
 ) -> Made {
+    of_plan(number, plan(actions, asks, at), expires_in)
+}
+
+/// A workflow of this plan.
+pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
     let id = WorkflowId::of(&format!("{number:06}"));
-    let plan = plan(actions, asks, at);
+    let (asks, at) = (plan.approval, plan.at);
     let digest = fingerprint::digest(&plan).unwrap();
     let waits = asks != Approval::Auto;
     let incident_id = IncidentId::of(&format!("{number:06}"));

@@ -91,7 +91,10 @@ pub(crate) fn build(hands: &Arc<Hands>) -> Model {
         model.put_manifests(&app, revision, vec![build::deployment("argo", "campaign", &image, 1)]);
     }
     let job = put_in(json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "import", "namespace": "data" }, "spec": {},
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "import", "namespace": "data" },
+        "spec": { "selector": { "matchLabels": { "job-name": "import" } },
+            "template": { "metadata": { "labels": { "job-name": "import" } }, "spec": { "restartPolicy": "Never",
+                "containers": [{ "name": "app", "image": "registry.example/job:1" }] } } },
     }));
     let uid = text(&model.object(&job).unwrap(), "/metadata/uid").to_owned();
     put_in(build::job_pod("data", "import", "import-x", &uid, "n1"));
