@@ -28,6 +28,7 @@ pub(crate) use self::{
     hanging::{named, unstick},
     nodes::{pool_of, pool_of_node},
     owner::{Change, allows, change_of, owned},
+    pools::seconds as pool_seconds,
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
     words::words,
