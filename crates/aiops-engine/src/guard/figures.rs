@@ -73,6 +73,8 @@ pub struct Figures {
     pub is_agreed: bool,
     /// Workflows that are not over, this one left out.
     pub active: Vec<Active>,
+    /// How much of each budget is used up now, by its scope; asked for explanations alone, for the store itself keeps them.
+    pub spent: BTreeMap<String, u32>,
     /// Bytes of the plan in JSON.
     pub plan_bytes: Option<usize>,
     /// What is known of each object that is acted on, by its [`Target::key`].

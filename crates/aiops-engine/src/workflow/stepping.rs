@@ -171,12 +171,23 @@ impl Executor {
         by: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
+        self.pause_by(work, at, by, (None, why)).await
+    }
+
+    /// The same for a rule that holds it up.
+    pub(super) async fn pause_by(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        by: Millis,
+        (rule, why): (Option<&str>, String),
+    ) -> Result<Turn, Stop> {
         let (now, deadline) = (self.now(work.held), work.workflow().deadline);
         if now >= deadline {
             return self.give_up(work, at, format!("its time is over: {why}")).await;
         }
         let until = now.saturating_add(by.max(1)).min(deadline);
-        self.wait(work, until, Some(why)).await
+        self.wait_by(work, until, (rule, Some(why))).await
     }
 
     /// The step fails, unless a request of it may still be on its way: it is sent within a request's time of its intent, it

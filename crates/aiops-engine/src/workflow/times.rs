@@ -22,6 +22,8 @@ use crate::{
 
 /// No workflow takes longer because of what its plan expects: `acting.times.workflow` may be as long.
 const LONGEST: Millis = 24 * 3_600_000;
+/// How long at least a step may be tried once a budget begins anew.
+const TRY: Millis = 60_000;
 /// The check that says how near a step's objects are.
 pub(super) const OF_STEP: &str = "progress";
 /// The check that says how near all of them are, once every step was taken.
@@ -46,6 +48,14 @@ pub(super) fn of_step(plan: Option<&Plan>, order: u32, timing: &Timing) -> Milli
         Some(Action::AwaitPool { .. }) => whole(plan, timing).max(millis(timing.step)),
         _ => millis(timing.step),
     }
+}
+
+/// The deadline of a step that waits for a budget until then: a minute more, for else its time and the budget's would end
+/// together. `None` where the workflow's own time ends before.
+pub(super) fn after_budget(workflow: &Workflow, timing: &Timing, until: Millis) -> Option<Millis> {
+    let ends = workflow.started_at?.saturating_add(whole(workflow.plan.as_ref(), timing));
+    let deadline = until.saturating_add(TRY);
+    (deadline <= ends).then_some(deadline.max(workflow.deadline))
 }
 
 /// Until when what began then, and last came nearer then, may take: for as long as it may stand still, within the workflow's

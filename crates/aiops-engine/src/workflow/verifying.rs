@@ -101,7 +101,7 @@ impl Executor {
             return Ok(Turn::Hold(until));
         }
         let checks = note.into_iter().collect();
-        self.commit(work, Event::Waits { until, why: Some(why), checks }).await?;
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks }).await?;
         Ok(Turn::WakeAt(until))
     }
 
@@ -173,7 +173,7 @@ impl Executor {
         if by < SHORT && !has_to_be_kept {
             return Ok(Turn::Hold(until));
         }
-        self.commit(work, Event::Waits { until, why: Some(why), checks }).await?;
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks }).await?;
         Ok(Turn::WakeAt(until))
     }
 
@@ -298,12 +298,13 @@ impl Executor {
         let next = now.saturating_add(pace).min(until);
         if since.is_some() {
             // Nothing new to write down; the lease goes back all the same, for the pause is long.
-            self.commit(work, Event::Waits { until: next, why: None, checks: Vec::new() }).await?;
+            self.commit(work, Event::Waits { until: next, why: None, rule: None, checks: Vec::new() })
+                .await?;
             return Ok(Turn::WakeAt(next));
         }
         made.push(self.checked(work.held, last, STEADY, Verdict::Pending, "everything holds".to_owned()));
         let why = Some("everything holds; it has to do so for a while".to_owned());
-        self.commit(work, Event::Waits { until: next, why, checks: made }).await?;
+        self.commit(work, Event::Waits { until: next, why, rule: None, checks: made }).await?;
         Ok(Turn::WakeAt(next))
     }
 
@@ -339,7 +340,7 @@ impl Executor {
         if by < SHORT && !is_reset {
             return Ok(Turn::Hold(until));
         }
-        self.commit(work, Event::Waits { until, why: Some(why), checks: made }).await?;
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks: made }).await?;
         Ok(Turn::WakeAt(until))
     }
 }

@@ -372,6 +372,7 @@ fn what_the_store_would_say_is_told_before() {
     let quiet = told(Vec::new());
     assert!(quiet.iter().all(|verdict| verdict.passes), "{quiet:?}");
     assert!(quiet[2].why.contains("0 of 1 workflows act in shop"), "{quiet:?}");
+    assert!(quiet[3].why.contains("how many of 5 changes in namespace/shop is not known"), "{quiet:?}");
     let same = told(vec![active("1", "web", "crash_loop", Phase::Running)]);
     assert!(same[0].why.contains("wf-1"), "{same:?}");
     assert!(same[2].why.contains("1 of 1 workflows act in shop"), "{same:?}");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Context, StepAt, may_have_effect};
 use crate::{
+    guard,
     model::{
         Millis,
         caller::{Caller, Via},
@@ -190,6 +191,16 @@ impl<'a> Draft<'a> {
             self.workflow.reason = why;
         }
         self.give_back();
+    }
+
+    /// Which rule it waits for until then, when one holds it up.
+    pub(super) fn waits_for(&mut self, rule: Option<String>, until: Millis) {
+        if rule.as_deref() == Some(guard::names::BUDGET)
+            && let Some(deadline) = times::after_budget(&self.workflow, &self.context.settings.timing, until)
+        {
+            self.workflow.deadline = deadline;
+        }
+        self.workflow.rule = rule;
     }
 
     pub(super) fn planned(
