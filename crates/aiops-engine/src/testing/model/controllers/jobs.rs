@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, create, sets::staying};
+use super::{MANAGER, Said, create, each, sets::staying};
 use crate::testing::model::{
     json::{flag, has, is_ready, items, number, put, text},
     kinds::Key,
@@ -14,17 +14,16 @@ use crate::testing::model::{
 
 /// One turn.
 pub(super) fn jobs(world: &mut World) {
-    for (key, job) in world.of_kind("Job") {
-        let is_over = items(&job, "/status/conditions").any(|condition| {
+    each(world, "Job", |world, key, job| {
+        let is_over = items(job, "/status/conditions").any(|condition| {
             matches!(text(condition, "/type"), "Complete" | "Failed") && text(condition, "/status") == "True"
         });
-        let is_plain =
-            !has(&job, "/spec/podFailurePolicy") && text(&job, "/spec/completionMode") != "Indexed";
-        if is_over || !is_plain || flag(&job, "/spec/suspend") || !has(&job, "/spec/template") {
-            continue;
+        let is_plain = !has(job, "/spec/podFailurePolicy") && text(job, "/spec/completionMode") != "Indexed";
+        if !is_over && is_plain && !flag(job, "/spec/suspend") && has(job, "/spec/template") {
+            one(world, key, job);
         }
-        one(world, &key, &job);
-    }
+        Said::Until(None)
+    });
 }
 
 fn or(job: &Value, path: &str, default: i64) -> i64 {
