@@ -7,6 +7,7 @@
 //! What a deed looks at is read by [`see()`]; nothing else here touches a port, and nothing knows the time.
 
 mod applications;
+mod found;
 mod nodes;
 mod nudge;
 mod object;
@@ -26,6 +27,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use found::{changed, found};
 pub(crate) use rollout::{holds_still, well};
 pub use see::see;
 

@@ -120,6 +120,8 @@ pub mod names {
     pub const EVICTION: &str = "eviction";
     /// Nodes that are not to be touched.
     pub const CONTROL_PLANE: &str = "control-plane";
+    /// Somebody changed what would be overwritten since the plan was made.
+    pub const CHANGED: &str = "changed";
     /// Argo CD, Flux, Helm or an operator owns what would be written.
     pub const OWNER: &str = "owner";
     /// An autoscaler owns the number of replicas.
@@ -136,7 +138,7 @@ pub mod names {
     pub const APPROVAL: &str = "approval";
 
     /// All of them, as `docs/errors.md` explains them.
-    pub const ALL: [&str; 22] = [
+    pub const ALL: [&str; 23] = [
         ACTING,
         GRANTED_TO,
         KILL_SWITCH,
@@ -150,6 +152,7 @@ pub mod names {
         COOLDOWN,
         ERROR_BUDGET,
         CONTROL_PLANE,
+        CHANGED,
         OWNER,
         AUTOSCALER,
         BLAST_RADIUS,

@@ -62,6 +62,7 @@ async fn fill(store: &SqlStore) {
             action: action.clone(),
             undo: UndoClass::Exact,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
             proof: None,
         }],
         checkpoints: vec![Checkpoint {

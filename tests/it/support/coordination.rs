@@ -444,6 +444,7 @@ pub(crate) fn record() -> Record {
         undo: action.undo_class(),
         action,
         required: order == 0,
+        planned_on: std::collections::BTreeMap::new(),
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {

@@ -148,6 +148,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         action: action.clone(),
         undo: action.undo_class(),
         required: true,
+        planned_on: std::collections::BTreeMap::new(),
         proof: None,
     });
     let steps: Vec<Step> = steps.collect();

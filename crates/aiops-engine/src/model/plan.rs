@@ -1,5 +1,7 @@
 //! A plan: the chosen remedy's steps and checkpoints for one issue, and what the API server said about them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +116,10 @@ pub struct Step {
     pub undo: UndoClass,
     /// Whether the workflow fails when it fails.
     pub required: bool,
+    /// What the fields that it overwrites were when it was planned, by their path (a pod template by its hash): it is taken
+    /// only while they are so. Empty where it overwrites nothing, or an earlier step of the plan writes the same object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub planned_on: BTreeMap<String, String>,
     /// What the API server said to it before anybody approved; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,

@@ -54,6 +54,7 @@ pub(super) fn steps<K: Ord>(mut moves: Vec<Move>, last: impl Fn(&Move) -> K) -> 
             undo: one.action.undo_class(),
             action: one.action,
             required: one.required,
+            planned_on: std::collections::BTreeMap::new(),
             proof: None,
         })
         .collect()

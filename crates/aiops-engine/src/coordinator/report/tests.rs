@@ -73,6 +73,7 @@ fn told() -> Told {
             action: action.clone(),
             undo: UndoClass::Exact,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
             proof: Some(Proof { diff: vec!["spec.replicas: 3 -> 4".to_owned()], ..Proof::default() }),
         }],
         checkpoints: Vec::new(),

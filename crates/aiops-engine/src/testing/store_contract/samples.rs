@@ -65,6 +65,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             action: restart(name),
             undo: UndoClass::Irreversible,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,

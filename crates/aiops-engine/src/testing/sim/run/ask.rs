@@ -29,7 +29,7 @@ impl Sim {
     ) -> Option<WorkflowId> {
         self.orders += 1;
         let at = self.hands.millis();
-        let made = plans::workflow(self.orders, actions, (asks, waits), at);
+        let made = plans::workflow(&self.model, self.orders, actions, (asks, waits), at);
         let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
         let id = made.acceptance.workflow.id.clone();
         let taken = tried(door.accept(&made.acceptance));
