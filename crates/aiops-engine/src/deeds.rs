@@ -27,6 +27,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub use applications::deploys_to;
 pub use found::{changed, found};
 pub(crate) use rollout::{holds_still, well};
 pub use see::see;

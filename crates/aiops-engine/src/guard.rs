@@ -9,6 +9,7 @@ mod budgets;
 mod figures;
 mod foresight;
 mod lately;
+mod places;
 mod pods;
 mod rules;
 mod step;

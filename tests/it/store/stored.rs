@@ -63,6 +63,7 @@ async fn fill(store: &SqlStore) {
             undo: UndoClass::Exact,
             required: true,
             planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         }],
         checkpoints: vec![Checkpoint {

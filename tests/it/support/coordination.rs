@@ -445,6 +445,7 @@ pub(crate) fn record() -> Record {
         action,
         required: order == 0,
         planned_on: std::collections::BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {

@@ -149,6 +149,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         undo: action.undo_class(),
         required: true,
         planned_on: std::collections::BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     });
     let steps: Vec<Step> = steps.collect();

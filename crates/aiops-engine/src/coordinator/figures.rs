@@ -103,6 +103,12 @@ impl Inner {
         let keyed = |action: &&Action| (action.target().key(), facts(&inventory, action.target()));
         figures.facts = actions.iter().map(keyed).collect::<BTreeMap<_, _>>();
         figures.upgrading = upgrading(&inventory);
+        drop(inventory);
+        for step in plan.iter().flat_map(|plan| &plan.steps) {
+            if let Some(facts) = figures.facts.get_mut(&step.action.target().key()) {
+                facts.deploys_to.extend(step.deploys_to.iter().cloned());
+            }
+        }
         Ok(figures)
     }
 }

@@ -100,6 +100,8 @@ pub struct Facts {
     pub autoscaler: Option<String>,
     /// The node belongs to the control plane.
     pub is_control_plane: Option<bool>,
+    /// Namespaces that an Application deploys to; of others none.
+    pub deploys_to: Vec<String>,
     /// The pod is ready.
     pub is_ready: Option<bool>,
     /// The pod keeps data in an emptyDir that is not memory: it is lost with the pod.

@@ -120,6 +120,9 @@ pub struct Step {
     /// only while they are so. Empty where it overwrites nothing, or an earlier step of the plan writes the same object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub planned_on: BTreeMap<String, String>,
+    /// Namespaces in which it changes something besides its target's own: those that an Application deploys to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deploys_to: Vec<String>,
     /// What the API server said to it before anybody approved; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,

@@ -55,6 +55,7 @@ pub(super) fn steps<K: Ord>(mut moves: Vec<Move>, last: impl Fn(&Move) -> K) -> 
             action: one.action,
             required: one.required,
             planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         })
         .collect()

@@ -52,8 +52,9 @@ pub(super) async fn prove(
     let proofs: Vec<Result<Proven, Error>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut written = BTreeSet::new();
     for (step, proven) in plan.steps.iter_mut().zip(proofs) {
-        let Proven { proof, found } = proven?;
+        let Proven { proof, found, deploys_to } = proven?;
         step.proof = Some(proof);
+        step.deploys_to = deploys_to;
         // What an earlier step of the plan leaves behind is not what is there now.
         let is_first = written.insert(step.action.target().key());
         step.planned_on = if is_first { found } else { BTreeMap::new() };
@@ -67,6 +68,8 @@ struct Proven {
     proof: Proof,
     /// What it overwrites, as it was seen.
     found: BTreeMap<String, String>,
+    /// Where it changes something besides its target's namespace.
+    deploys_to: Vec<String>,
 }
 
 /// Why a plan would fail, by what the API server said to it; `None` when it said nothing against a required step.
@@ -105,6 +108,7 @@ async fn of_step(
     };
     if let Some(Sight::Object(object)) = seen.first() {
         proven.found = deeds::found(action, object);
+        proven.deploys_to = deeds::deploys_to(action, object);
     }
     match deeds::observe(action, KEY, KEY, &seen) {
         Observation::Ready(ready) => {

@@ -74,6 +74,7 @@ fn told() -> Told {
             undo: UndoClass::Exact,
             required: true,
             planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: Some(Proof { diff: vec!["spec.replicas: 3 -> 4".to_owned()], ..Proof::default() }),
         }],
         checkpoints: Vec::new(),

@@ -50,6 +50,7 @@ fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Pl
         undo: action.undo_class(),
         required: true,
         planned_on: BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     });
     let mut steps: Vec<Step> = steps.collect();

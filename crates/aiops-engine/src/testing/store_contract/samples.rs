@@ -66,6 +66,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             undo: UndoClass::Irreversible,
             required: true,
             planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,

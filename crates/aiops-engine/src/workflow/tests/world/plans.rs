@@ -80,6 +80,7 @@ impl World {
             action,
             required: true,
             planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         });
         Plan {
