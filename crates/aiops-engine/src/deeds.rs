@@ -30,6 +30,7 @@ use serde_json::Value;
 pub use applications::deploys_to;
 pub use found::{changed, found};
 pub(crate) use rollout::{holds_still, well};
+pub(crate) use scale::loses_volumes;
 pub use see::see;
 
 use crate::{

@@ -5,6 +5,7 @@
 
 use super::{Neighbourhood, value};
 use crate::{
+    deeds,
     error::Error,
     model::{
         action::{Action, Resources},
@@ -106,6 +107,9 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             let now = near.replicas();
             if now == i64::from(*replicas) {
                 return refused(format!("{target} has {now} replicas already"));
+            }
+            if let Some(why) = deeds::loses_volumes(&target, &near.object, i64::from(*replicas)) {
+                return refused(why);
             }
             let what = format!("Scale {target} from {now} to {replicas} replicas");
             let expected = format!("{replicas} pods of {target} are ready");
