@@ -150,6 +150,9 @@ fn may_lose(near: &Neighbourhood, action: &Action, target: &Target) -> Result<()
         Action::DeletePod { .. } if pod.owner.as_ref().is_none_or(|owner| owner.kind != "Job") => Err(
             format!("{target} belongs to no Job, so it is not deleted past its disruption budgets: evict it"),
         ),
+        Action::DeletePod { .. } if near.target().kind == "Job" => {
+            remedies::spares(near.target(), &near.object, 1)
+        }
         _ => Ok(()),
     }
 }
