@@ -22,7 +22,7 @@ pub use self::{
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
     foresight::{Foreseen, foresee},
     rules::{in_scope, passes_by_itself, rule},
-    step::{may_step, may_undo},
+    step::{may_step, may_undo, opted_out},
 };
 use crate::{
     coordination::RuleVerdict,

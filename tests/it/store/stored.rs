@@ -75,6 +75,7 @@ async fn fill(store: &SqlStore) {
         }],
         risk: Risk::Low,
         expected: "three run".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::TwoPerson,
         rule: "test".to_owned(),

@@ -483,6 +483,7 @@ pub(crate) fn record() -> Record {
         }],
         risk: Risk::High,
         expected: "the pods run elsewhere".to_owned(),
+        left_alone: None,
         estimated_seconds: 300,
         approval: Approval::Approve,
         rule: "multi-layer".to_owned(),

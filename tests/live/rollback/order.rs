@@ -183,6 +183,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         checkpoints,
         risk: Risk::Medium,
         expected: String::new(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Auto,
         rule: "test".to_owned(),

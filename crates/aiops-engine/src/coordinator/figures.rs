@@ -98,6 +98,7 @@ impl Inner {
         self.external_switch(&mut figures).await;
         figures.cluster = self.cluster_uid();
         figures.plan_cluster = plan.map(|plan| plan.cluster.clone());
+        figures.left_alone = plan.and_then(|plan| plan.left_alone.clone());
         figures.plan_bytes = plan.and_then(|plan| serde_json::to_vec(plan).ok()).map(|json| json.len());
         let inventory = self.engine.look();
         let keyed = |action: &&Action| (action.target().key(), facts(&inventory, action.target()));

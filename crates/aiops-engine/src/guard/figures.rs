@@ -73,6 +73,8 @@ pub struct Figures {
     pub is_agreed: bool,
     /// Workflows that are not over, this one left out.
     pub active: Vec<Active>,
+    /// Who asked for the plan's objects to be left alone when it was made.
+    pub left_alone: Option<String>,
     /// Bytes of the plan in JSON.
     pub plan_bytes: Option<usize>,
     /// What is known of each object that is acted on, by its [`Target::key`].

@@ -196,6 +196,12 @@ pub fn in_scope(settings: &Settings, namespace: &str) -> Result<(), String> {
 }
 
 fn opt_out(question: &Question<'_>) -> Finding {
+    if let Some(by) = &question.figures.left_alone {
+        return Refuses(format!(
+            "{by}; remove {} there to let aiops act on it, and trigger again",
+            super::OPT_OUT
+        ));
+    }
     let targets = question.actions.iter().map(|action| action.target());
     for target in targets.chain([&question.problem.target, &question.problem.named]) {
         if let Some(by) = question.figures.of(target).and_then(|facts| facts.opted_out_by.as_deref()) {

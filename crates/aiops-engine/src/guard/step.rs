@@ -119,7 +119,7 @@ fn object(
 }
 
 /// What of a live object says that it is to be left alone.
-fn opted_out(object: &Value) -> Option<String> {
+pub fn opted_out(object: &Value) -> Option<String> {
     ["annotations", "labels"].into_iter().find_map(|place| {
         let value = object.pointer(&format!("/metadata/{place}"))?.get(OPT_OUT)?;
         let is_so = value.as_str() == Some("true") || value.as_bool() == Some(true);

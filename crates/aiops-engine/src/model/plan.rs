@@ -81,6 +81,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What must hold after which step.
     pub checkpoints: Vec<Checkpoint>,
+    /// Who asks for what it is about to be left alone: such a plan is shown and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_alone: Option<String>,
     /// How much can go wrong.
     pub risk: Risk,
     /// What is expected to be seen afterwards.

@@ -35,6 +35,7 @@ pub(super) fn single(
         checkpoints,
         risk,
         expected: crate::text::line(&expected, 300),
+        left_alone: near.left_alone.clone(),
         estimated_seconds: seconds,
         approval: Approval::Deny,
         rule: String::new(),

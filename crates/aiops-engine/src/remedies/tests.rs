@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::planner::fixtures::{self, World};
 
+mod around;
 mod owners;
 mod workloads;
 

@@ -80,6 +80,7 @@ fn told() -> Told {
         checkpoints: Vec::new(),
         risk: Risk::Low,
         expected: "all pods are ready".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Approve,
         rule: "policy/with-approval".to_owned(),

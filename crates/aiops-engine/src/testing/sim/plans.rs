@@ -82,6 +82,7 @@ fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Pl
         }],
         risk: Risk::Medium,
         expected: String::new(),
+        left_alone: None,
         estimated_seconds: 60,
         approval,
         rule: "test".to_owned(),

@@ -83,6 +83,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
         }],
         risk: Risk::Medium,
         expected: "it runs".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Auto,
         rule: "default".to_owned(),

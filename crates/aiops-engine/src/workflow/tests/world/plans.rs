@@ -95,6 +95,7 @@ impl World {
             checkpoints: Vec::new(),
             risk: Risk::Low,
             expected: "it is done".to_owned(),
+            left_alone: None,
             estimated_seconds: 60,
             approval: Approval::Auto,
             rule: "policy/all".to_owned(),
