@@ -7,6 +7,7 @@
 //! What a deed looks at is read by [`see()`]; nothing else here touches a port, and nothing knows the time.
 
 mod applications;
+mod found;
 mod nearing;
 mod nodes;
 mod nudge;
@@ -27,9 +28,12 @@ mod tests;
 
 use serde_json::Value;
 
+pub use applications::deploys_to;
+pub use found::{changed, found};
 pub(crate) use nearing::of_workload as nearing_of_workload;
 pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
+pub(crate) use scale::loses_volumes;
 pub use see::see;
 
 use crate::{

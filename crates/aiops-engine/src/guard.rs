@@ -9,6 +9,7 @@ mod budgets;
 mod figures;
 mod foresight;
 mod lately;
+mod places;
 mod pods;
 mod rules;
 mod step;
@@ -22,7 +23,7 @@ pub use self::{
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
     foresight::{Foreseen, foresee},
     rules::{in_scope, passes_by_itself, rule},
-    step::{may_step, may_undo, under_way},
+    step::{may_step, may_undo, opted_out, under_way},
 };
 use crate::{
     coordination::RuleVerdict,
@@ -121,6 +122,8 @@ pub mod names {
     pub const EVICTION: &str = "eviction";
     /// Nodes that are not to be touched.
     pub const CONTROL_PLANE: &str = "control-plane";
+    /// Somebody changed what would be overwritten since the plan was made.
+    pub const CHANGED: &str = "changed";
     /// Argo CD, Flux, Helm or an operator owns what would be written.
     pub const OWNER: &str = "owner";
     /// An autoscaler owns the number of replicas.
@@ -153,6 +156,7 @@ pub mod names {
         COOLDOWN,
         ERROR_BUDGET,
         CONTROL_PLANE,
+        CHANGED,
         OWNER,
         AUTOSCALER,
         BLAST_RADIUS,

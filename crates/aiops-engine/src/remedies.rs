@@ -26,6 +26,7 @@ pub use self::helm::HelmRelease;
 pub(crate) use self::{
     evict::may_go,
     hanging::{named, unstick},
+    jobs::spares,
     nodes::{pool_of, pool_of_node},
     owner::{Change, allows, change_of, owned},
     pools::seconds as pool_seconds,

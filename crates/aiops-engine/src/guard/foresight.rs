@@ -13,6 +13,9 @@ use crate::{
     settings::Settings,
 };
 
+/// Actions on an owner that lives in a namespace of its own.
+const THROUGH_OWNERS: [&str; 3] = ["sync-application", "rollback-application", "nudge-operator"];
+
 /// What will become of a plan that is not made yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Foreseen {
@@ -34,12 +37,20 @@ pub fn foresee(settings: &Settings, problem: &Problem, method: DeployMethod) -> 
         words.iter().map(of).max().unwrap_or(Approval::Auto)
     };
     let remedies = issue.map(|issue| issue.remedies).unwrap_or_default();
-    let all: Vec<Approval> = remedies
+    let words: Vec<_> = remedies
         .iter()
         .filter_map(|name| remedies::words(name, &problem.target.kind, method))
-        .map(|words| says(&words))
-        .filter(|approval| *approval != Approval::Deny)
+        .filter(|words| says(words) != Approval::Deny)
         .collect();
+    let all: Vec<Approval> = words.iter().map(|words| says(words)).collect();
+    // What goes through an owner acts in the owner's namespace as well, which nothing here knows.
+    let is_elsewhere = |words: &Vec<&str>| words.iter().any(|word| THROUGH_OWNERS.contains(word));
+    let asks = |words: &Vec<&str>| words.iter().any(|word| settings.policy.may_ask(problem.severity, word));
+    if all.iter().all(|approval| *approval == Approval::Auto)
+        && words.iter().any(|w| is_elsewhere(w) && asks(w))
+    {
+        return Foreseen::MayWait;
+    }
     let waits = all.iter().filter(|approval| **approval > Approval::Auto).count();
     match (waits, all.len()) {
         (0, 1..) => Foreseen::Acts,

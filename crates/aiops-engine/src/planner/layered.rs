@@ -95,6 +95,7 @@ pub(super) async fn plan(
         why: crate::text::line(&why, 600),
         expected: "the checks of every layer hold".to_owned(),
         risk: Risk::High,
+        left_alone: nears.iter().find_map(|near| near.left_alone.clone()),
         estimated_seconds: seconds,
         approval: Approval::Deny,
         rule: String::new(),

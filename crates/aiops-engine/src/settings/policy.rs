@@ -132,6 +132,18 @@ impl Policy {
         }
     }
 
+    /// Whether an action or trait needs somebody's approval in some namespace.
+    pub fn may_ask(&self, severity: Severity, word: &str) -> bool {
+        let any = |list: &[String], name: &str| {
+            list.is_empty() || list.iter().any(|pattern| super::matches(pattern, name))
+        };
+        let mut met = self
+            .rules
+            .iter()
+            .filter(|rule| any(&rule.severities, severity_word(severity)) && any(&rule.actions, word));
+        met.any(|rule| matches!(rule.then, Approval::Approve | Approval::TwoPerson))
+    }
+
     /// Whether an annotation in the cluster counts as approval of what this rule decides.
     pub fn takes_annotation(&self, rule: &str) -> bool {
         self.rules.iter().any(|candidate| candidate.name == rule && candidate.annotation)

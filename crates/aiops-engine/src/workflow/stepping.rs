@@ -107,6 +107,9 @@ impl Executor {
                 deeds::observe_undo(done, &step.effect_key, &id, &seen)
             }
         };
+        if let (Observation::Ready(_), Some(why)) = (&observation, changed(work, at, &seen)) {
+            return self.give_up(work, at, why).await;
+        }
         match observation {
             Observation::Applied { evidence } => self.found(work, at, Found::Applied, evidence).await,
             // Nothing is left to do because of a request of which nobody knew: that one did it.
@@ -214,6 +217,17 @@ impl Executor {
         }
         self.found(work, at, found, why).await
     }
+}
+
+/// Why a step is not begun: what it overwrites is not what the plan was made on. Only while no request of it can have had
+/// an effect: after that, what is there may be ours.
+fn changed(work: &Work<'_>, at: StepAt, seen: &[Sight]) -> Option<String> {
+    if at.direction == Direction::Undo || !record::outstanding(&work.record, at).is_empty() {
+        return None;
+    }
+    let planned = work.workflow().plan.as_ref()?.steps.iter().find(|step| step.order == at.order)?;
+    let Some(Sight::Object(object)) = seen.first() else { return None };
+    deeds::changed(&planned.action, &planned.planned_on, object)
 }
 
 /// Whether the object that a step is about is not there any more, or another one of its name is.

@@ -130,6 +130,10 @@ fn who_asks_to_be_left_alone_is() {
     world.refused(names::OPT_OUT, "aiops.io/ignore");
     // It may have been written after the plan was allowed, on the namespace, which the object does not show.
     assert_eq!(world.step(&json!({"metadata": {}})).unwrap_err().rule, names::OPT_OUT);
+    // What planning read of annotations, which no row holds.
+    let mut planned = World::new();
+    planned.figures.left_alone = Some("Namespace shop asks to be left alone (annotations)".to_owned());
+    planned.refused(names::OPT_OUT, "Namespace shop");
     let world = World::new();
     for place in ["annotations", "labels"] {
         let fresh = |value: &str| json!({"metadata": {place: {"aiops.io/ignore": value}}});
@@ -275,6 +279,9 @@ fn pods_that_have_to_stay_are_not_evicted() {
     with(|_| {}).auto();
     with(|f| f.priority_class = Some("shop-high".to_owned())).auto();
     with(|f| (f.replicas, f.has_budget) = (Some(1), Some(true))).auto();
+    // Budgets that could not be read say nothing for it.
+    with(|f| (f.replicas, f.has_budget) = (Some(1), None)).refused(names::EVICTION, "could not be read");
+    with(|f| (f.replicas, f.has_budget) = (Some(2), None)).auto();
     with(|f| f.priority_class = Some("system-node-critical".to_owned()))
         .refused(names::EVICTION, "system-node-critical");
     with(|f| f.owner_kind = Some("DaemonSet".to_owned())).refused(names::EVICTION, "DaemonSet");

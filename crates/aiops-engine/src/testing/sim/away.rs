@@ -167,7 +167,7 @@ fn drain(sim: &mut Sim) {
         }
     }
     assert!(actions.len() > 2, "{actions:?}");
-    let mut plan = plans::plan(&actions, Approval::Auto, sim.hands.millis());
+    let mut plan = plans::plan(&sim.model, &actions, Approval::Auto, sim.hands.millis());
     plan.remedy = "drain-node".to_owned();
     sim.order_plan(plan);
 }

@@ -29,7 +29,7 @@ impl Sim {
     ) -> Option<WorkflowId> {
         self.orders += 1;
         let at = self.hands.millis();
-        self.keep(&plans::workflow(self.orders, actions, (asks, waits), at))
+        self.keep(&plans::workflow(&self.model, self.orders, actions, (asks, waits), at))
     }
 
     /// Keeps a workflow of this plan.
