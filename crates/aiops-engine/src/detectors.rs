@@ -8,6 +8,7 @@ mod nodes;
 mod openshift;
 mod pods;
 mod policy;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 
 use aiops_inventory::{Inventory, rows::Seconds};
 
-use self::warnings::Warnings;
+use self::{progress::Grown, warnings::Warnings};
 use crate::issue::{Issue, Severity};
 
 /// What a detector sees.
@@ -31,10 +32,11 @@ pub struct View<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// What detectors look at: the view, and the warnings behind it when they are needed.
+/// What detectors look at: the view, and what events say behind it when it is needed.
 struct Look<'a> {
     view: View<'a>,
     warnings: Warnings<'a>,
+    grown: Grown<'a>,
 }
 
 /// One detector: its name, for the documentation, and how it looks and adds what it finds.
@@ -62,7 +64,7 @@ const DETECTORS: &[Detector] = &[
 /// Everything that is wrong, worst first; issues of one code on one object are one.
 pub fn issues(view: View<'_>) -> Vec<Issue> {
     let mut found = Vec::new();
-    let look = Look { view, warnings: Warnings::default() };
+    let look = Look { view, warnings: Warnings::default(), grown: Grown::default() };
     for detector in DETECTORS {
         let before = found.len();
         (detector.detect)(&look, &mut found);

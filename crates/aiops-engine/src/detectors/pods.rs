@@ -47,6 +47,11 @@ pub(super) fn detect(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
+/// Whether something is wrong with a pod.
+pub(super) fn is_in_trouble(look: &Look<'_>, pod: &PodRow) -> bool {
+    verdict(look, pod).is_some()
+}
+
 /// The one thing that is wrong with a pod; causes come before consequences.
 fn issue(look: &Look<'_>, pod: &PodRow) -> Option<Issue> {
     let (code, severity, since, what) = verdict(look, pod)?;
