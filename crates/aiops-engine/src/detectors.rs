@@ -9,6 +9,7 @@ mod openshift;
 mod pods;
 mod policy;
 mod progress;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use aiops_inventory::{Inventory, rows::Seconds};
 
+pub use self::sight::Hidden;
 use self::{progress::Grown, warnings::Warnings};
 use crate::issue::{Issue, Severity};
 
@@ -45,7 +47,7 @@ struct Detector {
     detect: fn(&Look<'_>, &mut Vec<Issue>),
 }
 
-/// All detectors.
+/// All detectors. What each reads stands in [`sight`].
 const DETECTORS: &[Detector] = &[
     Detector { name: "pods", detect: pods::detect },
     Detector { name: "nodes", detect: nodes::detect },
@@ -82,6 +84,7 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
                 let kept = taken.get_mut();
                 kept.count += issue.count;
                 kept.severity = kept.severity.min(issue.severity);
+                kept.is_early &= issue.is_early;
                 kept.since = match (kept.since, issue.since) {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),
