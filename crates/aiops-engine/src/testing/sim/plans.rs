@@ -172,7 +172,7 @@ pub(crate) fn workflow(
         lock: Some(target.key()),
         workflow,
         fingerprint: print,
-        incident: Report { incident, into: None },
+        incident: Report { incident, into: None, line: None },
         idempotency: None,
         audit: vec![line("accepted"), line("planned")],
     };

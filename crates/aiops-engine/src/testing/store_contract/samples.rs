@@ -151,7 +151,7 @@ pub(super) fn incident(name: &str, now: Millis) -> Incident {
 }
 
 pub(super) fn report(name: &str, now: Millis) -> Report {
-    Report { incident: incident(name, now), into: None }
+    Report { incident: incident(name, now), into: None, line: None }
 }
 
 pub(super) fn entry(action: &str, at: Millis) -> Entry {
