@@ -65,6 +65,7 @@ pub fn merged(open: &Incident, report: &Incident) -> Incident {
     if merged.body.external_id.is_none() {
         merged.body.external_id.clone_from(&report.body.external_id);
     }
+    merged.body.began = merged.body.began.into_iter().chain(report.body.began).min();
     for alert in &report.body.firing {
         if merged.body.firing.len() < MOST_FIRING {
             merged.body.firing.insert(alert.clone());

@@ -172,9 +172,8 @@ impl Inner {
             severity: group.worst()?,
             ..first.incident(cluster, fingerprint, id, now)
         };
-        // What is delivered late, or again and again, began when its sender says.
-        let began = group.firing.iter().filter_map(|read| read.began).min();
-        incident.first_seen = began.map_or(now, |began| began.min(now));
+        // First seen is when it came in, which is what storms are told by; what is delivered late began before.
+        incident.body.began = group.firing.iter().filter_map(|read| read.began).min().map(|at| at.min(now));
         incident.body.firing = group.firing.iter().map(|read| read.id.clone()).collect();
         Some(Report { incident, into: None, line: None })
     }

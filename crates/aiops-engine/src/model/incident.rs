@@ -161,6 +161,9 @@ pub struct IncidentBody {
     pub confidence: Option<f64>,
     /// How it was closed, in words.
     pub resolution: Option<String>,
+    /// Since when its alerts fire, when they say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<Millis>,
     /// Alerts of it that fire, by the ids that Alertmanager knows them by.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub firing: BTreeSet<String>,

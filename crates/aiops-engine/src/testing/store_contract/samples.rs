@@ -145,6 +145,7 @@ pub(super) fn incident(name: &str, now: Millis) -> Incident {
             created_by: Some("ann".to_owned()),
             confidence: Some(0.5),
             resolution: None,
+            began: Some(now - 60_000),
             firing: ["0123456789abcdef".to_owned()].into(),
         },
     }
