@@ -129,15 +129,19 @@ impl Inner {
         let active = count(active).await;
         let parked = count(vec![Phase::NeedsOperator]).await;
         let controls = self.store.controls().await;
+        let full = self.is_full().await;
         let view = controls.as_ref().ok().map(|rows| crate::coordinator::rules::view(rows));
-        let unread = [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err()]
-            .into_iter()
-            .flatten()
-            .next();
-        let (status, why) = match (unread, self.store.writable()) {
-            (Some(error), _) => ("down", Some(error.to_string())),
-            (None, Err(error)) => ("degraded", Some(error.to_string())),
-            (None, Ok(())) => ("ok", None),
+        let unread =
+            [active.as_ref().err(), parked.as_ref().err(), controls.as_ref().err(), full.as_ref().err()]
+                .into_iter()
+                .flatten()
+                .next();
+        let full = full.as_ref().ok().cloned().flatten();
+        let (status, why) = match (unread, self.store.writable(), full) {
+            (Some(error), ..) => ("down", Some(error.to_string())),
+            (None, Err(error), _) => ("degraded", Some(error.to_string())),
+            (None, Ok(()), Some(why)) => ("degraded", Some(why)),
+            (None, Ok(()), None) => ("ok", None),
         };
         let word = |read: Option<&str>, unknown: &str| read.unwrap_or(unknown).to_owned();
         EngineStanding {

@@ -268,7 +268,7 @@ impl Inner {
             workflow: None,
             body,
         };
-        Ok(Report { incident, into })
+        Ok(Report { incident, into, line: None })
     }
 
     fn acceptance(

@@ -193,7 +193,7 @@ pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
         lock: Some(target.key()),
         workflow,
         fingerprint: print,
-        incident: Report { incident, into: None },
+        incident: Report { incident, into: None, line: None },
         idempotency: None,
         audit: vec![line("accepted"), line("planned")],
     };
