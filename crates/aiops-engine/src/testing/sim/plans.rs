@@ -33,7 +33,7 @@ pub(crate) struct Made {
 /// The issue of every run's problem.
 const ISSUE: &str = "crash_loop";
 
-fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Plan {
+pub(crate) fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Plan {
     let target = actions[0].target().clone();
     let problem = Problem {
         issue: ISSUE.to_owned(),
