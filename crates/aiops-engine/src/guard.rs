@@ -16,10 +16,10 @@ mod step;
 mod tests;
 
 pub use self::{
-    approvals::{is_entitled, may_decide},
+    approvals::{is_entitled, may_decide, not_entitled},
     budgets::{cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
-    foresight::{Foreseen, foresee},
+    foresight::{Foreseen, Foresight, foresee, foreseen},
     rules::{in_scope, passes_by_itself, rule},
     step::{may_step, may_undo},
 };

@@ -545,6 +545,7 @@ impl Coordination for Fake {
             source: "the test".to_owned(),
             rules: vec![rule("another", true), rule("default-triggered", takes)],
             limits: BTreeMap::new(),
+            warnings: Vec::new(),
         })
     }
 

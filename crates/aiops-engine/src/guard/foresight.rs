@@ -24,20 +24,38 @@ pub enum Foreseen {
     Waits,
 }
 
+/// What the policy would say to a plan of one remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foresight {
+    /// The remedy.
+    pub remedy: &'static str,
+    /// Who would have to agree.
+    pub then: Approval,
+    /// The rule that says so.
+    pub rule: String,
+}
+
 /// What the policy would say to every plan that the remedies of this problem's issue can make of a target that is deployed
-/// so. A plan that it denies ends by itself and tells nothing here.
-pub fn foresee(settings: &Settings, problem: &Problem, method: DeployMethod) -> Foreseen {
+/// so, in the order in which they are tried.
+pub fn foreseen(settings: &Settings, problem: &Problem, method: DeployMethod) -> Vec<Foresight> {
     let issue = issue_words::lookup_for(&problem.issue, &problem.target.kind);
     let namespace = problem.target.namespace.as_str();
-    let says = |words: &[&'static str]| {
-        let of = |word: &&str| settings.policy.says(namespace, problem.severity, word).then;
-        words.iter().map(of).max().unwrap_or(Approval::Auto)
-    };
     let remedies = issue.map(|issue| issue.remedies).unwrap_or_default();
-    let all: Vec<Approval> = remedies
+    let says = |remedy: &&'static str| {
+        let words = remedies::words(remedy, &problem.target.kind, method)?;
+        let all = words.iter().map(|word| settings.policy.says(namespace, problem.severity, word));
+        // Of equals the first that is met names the rule, as when the plan is judged.
+        let strictest = all.reduce(|one, other| if other.then > one.then { other } else { one })?;
+        Some(Foresight { remedy, then: strictest.then, rule: strictest.rule.to_owned() })
+    };
+    remedies.iter().filter_map(says).collect()
+}
+
+/// What will become of such a plan. One that the policy denies ends by itself and tells nothing here.
+pub fn foresee(settings: &Settings, problem: &Problem, method: DeployMethod) -> Foreseen {
+    let all: Vec<Approval> = foreseen(settings, problem, method)
         .iter()
-        .filter_map(|name| remedies::words(name, &problem.target.kind, method))
-        .map(|words| says(&words))
+        .map(|one| one.then)
         .filter(|approval| *approval != Approval::Deny)
         .collect();
     let waits = all.iter().filter(|approval| **approval > Approval::Auto).count();
