@@ -51,6 +51,9 @@ pub(super) struct Start {
 /// The policy or the place of the store cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
     let settings = Settings { is_simulated: start.stage.is_some(), ..loaded.settings()? };
+    for warning in settings.policy.warnings() {
+        tracing::warn!("{warning}");
+    }
     let own = start.is_recorded.then(|| tempfile::Builder::new().prefix("aiops-").tempdir()).transpose()?;
     let options = match &own {
         // It needs no home folder, and touches no store that was configured for clusters.

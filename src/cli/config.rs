@@ -80,6 +80,7 @@ fn check(loaded: &Loaded) -> Result<String, Failure> {
     if loaded.config.policy.file.is_some() {
         lines.push(format!("{} rules in {}", settings.policy.rules.len(), settings.policy.source));
     }
+    lines.extend(settings.policy.warnings().into_iter().map(|warning| format!("note: {warning}")));
     lines.extend(loaded.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(loaded.config.missing().iter().map(|missing| format!("note: {}", missing.why)));
     Ok(lines.join("\n"))

@@ -18,10 +18,10 @@ mod tests;
 
 pub(crate) use self::budgets::budgets;
 pub use self::{
-    approvals::{is_entitled, may_decide},
+    approvals::{is_entitled, may_decide, not_entitled},
     budgets::{budget, cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
-    foresight::{Foreseen, foresee},
+    foresight::{Foreseen, Foresight, foresee, foreseen},
     rules::{in_scope, passes_by_itself, rule},
     step::{may_step, may_undo, opted_out, under_way},
 };

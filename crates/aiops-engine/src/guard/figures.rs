@@ -51,6 +51,8 @@ pub struct Figures {
     pub kill_switch: KillSwitch,
     /// Who set it and why.
     pub kill_switch_why: String,
+    /// It says so in a ConfigMap, which nothing of ours sets back.
+    pub kill_switch_is_elsewhere: bool,
     /// The control rows as they were read: what is decided by them holds only while the store keeps these.
     pub controls: Vec<Control>,
     /// When the controls were last read.

@@ -16,6 +16,7 @@ use crate::{
         workflow::ApprovalState,
     },
     ports::store::WorkflowFilter,
+    settings::policy::approval_word,
 };
 
 impl Inner {
@@ -43,11 +44,16 @@ impl Inner {
         let mut rules = ruling.rules;
         rules.extend(guard::waits(&self.settings.limits, &question));
         let is_free = rules.iter().all(|rule| rule.passes);
-        Ok(Verdicts {
-            allowed: is_free && ruling.approval != Approval::Deny,
-            approval: ruling.approval,
-            rules,
-        })
+        let mut approval = ruling.approval;
+        if approval == Approval::Auto && order.action.is_none() && order.resources.is_empty() {
+            let all = guard::foreseen(&self.settings, &problem, method);
+            let policy = rules.iter_mut().find(|rule| rule.rule == guard::names::POLICY);
+            if let (Some(policy), Some((strictest, why))) = (policy, by_remedy(&all)) {
+                policy.why = why;
+                approval = strictest;
+            }
+        }
+        Ok(Verdicts { allowed: is_free && approval != Approval::Deny, approval, rules })
     }
 
     async fn why_not_workflow(&self, id: &WorkflowId) -> Result<Verdicts, Error> {
@@ -155,4 +161,19 @@ impl Inner {
             parked_workflows: parked.ok(),
         }
     }
+}
+
+/// Who may have to agree to a plan that is not made yet: the strictest of what its remedies ask for, and what each asks
+/// for. A plan that the policy denies is not executed, and so counts only where all are. `None` where no remedy is known
+/// to fit.
+fn by_remedy(all: &[guard::Foresight]) -> Option<(Approval, String)> {
+    let mut strictest = all.iter().map(|one| one.then).filter(|then| *then != Approval::Deny).max();
+    if strictest.is_none() {
+        strictest = all.iter().map(|one| one.then).max();
+    }
+    let told: Vec<String> = all
+        .iter()
+        .map(|one| format!("{} would be {} by policy/{}", one.remedy, approval_word(one.then), one.rule))
+        .collect();
+    Some((strictest?, format!("which remedy fits is known once the plan is made: {}", told.join(", "))))
 }
