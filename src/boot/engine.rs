@@ -30,6 +30,8 @@ use crate::{
 
 /// How often a process that may not execute looks whether it may by now.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a store is opened again that could not be opened for writing: it is examined as a whole each time.
+const OPEN_EVERY: Duration = Duration::from_secs(5);
 
 /// What the engine works with.
 pub(super) struct Start {
@@ -110,9 +112,25 @@ struct Keeper {
 
 impl Keeper {
     async fn run(self) {
-        let Some((store, coordinator)) = self.attach().await else { return };
+        let Some((mut store, mut coordinator)) = self.attach().await else { return };
+        while store.is_to_be_opened_again() && self.sleep(OPEN_EVERY).await {
+            if let Some(next) = store::open_again(&store, &self.options, self.store_clock()).await {
+                tracing::info!("the store could be opened for writing");
+                coordinator = self.coordinator(&next);
+                self.late.arrived(Arc::new(coordinator.clone()));
+                std::mem::replace(&mut store, next).close().await;
+            }
+        }
         self.work(&store, &coordinator).await;
         store.close().await;
+    }
+
+    /// `false` when the process ends before.
+    async fn sleep(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.ending.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
     }
 
     /// What tells the time of a store that has none of its own: without the jumps of this machine's clock, unless the time
@@ -214,10 +232,11 @@ impl Keeper {
             if !std::mem::replace(&mut is_told, true) {
                 tracing::error!(%error, "nothing is executed: the store may not be written to");
             }
-            tokio::select! {
-                () = self.ending.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+            if !self.sleep(LOOK_EVERY).await {
+                return;
             }
+            // Nothing writes before this process executes.
+            store.look_for_room().await;
         }
         let owner = SystemIds.unique();
         match Notifier::new(
@@ -241,6 +260,11 @@ impl Keeper {
                 () = coordinator.sweep_loop(&SystemTimer) => {}
             }
         };
-        tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep);
+        let room = async {
+            while self.sleep(LOOK_EVERY).await {
+                store.look_for_room().await;
+            }
+        };
+        tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep, room);
     }
 }
