@@ -23,7 +23,7 @@ use crate::{
     clock::{SteadyClock, SystemTimer},
     config::Loaded,
     ids::SystemIds,
-    notify::Notifier,
+    notify::{Notifier, Receiver},
     shutdown::Tasks,
     store::{self, Location, Opened, Options, SqlStore},
 };
@@ -50,9 +50,10 @@ pub(super) struct Start {
 /// Begins to open the store, and to work once it is open.
 ///
 /// # Errors
-/// The policy or the place of the store cannot be used: nobody should believe that it works.
+/// The policy, the place of the store or the receiver of messages cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
     let settings = Settings { is_simulated: start.stage.is_some(), ..loaded.settings()? };
+    let receiver = Receiver::of(&loaded.config.notify)?;
     let own = start.is_recorded.then(|| tempfile::Builder::new().prefix("aiops-").tempdir()).transpose()?;
     let options = match &own {
         // It needs no home folder, and touches no store that was configured for clusters.
@@ -70,7 +71,7 @@ pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Res
         options,
         start,
         settings,
-        notify: loaded.config.notify.clone(),
+        receiver,
         late: late.clone(),
         tasks: tasks.clone(),
         ending: tasks.ending(),
@@ -102,7 +103,7 @@ struct Keeper {
     options: Options,
     start: Start,
     settings: Settings,
-    notify: crate::config::Notify,
+    receiver: Option<Receiver>,
     late: Late,
     tasks: Tasks,
     ending: CancellationToken,
@@ -111,7 +112,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(self) {
+    async fn run(mut self) {
         let Some((mut store, mut coordinator)) = self.attach().await else { return };
         while store.is_to_be_opened_again() && self.sleep(OPEN_EVERY).await {
             if let Some(next) = store::open_again(&store, &self.options, self.store_clock()).await {
@@ -223,7 +224,7 @@ impl Keeper {
     }
 
     /// Works until the process ends.
-    async fn work(&self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
+    async fn work(&mut self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
         if !self.start.is_recorded {
             store.keep_reserve(&self.options).await;
         }
@@ -239,17 +240,8 @@ impl Keeper {
             store.look_for_room().await;
         }
         let owner = SystemIds.unique();
-        match Notifier::new(
-            &self.notify,
-            Arc::clone(store) as _,
-            Arc::clone(&self.start.clock),
-            owner.clone(),
-        ) {
-            Ok(notifier) => notifier.start(&self.tasks),
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "nobody is told of approvals that wait")
-            }
-        }
+        let (kept, clock) = (Arc::clone(store) as _, Arc::clone(&self.start.clock));
+        Notifier::new(self.receiver.take(), kept, clock, owner.clone()).start(&self.tasks);
         let at_once =
             usize::try_from(self.settings.limits.workflows_per_cluster).unwrap_or(usize::MAX).max(1);
         let executor = Executor::new(coordinator, owner, Arc::new(SystemTimer));
