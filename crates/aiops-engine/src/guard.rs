@@ -142,7 +142,7 @@ pub mod names {
     pub const APPROVAL: &str = "approval";
 
     /// All of them, as `docs/errors.md` explains them.
-    pub const ALL: [&str; 23] = [
+    pub const ALL: [&str; 24] = [
         ACTING,
         GRANTED_TO,
         KILL_SWITCH,
