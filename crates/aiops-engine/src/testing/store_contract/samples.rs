@@ -180,6 +180,7 @@ pub(super) fn acceptance(name: &str, now: Millis) -> Acceptance {
         idempotency: None,
         audit: vec![entry("accepted", now)],
         lock: Some(target(name).key()),
+        only_joins: false,
     }
 }
 
