@@ -27,6 +27,8 @@ mod readme;
 mod recording;
 mod remediation;
 mod rest;
+#[cfg(target_os = "linux")]
+mod small_disk;
 mod spans;
 mod stdio;
 mod store;

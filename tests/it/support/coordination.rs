@@ -446,6 +446,8 @@ pub(crate) fn record() -> Record {
         undo: action.undo_class(),
         action,
         required: order == 0,
+        planned_on: std::collections::BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {
@@ -483,6 +485,7 @@ pub(crate) fn record() -> Record {
         }],
         risk: Risk::High,
         expected: "the pods run elsewhere".to_owned(),
+        left_alone: None,
         estimated_seconds: 300,
         approval: Approval::Approve,
         rule: "multi-layer".to_owned(),

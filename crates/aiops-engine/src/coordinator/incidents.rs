@@ -47,6 +47,7 @@ impl Inner {
             namespace: query.namespace.filter(|namespace| !namespace.is_empty()),
             severity: severity(query.severity.as_deref())?,
             status: statuses(query.status.as_deref())?,
+            source: Vec::new(),
             limit,
             offset: query.offset.unwrap_or(0),
         };
@@ -120,7 +121,15 @@ impl Inner {
                 ..written.body
             },
         };
-        let report = Report { incident, into: None };
+        let line = Entry {
+            at: now,
+            actor: caller.name.clone(),
+            via: caller.via,
+            action: "incident_opened".to_owned(),
+            object: incident.id.to_string(),
+            body: json!({"title": incident.body.title}),
+        };
+        let report = Report { incident, into: None, line: Some(line) };
         let what = "keeping the incident";
         let reported = self.store.report(std::slice::from_ref(&report)).await;
         let reported = reported.map_err(|error| Error::from_store(what, error))?;

@@ -136,6 +136,18 @@ impl Policy {
         }
     }
 
+    /// Whether an action or trait needs somebody's approval in some namespace.
+    pub fn may_ask(&self, severity: Severity, word: &str) -> bool {
+        let any = |list: &[String], name: &str| {
+            list.is_empty() || list.iter().any(|pattern| super::matches(pattern, name))
+        };
+        let mut met = self
+            .rules
+            .iter()
+            .filter(|rule| any(&rule.severities, severity_word(severity)) && any(&rule.actions, word));
+        met.any(|rule| matches!(rule.then, Approval::Approve | Approval::TwoPerson))
+    }
+
     /// What a policy of one's own should say and does not, as sentences for its author.
     pub fn warnings(&self) -> Vec<String> {
         let all = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];

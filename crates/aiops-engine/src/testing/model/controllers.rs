@@ -8,6 +8,7 @@ mod around;
 mod create;
 mod deployments;
 mod gitops;
+mod jobs;
 mod pods;
 mod revisions;
 mod sets;
@@ -77,6 +78,7 @@ pub(super) fn step(world: &mut World) -> bool {
     around::autoscalers(world);
     let mut due = deployments::step(world);
     sets::replica_sets(world);
+    jobs::jobs(world);
     revisions::stateful_sets(world);
     revisions::daemon_sets(world);
     due = earlier(due, pods::step(world));

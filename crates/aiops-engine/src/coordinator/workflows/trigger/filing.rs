@@ -90,7 +90,7 @@ impl Inner {
             workflow: None,
             body,
         };
-        Ok(Report { incident, into })
+        Ok(Report { incident, into, line: None })
     }
 
     /// Refuses an open incident that is about none of the objects which the trigger names. One about no object is what its
