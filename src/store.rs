@@ -410,6 +410,10 @@ impl Store for SqlStore {
         self.ready().await?.outcomes_since(since).await
     }
 
+    async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        self.ready().await?.budget_used(scope, bucket).await
+    }
+
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError> {
         self.ready().await?.incidents_since(since).await
     }

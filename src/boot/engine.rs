@@ -55,6 +55,9 @@ pub(super) struct Start {
 /// The policy, the place of the store or the receiver of messages cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
     let settings = Settings { is_simulated: start.stage.is_some(), ..loaded.settings()? };
+    for warning in settings.policy.warnings() {
+        tracing::warn!("{warning}");
+    }
     let receiver = Receiver::of(&loaded.config.notify)?;
     let own = start.is_recorded.then(|| tempfile::Builder::new().prefix("aiops-").tempdir()).transpose()?;
     let options = match &own {

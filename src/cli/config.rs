@@ -88,6 +88,7 @@ fn check(loaded: &Loaded) -> Result<String, Failure> {
     {
         lines.push(format!("messages are sent to notify.url, {}", receiver.shown()));
     }
+    lines.extend(settings.policy.warnings().into_iter().map(|warning| format!("note: {warning}")));
     lines.extend(loaded.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(loaded.config.missing().iter().map(|missing| format!("note: {}", missing.why)));
     Ok(lines.join("\n"))

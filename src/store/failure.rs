@@ -182,7 +182,8 @@ pub(super) fn said(error: &sqlx::Error) -> String {
         sqlx::Error::Database(database) => database.message().to_owned(),
         // A server that refuses connections is taken for one that starts, and is tried until the time is over.
         sqlx::Error::PoolTimedOut => {
-            "no connection to the database was to be had in time: it cannot be reached, or all connections are in use"
+            "no connection to the database was to be had in time: it cannot be reached, or all connections are in use; \
+             see whether the server of store.url runs and answers"
                 .to_owned()
         }
         other => other.to_string(),

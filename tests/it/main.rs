@@ -22,6 +22,7 @@ mod member;
 mod notify;
 mod policy;
 mod process;
+mod quoted;
 mod readme;
 mod recording;
 mod remediation;

@@ -142,8 +142,15 @@ fn next(came: &mpsc::Receiver<Came>) -> Came {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_arrives_in_a_body_that_slack_takes() {
-    let kinds =
-        ["approval_requested", "parked", "rolled_back", "breaker_open", "breaker_closed", "kill_switch"];
+    let kinds = [
+        "approval_requested",
+        "parked",
+        "rolled_back",
+        "breaker_open",
+        "breaker_eased",
+        "breaker_closed",
+        "kill_switch",
+    ];
     let (url, came) = receiver(vec!["200 OK"; kinds.len()]);
     let mut world = World::new(&config(&url));
     for kind in kinds {

@@ -65,6 +65,8 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             action: restart(name),
             undo: UndoClass::Irreversible,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,
@@ -81,6 +83,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
         }],
         risk: Risk::Medium,
         expected: "it runs".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Auto,
         rule: "default".to_owned(),
@@ -145,13 +148,14 @@ pub(super) fn incident(name: &str, now: Millis) -> Incident {
             created_by: Some("ann".to_owned()),
             confidence: Some(0.5),
             resolution: None,
+            began: Some(now - 60_000),
             firing: ["0123456789abcdef".to_owned()].into(),
         },
     }
 }
 
 pub(crate) fn report(name: &str, now: Millis) -> Report {
-    Report { incident: incident(name, now), into: None }
+    Report { incident: incident(name, now), into: None, line: None }
 }
 
 pub(crate) fn entry(action: &str, at: Millis) -> Entry {
