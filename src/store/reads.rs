@@ -107,6 +107,7 @@ const COOLDOWN: &str =
     "SELECT fingerprint, failures, not_before, window_start, checksum FROM cooldown WHERE fingerprint = $1";
 const OUTCOMES: &str = "SELECT phase FROM workflow WHERE finished_at IS NOT NULL AND finished_at >= $1 \
                         AND dry_run = 0 ORDER BY finished_at DESC, id DESC LIMIT 100";
+const SPENT: &str = "SELECT used FROM budget WHERE scope = $1 AND bucket = $2";
 pub(super) const CONTROLS: &str =
     "SELECT name, mode, reason, set_by, at, checksum FROM control ORDER BY name";
 const AUDIT: &str = "SELECT chain, seq, at, actor, via, action, object, body, prev_hash, hash FROM audit \
@@ -282,6 +283,11 @@ impl Db {
     pub(super) async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError> {
         let read = |row: &sqlx::any::AnyRow| Reader::plain("phase", row)?.word(Phase::parse);
         self.rows(OUTCOMES, vec![since.into()], read).await
+    }
+
+    pub(super) async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| Reader::plain("budget", row)?.u32();
+        Ok(self.one(SPENT, vec![scope.into(), bucket.into()], read).await?.unwrap_or_default())
     }
 
     pub(super) async fn controls(&self) -> Result<Vec<Control>, StoreError> {

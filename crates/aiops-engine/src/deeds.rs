@@ -7,6 +7,8 @@
 //! What a deed looks at is read by [`see()`]; nothing else here touches a port, and nothing knows the time.
 
 mod applications;
+mod found;
+mod nearing;
 mod nodes;
 mod nudge;
 mod object;
@@ -26,7 +28,12 @@ mod tests;
 
 use serde_json::Value;
 
+pub use applications::deploys_to;
+pub use found::{changed, found};
+pub(crate) use nearing::of_workload as nearing_of_workload;
+pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
+pub(crate) use scale::loses_volumes;
 pub use see::see;
 
 use crate::{
@@ -74,6 +81,11 @@ pub enum Look {
         group: String,
         /// Their kind.
         kind: String,
+    },
+    /// The pods of all namespaces that are on a node.
+    OnNode {
+        /// The node's name.
+        node: String,
     },
     /// One revision of a Helm release.
     Release {

@@ -37,14 +37,15 @@ pub fn fingerprint(cluster: &str, target: &Target, issue: &str) -> String {
     sha256(&format!("{cluster}\n{}\n{issue}", target.key()))
 }
 
-/// What an approval is bound to: everything that will be done, on which objects of which cluster. Not the time, not the
-/// sentences around it, not what the dry run said: those may differ between two makings of the same plan.
+/// What an approval is bound to: everything that will be done, on which objects of which cluster, and what it overwrites
+/// there. Not the time, not the sentences around it, not what the dry run said: those may differ between two makings of the
+/// same plan.
 ///
 /// # Errors
 /// As [`of`].
 pub fn digest(plan: &Plan) -> Result<String, Error> {
     let steps: Vec<_> = plan.steps.iter().map(|step| (&step.action, step.required)).collect();
-    of(&(
+    let whole = (
         &plan.cluster,
         &plan.problem.target,
         &plan.problem.issue,
@@ -53,7 +54,10 @@ pub fn digest(plan: &Plan) -> Result<String, Error> {
         plan.deployed.method,
         &steps,
         &plan.checkpoints,
-    ))
+    );
+    let planned_on: Vec<_> = plan.steps.iter().map(|step| &step.planned_on).collect();
+    // A plan that an earlier release kept says nothing of it, and keeps the digest that was agreed to.
+    if planned_on.iter().all(|found| found.is_empty()) { of(&whole) } else { of(&(whole, planned_on)) }
 }
 
 #[cfg(test)]

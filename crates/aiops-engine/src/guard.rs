@@ -9,19 +9,21 @@ mod budgets;
 mod figures;
 mod foresight;
 mod lately;
+mod places;
 mod pods;
 mod rules;
 mod step;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::budgets::budgets;
 pub use self::{
-    approvals::{is_entitled, may_decide},
-    budgets::{cooldown_after, slots, spends, waits},
+    approvals::{is_entitled, may_decide, not_entitled},
+    budgets::{budget, cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
-    foresight::{Foreseen, foresee},
+    foresight::{Foreseen, Foresight, foresee, foreseen},
     rules::{in_scope, passes_by_itself, rule},
-    step::{may_step, may_undo},
+    step::{may_step, may_undo, opted_out, under_way},
 };
 use crate::{
     coordination::RuleVerdict,
@@ -120,6 +122,8 @@ pub mod names {
     pub const EVICTION: &str = "eviction";
     /// Nodes that are not to be touched.
     pub const CONTROL_PLANE: &str = "control-plane";
+    /// Somebody changed what would be overwritten since the plan was made.
+    pub const CHANGED: &str = "changed";
     /// Argo CD, Flux, Helm or an operator owns what would be written.
     pub const OWNER: &str = "owner";
     /// An autoscaler owns the number of replicas.
@@ -132,11 +136,13 @@ pub mod names {
     pub const TARGET_LOCK: &str = "target-lock";
     /// So many workflows at once.
     pub const CONCURRENCY: &str = "concurrency";
+    /// So many changes within a time.
+    pub const BUDGET: &str = "budget";
     /// An approval that does not count.
     pub const APPROVAL: &str = "approval";
 
     /// All of them, as `docs/errors.md` explains them.
-    pub const ALL: [&str; 22] = [
+    pub const ALL: [&str; 24] = [
         ACTING,
         GRANTED_TO,
         KILL_SWITCH,
@@ -150,6 +156,7 @@ pub mod names {
         COOLDOWN,
         ERROR_BUDGET,
         CONTROL_PLANE,
+        CHANGED,
         OWNER,
         AUTOSCALER,
         BLAST_RADIUS,
@@ -158,6 +165,7 @@ pub mod names {
         DEDUP,
         TARGET_LOCK,
         CONCURRENCY,
+        BUDGET,
         APPROVAL,
     ];
 }

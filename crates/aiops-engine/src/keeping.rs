@@ -48,6 +48,10 @@ pub fn check(workflow: &Workflow) -> Result<(), StoreError> {
 pub fn opened(report: &Incident) -> Incident {
     let mut opened = Incident { occurrences: report.occurrences.max(1), ..report.clone() };
     opened.body.firing = std::mem::take(&mut opened.body.firing).into_iter().take(MOST_FIRING).collect();
+    // The id that its reporter wished for is its own now: nothing else knows it by another.
+    if opened.body.external_id.as_deref() == Some(opened.id.as_str()) {
+        opened.body.external_id = None;
+    }
     opened
 }
 

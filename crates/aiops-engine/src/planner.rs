@@ -3,6 +3,7 @@
 //!
 //! It changes nothing: every mutation that it sends is a dry run.
 
+mod around;
 mod assemble;
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -26,8 +26,10 @@ pub use self::helm::HelmRelease;
 pub(crate) use self::{
     evict::may_go,
     hanging::{named, unstick},
+    jobs::spares,
     nodes::{pool_of, pool_of_node},
     owner::{Change, allows, change_of, owned},
+    pools::seconds as pool_seconds,
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
     words::words,

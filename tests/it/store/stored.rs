@@ -62,6 +62,8 @@ async fn fill(store: &SqlStore) {
             action: action.clone(),
             undo: UndoClass::Exact,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         }],
         checkpoints: vec![Checkpoint {
@@ -73,6 +75,7 @@ async fn fill(store: &SqlStore) {
         }],
         risk: Risk::Low,
         expected: "three run".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::TwoPerson,
         rule: "test".to_owned(),

@@ -245,6 +245,7 @@ impl Coordination for Fake {
                 annotation: false,
             }],
             limits: [("acting.maxConcurrent".to_owned(), 5.into())].into(),
+            warnings: Vec::new(),
         })
     }
     async fn audit(&self, caller: &Caller, chain: &str, after: i64, limit: u32) -> Result<AuditView, Error> {
@@ -444,6 +445,8 @@ pub(crate) fn record() -> Record {
         undo: action.undo_class(),
         action,
         required: order == 0,
+        planned_on: std::collections::BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {
@@ -481,6 +484,7 @@ pub(crate) fn record() -> Record {
         }],
         risk: Risk::High,
         expected: "the pods run elsewhere".to_owned(),
+        left_alone: None,
         estimated_seconds: 300,
         approval: Approval::Approve,
         rule: "multi-layer".to_owned(),

@@ -148,6 +148,8 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         action: action.clone(),
         undo: action.undo_class(),
         required: true,
+        planned_on: std::collections::BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     });
     let steps: Vec<Step> = steps.collect();
@@ -181,6 +183,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         checkpoints,
         risk: Risk::Medium,
         expected: String::new(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Auto,
         rule: "test".to_owned(),

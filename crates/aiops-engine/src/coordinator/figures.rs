@@ -98,11 +98,18 @@ impl Inner {
         self.external_switch(&mut figures).await;
         figures.cluster = self.cluster_uid();
         figures.plan_cluster = plan.map(|plan| plan.cluster.clone());
+        figures.left_alone = plan.and_then(|plan| plan.left_alone.clone());
         figures.plan_bytes = plan.and_then(|plan| serde_json::to_vec(plan).ok()).map(|json| json.len());
         let inventory = self.engine.look();
         let keyed = |action: &&Action| (action.target().key(), facts(&inventory, action.target()));
         figures.facts = actions.iter().map(keyed).collect::<BTreeMap<_, _>>();
         figures.upgrading = upgrading(&inventory);
+        drop(inventory);
+        for step in plan.iter().flat_map(|plan| &plan.steps) {
+            if let Some(facts) = figures.facts.get_mut(&step.action.target().key()) {
+                facts.deploys_to.extend(step.deploys_to.iter().cloned());
+            }
+        }
         Ok(figures)
     }
 }

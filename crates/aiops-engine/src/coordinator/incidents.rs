@@ -267,7 +267,11 @@ fn severity(word: Option<&str>) -> Result<Option<Severity>, Error> {
 fn statuses(word: Option<&str>) -> Result<Vec<IncidentStatus>, Error> {
     let Some(word) = word.map(str::trim).filter(|word| !word.is_empty()) else { return Ok(Vec::new()) };
     let word = word.to_ascii_lowercase();
-    // Where doors share a word, that of the store has the say: `failed` is what failed.
+    // Every door's `active` also has what a workflow has in hand: it is not over before the workflow says so.
+    if word == "active" {
+        return Ok(vec![IncidentStatus::Active, IncidentStatus::Remediating]);
+    }
+    // Where doors share another word, that of the store has the say: `failed` is what failed.
     if let Some(status) = IncidentStatus::parse(&word) {
         return Ok(vec![status]);
     }

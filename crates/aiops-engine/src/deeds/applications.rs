@@ -4,6 +4,8 @@
 //! Applications with kubectl"); its controller takes it up and says in `status.operationState` how it goes. What Argo CD
 //! deploys is never written to. Nothing is pruned.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -12,9 +14,22 @@ use super::{
     rollout,
 };
 use crate::{
-    model::{phase::Verdict, target::Target},
+    model::{action::Action, phase::Verdict, target::Target},
     ports::acting::Verb,
 };
+
+/// The namespaces in which an action through an Application changes something: its destination's, and those of what it
+/// manages, each once. Those of a cluster elsewhere are told by the same names, which is the stricter reading.
+pub fn deploys_to(action: &Action, application: &Value) -> Vec<String> {
+    if !matches!(action, Action::SyncApplication { .. } | Action::RollbackApplication { .. }) {
+        return Vec::new();
+    }
+    let managed = application.pointer("/status/resources").and_then(Value::as_array);
+    let managed = managed.into_iter().flatten().filter_map(|resource| text(resource, "/namespace"));
+    let all: BTreeSet<&str> =
+        text(application, "/spec/destination/namespace").into_iter().chain(managed).collect();
+    all.into_iter().filter(|namespace| !namespace.is_empty()).map(str::to_owned).collect()
+}
 
 /// The operation that runs, or waits to be taken up.
 fn requested(application: &Value) -> Option<&Value> {

@@ -14,6 +14,7 @@ use super::{
     Back, Deed, EFFECT, Look, Observation, Ready, Sight,
     object::{Change, Found, find, label, listed, mark, marker, members, present, refused, standing, unseen},
     revision, rollout,
+    scale::loses_volumes,
 };
 use crate::{
     model::{action::Release, phase::Verdict, target::Target},
@@ -73,6 +74,11 @@ pub(super) fn observe_revert(deed: &Deed<'_>, release: &Release, seen: &[Sight])
             release.from, release.name, field.path
         ));
     }
+    if let Some(why) =
+        fields.iter().find_map(|field| loses_volumes(target, object, field.reverted_replicas()?))
+    {
+        return refused(why);
+    }
     // The marker first: it makes the annotations that a field may be put into.
     let mut operations = mark(object, deed.key);
     operations.extend(fields.iter().filter_map(compare::Field::revert));
@@ -111,6 +117,11 @@ pub(super) fn undo_revert(
     };
     if let Some(judged) = back.judge(object, is_before, is_after, &now) {
         return judged;
+    }
+    if let Some(why) =
+        fields.iter().find_map(|field| loses_volumes(target, object, field.restored_replicas()?))
+    {
+        return refused(why);
     }
     let mut operations: Vec<Value> = fields.iter().filter_map(compare::Field::restore).collect();
     let is_among_others = fields.iter().any(compare::Field::is_annotation);

@@ -3,6 +3,8 @@
 //! A list has no merge: a JSON patch names the container's place, tests its name there, and is only good for the object that
 //! was looked at. What is not named stays, also on the way back.
 
+use std::collections::BTreeMap;
+
 use aiops_inventory::quantity;
 use serde_json::{Map, Value, json};
 
@@ -62,6 +64,18 @@ fn find<'a>(workload: &'a Value, wanted: &str) -> Option<(String, &'a Value)> {
 /// What a container has of a field now.
 fn now<'a>(container: &'a Value, (map, name, _): &Field<'_>) -> Option<&'a str> {
     text(container, &format!("/resources/{map}/{name}"))
+}
+
+/// The fields that are to be set, as the container has them; none when there is no such container.
+pub(super) fn found(workload: &Value, name: &str, resources: &Resources) -> BTreeMap<String, String> {
+    let Some((_, container)) = find(workload, name) else { return BTreeMap::new() };
+    let fields = fields(resources).into_iter();
+    fields
+        .map(|field| {
+            let value = now(container, &field).unwrap_or("none").to_owned();
+            (format!("containers[{name}].resources.{}.{}", field.0, field.1), value)
+        })
+        .collect()
 }
 
 /// A container's resources with these fields set or taken away; maps that were not there before (`had`) go when they are

@@ -38,6 +38,22 @@ fn autoscaler<'a>(target: &Target, seen: &'a [Value]) -> Option<&'a str> {
     seen.iter().find(owns).map(name)
 }
 
+/// Why a workload is not scaled to so many replicas: a StatefulSet may say that the volumes of the pods that go are deleted
+/// (`persistentVolumeClaimRetentionPolicy.whenScaled`, KEP-1847), and nothing brings them back.
+pub(crate) fn loses_volumes(target: &Target, workload: &Value, replicas: i64) -> Option<String> {
+    let policy = text(workload, "/spec/persistentVolumeClaimRetentionPolicy/whenScaled");
+    let has_claims = workload.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+    let now = rollout::wanted(workload);
+    if policy != Some("Delete") || has_claims.is_none_or(Vec::is_empty) || replicas >= now {
+        return None;
+    }
+    Some(format!(
+        "scaling {target} from {now} to {replicas} deletes the volumes of the pods that go \
+         (persistentVolumeClaimRetentionPolicy.whenScaled is Delete), and nothing brings them back: set it to Retain \
+         first, or scale it with kubectl when the data may go"
+    ))
+}
+
 pub(super) fn observe(deed: &Deed<'_>, replicas: u32, seen: &[Sight]) -> Observation {
     let target = deed.action.target();
     if !matches!((target.group.as_str(), target.kind.as_str()), ("apps", "Deployment" | "StatefulSet")) {
@@ -60,6 +76,9 @@ pub(super) fn observe(deed: &Deed<'_>, replicas: u32, seen: &[Sight]) -> Observa
     let wanted = i64::from(replicas);
     if now == wanted {
         return Observation::Settled { why: format!("{target} wants {wanted} replicas already") };
+    }
+    if let Some(why) = loses_volumes(target, workload, wanted) {
+        return refused(why);
     }
     let body = json!({"metadata": {"annotations": {EFFECT: deed.key}}, "spec": {"replicas": wanted}});
     let change = Change::of(
@@ -90,6 +109,9 @@ pub(super) fn undo(deed: &Deed<'_>, back: &Back<'_>, seen: &[Sight]) -> Observat
         return Observation::Conflict {
             why: format!("the HorizontalPodAutoscaler {owner} owns the replicas of {target} now"),
         };
+    }
+    if let Some(why) = before.as_i64().and_then(|before| loses_volumes(target, workload, before)) {
+        return refused(why);
     }
     let body = json!({"metadata": {"annotations": back.annotations(workload)}, "spec": {"replicas": before}});
     let change = Change::of(

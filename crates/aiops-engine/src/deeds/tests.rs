@@ -3,6 +3,7 @@
 //!
 //! [`World`] takes a mutation as an API server would: by uid and resourceVersion, RFC 7386 and RFC 6902.
 
+mod found;
 mod others;
 mod releases;
 mod rollouts;

@@ -51,6 +51,8 @@ pub struct Figures {
     pub kill_switch: KillSwitch,
     /// Who set it and why.
     pub kill_switch_why: String,
+    /// It says so in a ConfigMap, which nothing of ours sets back.
+    pub kill_switch_is_elsewhere: bool,
     /// The control rows as they were read: what is decided by them holds only while the store keeps these.
     pub controls: Vec<Control>,
     /// When the controls were last read.
@@ -73,6 +75,10 @@ pub struct Figures {
     pub is_agreed: bool,
     /// Workflows that are not over, this one left out.
     pub active: Vec<Active>,
+    /// How much of each budget is used up now, by its scope; asked for explanations alone, for the store itself keeps them.
+    pub spent: BTreeMap<String, u32>,
+    /// Who asked for the plan's objects to be left alone when it was made.
+    pub left_alone: Option<String>,
     /// Bytes of the plan in JSON.
     pub plan_bytes: Option<usize>,
     /// What is known of each object that is acted on, by its [`Target::key`].
@@ -100,6 +106,8 @@ pub struct Facts {
     pub autoscaler: Option<String>,
     /// The node belongs to the control plane.
     pub is_control_plane: Option<bool>,
+    /// Namespaces that an Application deploys to; of others none.
+    pub deploys_to: Vec<String>,
     /// The pod is ready.
     pub is_ready: Option<bool>,
     /// The pod keeps data in an emptyDir that is not memory: it is lost with the pod.

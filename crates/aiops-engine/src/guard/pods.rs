@@ -124,11 +124,12 @@ pub(super) fn may_go(action: &Action, pod: &Target, facts: &Facts) -> Result<(),
     // One that is not ready serves nobody, and taking it away takes nothing away.
     if is_workload
         && facts.replicas == Some(1)
-        && facts.has_budget == Some(false)
+        && facts.has_budget != Some(true)
         && facts.is_ready != Some(false)
     {
+        let unread = if facts.has_budget.is_none() { " (they could not be read)" } else { "" };
         return Err(format!(
-            "{pod} is the only one of its workload, and no disruption budget says that it may go"
+            "{pod} is the only one of its workload, and no disruption budget says that it may go{unread}"
         ));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The rules, one function each, in the order in which they are asked. Each answers with its figures, whether it fires
 //! or not.
 
-use super::{Figures, KillSwitch, Question, Ruling, approvals, lately, names, pods};
+use super::{Figures, KillSwitch, Question, Ruling, approvals, lately, names, places, pods};
 use crate::{
     coordination::RuleVerdict,
     model::{action::Action, caller::Caller, method::DeployMethod, plan::Approval},
@@ -119,11 +119,14 @@ pub(super) fn kill_switch(settings: &Settings, question: &Question<'_>, figures:
     }
     match figures.kill_switch {
         KillSwitch::Run => Passes("the kill switch says run".to_owned()),
-        mode => Refuses(format!(
-            "the kill switch says {} ({}); it is set back with PUT /api/v1/control or `aiops policy run`",
-            mode.as_str(),
-            figures.kill_switch_why
-        )),
+        mode => {
+            let back = if figures.kill_switch_is_elsewhere {
+                "it is set back in that ConfigMap, by whoever may write it, and not by `aiops control run`"
+            } else {
+                "it is set back with PUT /api/v1/control or `aiops control run`"
+            };
+            Refuses(format!("the kill switch says {} ({}); {back}", mode.as_str(), figures.kill_switch_why))
+        }
     }
 }
 
@@ -162,11 +165,7 @@ pub(super) fn cluster(figures: &Figures) -> Finding {
 }
 
 fn scope(settings: &Settings, question: &Question<'_>) -> Finding {
-    let mut namespaces: Vec<&str> = question.actions.iter().map(|a| a.target().namespace.as_str()).collect();
-    namespaces.push(&question.problem.target.namespace);
-    namespaces.sort_unstable();
-    namespaces.dedup();
-    for namespace in &namespaces {
+    for namespace in places::of(question) {
         if let Err(why) = in_scope(settings, namespace) {
             return Refuses(why);
         }
@@ -200,6 +199,12 @@ pub fn in_scope(settings: &Settings, namespace: &str) -> Result<(), String> {
 }
 
 fn opt_out(question: &Question<'_>) -> Finding {
+    if let Some(by) = &question.figures.left_alone {
+        return Refuses(format!(
+            "{by}; remove {} there to let aiops act on it, and trigger again",
+            super::OPT_OUT
+        ));
+    }
     let targets = question.actions.iter().map(|action| action.target());
     for target in targets.chain([&question.problem.target, &question.problem.named]) {
         if let Some(by) = question.figures.of(target).and_then(|facts| facts.opted_out_by.as_deref()) {
@@ -212,7 +217,7 @@ fn opt_out(question: &Question<'_>) -> Finding {
     Passes(format!("nothing known carries {}", super::OPT_OUT))
 }
 
-/// What the policy says to a plan, over all its words.
+/// What the policy says to a plan, over all its words in all its places.
 struct PolicySays {
     rule: String,
     finding: Finding,
@@ -220,25 +225,16 @@ struct PolicySays {
 }
 
 fn policy_says(settings: &Settings, question: &Question<'_>) -> PolicySays {
-    let namespace = question.problem.target.namespace.as_str();
-    let mut words: Vec<(&str, &str)> =
-        question.actions.iter().map(|action| (action.target().namespace.as_str(), action.name())).collect();
-    if question.is_multi_layer {
-        words.push((namespace, policy::MULTI_LAYER));
-    }
-    if let Some(owner) = owned_by(question) {
-        words.push((namespace, owner));
-    }
-    let mut decided: Option<(policy::Says<'_>, &str)> = None;
+    let mut decided: Option<(policy::Says<'_>, &str, &str)> = None;
     let mut autonomy = true;
-    for (namespace, word) in words {
+    for (namespace, word) in places::words(question) {
         let says = settings.policy.says(namespace, question.problem.severity, word);
         autonomy &= says.autonomy;
-        if decided.as_ref().is_none_or(|(so_far, _)| says.then > so_far.then) {
-            decided = Some((says, word));
+        if decided.as_ref().is_none_or(|(so_far, ..)| says.then > so_far.then) {
+            decided = Some((says, namespace, word));
         }
     }
-    let Some((says, word)) = decided else { return unplanned(settings, question) };
+    let Some((says, namespace, word)) = decided else { return unplanned(settings, question) };
     let rule = format!("{}/{}", names::POLICY, says.rule);
     let where_ =
         if namespace.is_empty() { "the cluster".to_owned() } else { format!("namespace {namespace}") };
@@ -267,7 +263,10 @@ fn unplanned(settings: &Settings, question: &Question<'_>) -> PolicySays {
     match all.first() {
         Some(first) if all.iter().all(|says| says.then == Approval::Deny) => PolicySays {
             rule: format!("{}/{}", names::POLICY, first.rule),
-            finding: Refuses(format!("{} says deny to everything in {namespace}", settings.policy.source)),
+            finding: Refuses(format!(
+                "{} says deny to everything in {namespace}; `aiops policy show` prints its rules, and policy.file sets them",
+                settings.policy.source
+            )),
             autonomy,
         },
         _ => PolicySays {
@@ -280,7 +279,7 @@ fn unplanned(settings: &Settings, question: &Question<'_>) -> PolicySays {
 
 /// The trait of a plan that writes what a chart or an operator owns. A restart and an eviction write nothing that a
 /// chart does; an operator owns the whole object.
-fn owned_by(question: &Question<'_>) -> Option<&'static str> {
+pub(super) fn owned_by(question: &Question<'_>) -> Option<&'static str> {
     let writes_spec = |action: &&Action| {
         !matches!(action, Action::RestartWorkload { .. } | Action::EvictPod { .. } | Action::AwaitPool { .. })
     };

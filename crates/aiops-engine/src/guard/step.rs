@@ -6,8 +6,8 @@
 
 use serde_json::Value;
 
-use super::{Facts, KillSwitch, OPT_OUT, Question, lately, names, pods, rules};
-use crate::{coordination::RuleVerdict, method, model::action::Action, remedies, settings::Settings};
+use super::{Facts, KillSwitch, OPT_OUT, Question, lately, names, places, pods, rules};
+use crate::{coordination::RuleVerdict, deeds, method, model::action::Action, remedies, settings::Settings};
 
 /// Whether what was done may be undone now. An object that has opted out meanwhile, or a policy that denies the action by
 /// now, does not keep what we did in place; only `stop`, the breaker and another cluster do.
@@ -28,6 +28,22 @@ pub fn may_undo(settings: &Settings, question: &Question<'_>) -> Result<(), Rule
         (names::CLUSTER, rules::cluster(figures)),
     ];
     first_refusal(asked)
+}
+
+/// Of what was asked of a whole plan, what is still asked once its first step is begun: the rest was decided then and
+/// for good (who may, the rest after the same trouble, how much at once, how long a plan may be). An upgrade and failures
+/// are judged as before a step.
+pub fn under_way(settings: &Settings, question: &Question<'_>, rules: Vec<RuleVerdict>) -> Vec<RuleVerdict> {
+    const DECIDED: [&str; 5] =
+        [names::GRANTED_TO, names::AUTONOMY, names::COOLDOWN, names::BLAST_RADIUS, names::PLAN_SIZE];
+    let asked = rules.into_iter().filter(|verdict| !DECIDED.contains(&verdict.rule.as_str()));
+    asked
+        .map(|verdict| match verdict.rule.as_str() {
+            names::UPGRADE => lately::upgrade_began(question).verdict(names::UPGRADE),
+            names::ERROR_BUDGET => lately::failures_since(settings, question).verdict(names::ERROR_BUDGET),
+            _ => verdict,
+        })
+        .collect()
 }
 
 fn first_refusal<const N: usize>(asked: [(&str, rules::Finding); N]) -> Result<(), RuleVerdict> {
@@ -63,13 +79,24 @@ fn object(
 ) -> Result<(), RuleVerdict> {
     let no = |rule: &str, why: String| Err(RuleVerdict { rule: rule.to_owned(), passes: false, why });
     let target = action.target();
-    if let Err(why) = rules::in_scope(settings, &target.namespace) {
-        return no(names::SCOPE, why);
+    // As it was planned, and where an Application deploys to by now.
+    let deployed = deeds::deploys_to(action, fresh);
+    let mut places = places::of(question);
+    places.extend(deployed.iter().map(String::as_str));
+    for namespace in places {
+        if let Err(why) = rules::in_scope(settings, namespace) {
+            return no(names::SCOPE, why);
+        }
     }
-    let says = settings.policy.says(&target.namespace, question.problem.severity, action.name());
-    if says.then == crate::model::plan::Approval::Deny {
-        let rule = format!("{}/{}", names::POLICY, says.rule);
-        return no(&rule, format!("{} says deny to {} now", settings.policy.source, action.name()));
+    let mut words = places::words(question);
+    words.extend(deployed.iter().map(|namespace| (namespace.as_str(), action.name())));
+    for (namespace, word) in words {
+        let says = settings.policy.says(namespace, question.problem.severity, word);
+        if says.then == crate::model::plan::Approval::Deny {
+            let rule = format!("{}/{}", names::POLICY, says.rule);
+            let place = if namespace.is_empty() { "the cluster" } else { namespace };
+            return no(&rule, format!("{} says deny to {word} in {place} now", settings.policy.source));
+        }
     }
     let known = question.figures.of(target).and_then(|facts| facts.opted_out_by.clone());
     // The object says it of itself, its rows also for its owner and its namespace.
@@ -108,7 +135,7 @@ fn object(
 }
 
 /// What of a live object says that it is to be left alone.
-fn opted_out(object: &Value) -> Option<String> {
+pub fn opted_out(object: &Value) -> Option<String> {
     ["annotations", "labels"].into_iter().find_map(|place| {
         let value = object.pointer(&format!("/metadata/{place}"))?.get(OPT_OUT)?;
         let is_so = value.as_str() == Some("true") || value.as_bool() == Some(true);

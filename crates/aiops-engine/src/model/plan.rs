@@ -1,5 +1,7 @@
 //! A plan: the chosen remedy's steps and checkpoints for one issue, and what the API server said about them.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +81,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What must hold after which step.
     pub checkpoints: Vec<Checkpoint>,
+    /// Who asks for what it is about to be left alone: such a plan is shown and refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_alone: Option<String>,
     /// How much can go wrong.
     pub risk: Risk,
     /// What is expected to be seen afterwards.
@@ -114,6 +119,13 @@ pub struct Step {
     pub undo: UndoClass,
     /// Whether the workflow fails when it fails.
     pub required: bool,
+    /// What the fields that it overwrites were when it was planned, by their path (a pod template by its hash): it is taken
+    /// only while they are so. Empty where it overwrites nothing, or an earlier step of the plan writes the same object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub planned_on: BTreeMap<String, String>,
+    /// Namespaces in which it changes something besides its target's own: those that an Application deploys to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deploys_to: Vec<String>,
     /// What the API server said to it before anybody approved; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,

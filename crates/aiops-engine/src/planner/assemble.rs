@@ -35,6 +35,7 @@ pub(super) fn single(
         checkpoints,
         risk,
         expected: crate::text::line(&expected, 300),
+        left_alone: near.left_alone.clone(),
         estimated_seconds: seconds,
         approval: Approval::Deny,
         rule: String::new(),
@@ -54,6 +55,8 @@ pub(super) fn steps<K: Ord>(mut moves: Vec<Move>, last: impl Fn(&Move) -> K) -> 
             undo: one.action.undo_class(),
             action: one.action,
             required: one.required,
+            planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         })
         .collect()

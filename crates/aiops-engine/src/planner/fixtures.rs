@@ -31,6 +31,7 @@ impl World {
     pub(crate) fn empty() -> Self {
         let mut cluster = FakeCluster::new();
         cluster.kinds.extend([
+            api_resource("", "v1", "PersistentVolume", "persistentvolumes", false),
             api_resource("apps", "v1", "ControllerRevision", "controllerrevisions", true),
             api_resource("argoproj.io", "v1alpha1", "Application", "applications", true),
             api_resource("kafka.strimzi.io", "v1", "Kafka", "kafkas", true),

@@ -63,6 +63,8 @@ pub struct Neighbourhood {
     pub pools: Vec<Value>,
     /// Its namespace, for what it says about itself.
     pub namespace: Option<Value>,
+    /// Who asks for the target to be left alone: it, what was named, an owner, its namespace.
+    pub left_alone: Option<String>,
     /// What could not be read, in sentences.
     pub gaps: Vec<String>,
 }
@@ -117,6 +119,7 @@ pub(super) async fn read(
         release: None,
         pools: Vec::new(),
         namespace: None,
+        left_alone: None,
         gaps,
     };
     let mut scalers = Vec::new();
@@ -129,6 +132,8 @@ pub(super) async fn read(
     let owners = method::detect(&objects, &scalers);
     (near.application, near.owners) =
         application(reader, &target, objects.first(), owners, &mut near.gaps).await;
+    near.look_around(reader).await;
+    near.left_alone = near.left_alone_by(objects.iter().chain(&named));
     near.read_release(reader).await;
     near.settle_nudge(reader);
     near

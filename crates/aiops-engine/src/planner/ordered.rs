@@ -5,6 +5,7 @@
 
 use super::{Neighbourhood, value};
 use crate::{
+    deeds,
     error::Error,
     model::{
         action::{Action, Resources},
@@ -107,6 +108,9 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             if now == i64::from(*replicas) {
                 return refused(format!("{target} has {now} replicas already"));
             }
+            if let Some(why) = deeds::loses_volumes(&target, &near.object, i64::from(*replicas)) {
+                return refused(why);
+            }
             let what = format!("Scale {target} from {now} to {replicas} replicas");
             let expected = format!("{replicas} pods of {target} are ready");
             Ok(one(why, what, Action::ScaleWorkload { target, replicas: *replicas }, expected, Risk::Low, 60))
@@ -128,7 +132,7 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             let what = sentence(other, &target);
             let (risk, seconds) = match other {
                 Action::CordonNode { .. } | Action::UncordonNode { .. } => (Risk::Medium, 10),
-                Action::AwaitPool { .. } => (Risk::Low, 900),
+                Action::AwaitPool { .. } => (Risk::Low, remedies::pool_seconds(&near.object)),
                 _ => (Risk::Medium, 120),
             };
             let expected = format!("{target} is as {} leaves it", other.name());
@@ -146,6 +150,9 @@ fn may_lose(near: &Neighbourhood, action: &Action, target: &Target) -> Result<()
         Action::DeletePod { .. } if pod.owner.as_ref().is_none_or(|owner| owner.kind != "Job") => Err(
             format!("{target} belongs to no Job, so it is not deleted past its disruption budgets: evict it"),
         ),
+        Action::DeletePod { .. } if near.target().kind == "Job" => {
+            remedies::spares(near.target(), &near.object, 1)
+        }
         _ => Ok(()),
     }
 }

@@ -40,6 +40,13 @@ pub struct Pod {
     /// Names of its emptyDir volumes that are not memory: what they hold is lost with the pod, and `kubectl drain` wants
     /// `--delete-emptydir-data` for it.
     pub scratch: Vec<String>,
+    /// Names of its PersistentVolumeClaims.
+    pub claims: Vec<String>,
+    /// Why it is not taken away, as far as that was looked for: it asks to be left alone, or an owner or its namespace does,
+    /// or a volume of it is on its node alone.
+    pub stays: Option<String>,
+    /// What of that could not be read.
+    pub unread: Option<String>,
     /// Its labels, for disruption budgets.
     pub labels: Value,
     /// The worst of its containers' troubles.
@@ -86,6 +93,9 @@ impl Pod {
                 .filter(is_scratch)
                 .map(|v| text(v, "/name").to_owned())
                 .collect(),
+            claims: list(object, "/spec/volumes").filter_map(|volume| claim(name(object), volume)).collect(),
+            stays: crate::guard::opted_out(object).map(|by| format!("it asks to be left alone ({by})")),
+            unread: None,
             labels: object.pointer("/metadata/labels").cloned().unwrap_or_default(),
             trouble: None,
         };
@@ -116,6 +126,15 @@ impl Pod {
 
 fn is_scratch(volume: &&Value) -> bool {
     volume.get("emptyDir").is_some_and(|dir| text(dir, "/medium") != "Memory")
+}
+
+/// The claim of a volume; a generic ephemeral one has the pod's name before the volume's.
+fn claim(pod: &str, volume: &Value) -> Option<String> {
+    if volume.get("ephemeral").is_some_and(|ephemeral| !ephemeral.is_null()) {
+        return Some(format!("{pod}-{}", text(volume, "/name")));
+    }
+    let claim = text(volume, "/persistentVolumeClaim/claimName");
+    (!claim.is_empty()).then(|| claim.to_owned())
 }
 
 /// Waiting reasons of a life without trouble.

@@ -1,15 +1,18 @@
-//! Proving a plan before anybody approves it: the right to each step, the API server's judgement of its dry run, and
-//! what would change.
+//! Proving a plan before anybody approves it: the right to each step, the API server's judgement of its dry run, what
+//! would change, and what was there when it was looked at.
 //!
 //! Nothing is meant: every request is a dry run, which no API server keeps. What can never be asked is noted and refuses
 //! nothing; what cannot be asked now is an error, to be asked again; what the API server refuses is `accepted: false`.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 
 use crate::{
-    deeds::{self, Observation},
+    deeds::{self, Observation, Sight},
     discovery,
     error::{Error, PortError, PortErrorKind},
     model::{
@@ -42,15 +45,31 @@ pub(super) async fn prove(
     let what = format!("proving the plan for {}", plan.problem.target);
     let kinds = cluster.resources().await.map_err(|error| Error::from_port(&*what, error))?;
     // Each asks its own objects, so that they need not wait for each other.
-    let mut asked: Vec<BoxFuture<'_, Result<Proof, Error>>> = Vec::with_capacity(plan.steps.len());
+    let mut asked: Vec<BoxFuture<'_, Result<Proven, Error>>> = Vec::with_capacity(plan.steps.len());
     for step in &plan.steps {
         asked.push(of_step(cluster, &kinds, acting, step).boxed());
     }
-    let proofs: Vec<Result<Proof, Error>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
-    for (step, proof) in plan.steps.iter_mut().zip(proofs) {
-        step.proof = Some(proof?);
+    let proofs: Vec<Result<Proven, Error>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let mut written = BTreeSet::new();
+    for (step, proven) in plan.steps.iter_mut().zip(proofs) {
+        let Proven { proof, found, deploys_to } = proven?;
+        step.proof = Some(proof);
+        step.deploys_to = deploys_to;
+        // What an earlier step of the plan leaves behind is not what is there now.
+        let is_first = written.insert(step.action.target().key());
+        step.planned_on = if is_first { found } else { BTreeMap::new() };
     }
     Ok(())
+}
+
+/// What was learnt about one step.
+#[derive(Default)]
+struct Proven {
+    proof: Proof,
+    /// What it overwrites, as it was seen.
+    found: BTreeMap<String, String>,
+    /// Where it changes something besides its target's namespace.
+    deploys_to: Vec<String>,
 }
 
 /// Why a plan would fail, by what the API server said to it; `None` when it said nothing against a required step.
@@ -71,21 +90,26 @@ async fn of_step(
     kinds: &[ApiResource],
     acting: Option<&dyn Acting>,
     step: &Step,
-) -> Result<Proof, Error> {
-    let mut proof = Proof::default();
+) -> Result<Proven, Error> {
+    let mut proven = Proven::default();
     let action = &step.action;
     if let Action::AwaitPool { .. } = action {
-        return Ok(proof);
+        return Ok(proven);
     }
-    may(cluster, kinds, action, &mut proof).await?;
+    let proof = &mut proven.proof;
+    may(cluster, kinds, action, proof).await?;
     let seen = match within(deeds::see(cluster, &deeds::looks(action))).await {
         Ok(seen) => seen,
         Err(error) if error.kind.is_passing() => return Err(unproven(step, error)),
         Err(error) => {
-            note(&mut proof, &format!("it could not be read for a dry run: {}", error.message));
-            return Ok(proof);
+            note(proof, &format!("it could not be read for a dry run: {}", error.message));
+            return Ok(proven);
         }
     };
+    if let Some(Sight::Object(object)) = seen.first() {
+        proven.found = deeds::found(action, object);
+        proven.deploys_to = deeds::deploys_to(action, object);
+    }
     match deeds::observe(action, KEY, KEY, &seen) {
         Observation::Ready(ready) => {
             let changes = ready.diff.iter().filter(|line| !line.contains("aiops.io/effect"));
@@ -96,19 +120,19 @@ async fn of_step(
             }
             let mut mutation = ready.mutation;
             mutation.dry_run = true;
-            if let Err(error) = dry_run(acting, &mutation, &mut proof).await {
+            if let Err(error) = dry_run(acting, &mutation, proof).await {
                 return Err(unproven(step, error));
             }
         }
-        Observation::Settled { why } => note(&mut proof, &format!("nothing has to be done: {why}")),
-        Observation::Applied { evidence } => note(&mut proof, &format!("it is done already: {evidence}")),
-        Observation::Wait { why } => note(&mut proof, &format!("it would wait: {why}")),
+        Observation::Settled { why } => note(proof, &format!("nothing has to be done: {why}")),
+        Observation::Applied { evidence } => note(proof, &format!("it is done already: {evidence}")),
+        Observation::Wait { why } => note(proof, &format!("it would wait: {why}")),
         Observation::Refused { why } | Observation::Conflict { why } => {
             proof.accepted = Some(false);
-            note(&mut proof, &why);
+            note(proof, &why);
         }
     }
-    Ok(proof)
+    Ok(proven)
 }
 
 /// What a step's proof could not be asked now.

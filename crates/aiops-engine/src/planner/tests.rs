@@ -285,3 +285,22 @@ async fn hostile_objects_are_read_without_harm() {
     };
     assert!(!text.contains('\u{0}') && !text.contains('\u{1b}'), "{text}");
 }
+
+#[tokio::test]
+async fn a_scale_that_would_delete_volumes_is_not_planned() {
+    let set = |when: &str| {
+        let world = World::empty();
+        let mut set = super::fixtures::deployment();
+        set["kind"] = json!("StatefulSet");
+        set["spec"]["persistentVolumeClaimRetentionPolicy"] = json!({"whenScaled": when});
+        set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}}]);
+        world.put("statefulsets", set);
+        world
+    };
+    let scale =
+        |replicas| Action::ScaleWorkload { target: problem("StatefulSet", "web", "").target, replicas };
+    let why = refused(set("Delete").order("StatefulSet", "web", scale(1)).await.unwrap());
+    assert!(why.contains("deletes the volumes of the pods that go"), "{why}");
+    made(set("Delete").order("StatefulSet", "web", scale(3)).await.unwrap());
+    made(set("Retain").order("StatefulSet", "web", scale(1)).await.unwrap());
+}

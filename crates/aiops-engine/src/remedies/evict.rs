@@ -68,6 +68,13 @@ pub(crate) fn may_go(near: &Neighbourhood, pod: &Pod) -> Result<(), String> {
     if pod.owner.is_none() {
         return Err(format!("{shown} has no controller, so nobody would make it again"));
     }
+    if let Some(why) = &pod.stays {
+        return Err(format!("{shown} is not taken away: {why}"));
+    }
+    // The eviction API keeps budgets that cannot be read here, and not the only pod of a workload that has none.
+    if let Some(gap) = near.gaps.iter().find(|gap| gap.contains("poddisruptionbudgets")) {
+        return Err(format!("whether a disruption budget covers {shown} is not known: {gap}"));
+    }
     let budgets = budgets_of(near, pod);
     match budgets.as_slice() {
         [] => Ok(()),

@@ -106,6 +106,13 @@ impl Remedy for Drain {
         }
         for pod in &pods {
             may_go(near, pod).map_err(|why| format!("{target} cannot be drained: {why}"))?;
+            // A pod whose volume is on this node alone would wait until the node is uncordoned.
+            if let Some(why) = &pod.unread {
+                return Err(format!(
+                    "{target} cannot be drained: whether the volumes of pod {}/{} are on it alone is not known ({why})",
+                    pod.namespace, pod.name
+                ));
+            }
         }
         // What can be undone comes first.
         let mut moves: Vec<Move> = if is_cordoned(near) { Vec::new() } else { vec![cordon(near)] };

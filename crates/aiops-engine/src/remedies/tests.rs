@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::planner::fixtures::{self, World};
 
+mod around;
 mod owners;
 mod workloads;
 
@@ -217,6 +218,43 @@ async fn pods_that_hold_a_job_up_are_deleted() {
     });
     misfits(over, "Job", "nightly", "delete-stuck-job-pods", "over (Failed)").await;
     misfits(World::crashing(), "Deployment", "web", "delete-stuck-job-pods", "").await;
+}
+
+#[tokio::test]
+async fn a_job_that_would_fail_for_good_keeps_its_stuck_pods() {
+    let with = |spec: Value, status: Value| {
+        let world = job("RunContainerError");
+        world.edit("jobs", "nightly", |job| {
+            for (key, value) in spec.as_object().unwrap() {
+                job["spec"][key] = value.clone();
+            }
+            for (key, value) in status.as_object().unwrap() {
+                job["status"][key] = value.clone();
+            }
+        });
+        world
+    };
+    let uncounted = json!({"failed": 1, "uncountedTerminatedPods": {"failed": ["u-1"]}});
+    for (spec, status, part) in [
+        (json!({"backoffLimit": 0}), json!({}), "would be 1, and its backoffLimit is 0"),
+        (json!({}), json!({"failed": 6}), "would be 7, and its backoffLimit is 6"),
+        (json!({"backoffLimit": 2}), uncounted, "2 pods of Job shop/nightly failed already"),
+        (json!({"podFailurePolicy": {"rules": []}}), json!({}), "has a podFailurePolicy"),
+        (
+            json!({"backoffLimitPerIndex": 3, "completionMode": "Indexed"}),
+            json!({}),
+            "has a backoffLimitPerIndex",
+        ),
+    ] {
+        misfits(with(spec.clone(), status.clone()), "Job", "nightly", "delete-stuck-job-pods", part).await;
+        // Nor by name.
+        let delete = Action::DeletePod { target: fixtures::problem("Pod", "nightly-x", "").target };
+        let why = fixtures::refused(with(spec, status).order("Pod", "nightly-x", delete).await.unwrap());
+        assert!(why.contains(part), "{part}: {why}");
+    }
+    fits(with(json!({"backoffLimit": 1}), json!({})), "Job", "nightly", "delete-stuck-job-pods").await;
+    let null = json!({"podFailurePolicy": null, "backoffLimit": 3});
+    fits(with(null, json!({"failed": 2})), "Job", "nightly", "delete-stuck-job-pods").await;
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The invariants of remediation (I1–I20 of its design, as far as memory and a model can show them), checked from outside:
+//! The invariants of remediation (I1–I21 of its design, as far as memory and a model can show them), checked from outside:
 //! from what the store took, in order, from the model's journal, and from what is kept at the end.
 //!
 //! Nothing here calls the machine, the deeds, the guard or the audit module: the rules are written down a second time, so
@@ -8,6 +8,7 @@ mod cluster;
 mod effects;
 mod endings;
 mod lines;
+mod planned;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -130,6 +131,7 @@ pub(crate) fn check(history: &History) -> Vec<Violation> {
     cluster::check(history, &replay, &mut findings);
     endings::check(history, &replay, &mut findings);
     lines::check(history, &replay, &mut findings);
+    planned::check(history, &replay, &mut findings);
     if !history.has_jumps && history.limits.keeps_counts() {
         replay.rests(history, &mut findings);
     }

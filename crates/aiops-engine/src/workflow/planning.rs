@@ -9,6 +9,7 @@ use super::{
     runner::{Executor, Stop, Turn, Work},
 };
 use crate::{
+    deeds::{self, Look, Sight},
     error::Error,
     fingerprint, guard,
     model::{
@@ -19,7 +20,7 @@ use crate::{
         workflow::{ApprovalState, Workflow},
     },
     planner::{self, Planned},
-    ports::store::{StoreError, Write},
+    ports::store::{Resource, StoreError, Write},
     remedies,
     settings::limits::millis,
 };
@@ -136,7 +137,7 @@ impl Executor {
     async fn refused(&self, work: &mut Work<'_>, rule: &str, why: String) -> Result<Turn, Stop> {
         let soon = self.now(work.held).saturating_add(SOON);
         if guard::passes_by_itself(rule) && soon < work.workflow().deadline {
-            return self.wait(work, soon, Some(format!("{rule}: {why}"))).await;
+            return self.wait_by(work, soon, (Some(rule), Some(format!("{rule}: {why}")))).await;
         }
         self.refuse(work, rule, why).await
     }
@@ -206,6 +207,14 @@ impl Executor {
         if let Err(why) = approved(work, &plan, asked)? {
             return self.refuse(work, guard::names::APPROVAL, why).await;
         }
+        match self.changed(&plan).await {
+            Ok(None) => {}
+            Ok(Some(why)) => return self.refuse(work, guard::names::CHANGED, why).await,
+            Err(why) => {
+                let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
+                return self.wait(work, until, Some(why)).await;
+            }
+        }
         let locks = plan.steps.iter().map(|step| Write::Lock(step.action.target().key()));
         let mut takes: Vec<Write> = locks.collect();
         takes.extend(guard::slots(&self.inner.settings.limits, plan.steps.iter().map(|step| &step.action)));
@@ -213,11 +222,38 @@ impl Executor {
             Err(Stop::Store(StoreError::Taken { what, holder })) => {
                 let by = holder.map(|holder| format!(", held by {holder}")).unwrap_or_default();
                 let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
-                self.wait(work, until, Some(format!("waits for {what}{by}"))).await
+                let rule = match what {
+                    Resource::Slot(_) => guard::names::CONCURRENCY,
+                    Resource::Budget(_) => guard::names::BUDGET,
+                    Resource::Target | Resource::Fingerprint => guard::names::TARGET_LOCK,
+                };
+                self.wait_by(work, until, (Some(rule), Some(format!("waits for {what}{by}")))).await
             }
             Err(stop) => Err(stop),
             Ok(()) => Ok(Turn::Again),
         }
+    }
+}
+
+impl Executor {
+    /// What somebody changed of what the plan overwrites while it waited, by the objects as they are; it ends here, before
+    /// anything is taken, and the trouble need not rest. An error is what could not be read.
+    async fn changed(&self, plan: &Plan) -> Result<Option<String>, String> {
+        for step in plan.steps.iter().filter(|step| !step.planned_on.is_empty()) {
+            let look = [Look::Object(step.action.target().clone())];
+            let cluster = self.inner.engine.cluster("looking at what a plan is about");
+            let seen = match cluster {
+                Ok(cluster) => deeds::see(cluster, &look).await.map_err(|error| error.message),
+                Err(error) => Err(chain(&error)),
+            };
+            let seen = seen.map_err(|why| format!("the cluster cannot be read: {why}"))?;
+            // An object that is not there any more is the step's to tell.
+            let Some(Sight::Object(object)) = seen.first() else { continue };
+            if let Some(why) = deeds::changed(&step.action, &step.planned_on, object) {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -4,6 +4,7 @@
 //! the next one makes of it. None of them waits for time to pass by itself.
 
 mod between;
+mod changed;
 mod checks;
 mod crashes;
 mod dying;

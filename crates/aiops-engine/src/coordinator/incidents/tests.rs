@@ -178,6 +178,50 @@ async fn lists_filter_by_the_words_of_all_doors_and_count_before_the_limit() {
 }
 
 #[tokio::test]
+async fn what_a_workflow_has_in_hand_is_still_active_and_open() {
+    let world = World::new();
+    let nothing = create(&world, new("untouched")).await;
+    let entry = Entry {
+        at: 0,
+        actor: "aiops".to_owned(),
+        via: crate::model::caller::Via::System,
+        action: "x".to_owned(),
+        object: String::new(),
+        body: json!({}),
+    };
+    for (title, to) in [
+        ("in hand", IncidentStatus::Remediating),
+        ("unrepaired", IncidentStatus::Failed),
+        ("over", IncidentStatus::Resolved),
+    ] {
+        let made = IncidentId::parse(&create(&world, new(title)).await.id).unwrap();
+        let active = [IncidentStatus::Active];
+        world.inner().store.set_incident(&made, &active, to, None, &entry).await.unwrap();
+    }
+    for (word, want) in [
+        ("active", &["in hand", "untouched"][..]),
+        ("pending", &["untouched"]),
+        ("in_progress", &["in hand"]),
+        ("failed", &["unrepaired"]),
+        ("open", &["unrepaired", "in hand", "untouched"]),
+        ("closed", &["over"]),
+    ] {
+        let query = IncidentQuery { status: Some(word.to_owned()), ..IncidentQuery::default() };
+        let listed = list(&world, query).await;
+        let (mut found, mut wanted) = (titles(&listed), want.to_vec());
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{word}");
+        assert_eq!(listed.total, u64::try_from(want.len()).unwrap(), "{word}");
+        // The word of the filter and the word of the counts agree.
+        if word == "active" {
+            assert_eq!((listed.summary.active, listed.summary.total), (2, 2));
+        }
+    }
+    assert_eq!(nothing.status, IncidentStatus::Active);
+}
+
+#[tokio::test]
 async fn closing_is_recorded_and_twice_is_once() {
     let world = World::new();
     let made = create(&world, new("x")).await;

@@ -94,6 +94,7 @@ fn compare(place: (String, String), from: &Value, to: &Value, live: &Value, fiel
 }
 
 const ANNOTATIONS: &str = "/metadata/annotations";
+const REPLICAS: &str = "/spec/replicas";
 
 /// The members of an object. Labels and annotations are many writers' (Helm marks what it owns there, controllers keep
 /// books in them): a manifest that has none says nothing of the others', so it has no members instead of no map.
@@ -167,6 +168,16 @@ fn is_same_quantity(live: &Value, said: &Value) -> bool {
 }
 
 impl Field {
+    /// How many replicas the earlier revision wants, where this field says so.
+    pub(super) fn reverted_replicas(&self) -> Option<i64> {
+        self.to.as_i64().filter(|_| self.pointer == REPLICAS)
+    }
+
+    /// How many replicas the revision of now wants, where this field says so.
+    pub(super) fn restored_replicas(&self) -> Option<i64> {
+        self.from.as_i64().filter(|_| self.pointer == REPLICAS)
+    }
+
     /// It is as the revision of now says. What that revision does not say must not be there.
     pub(super) fn is_current(&self) -> bool {
         self.is_as(&self.from)

@@ -320,3 +320,32 @@ fn a_cordon_that_somebody_took_back_has_failed() {
     // What was done by us stays done by us: a second write would fight whoever took it back.
     assert!(matches!(observe(&cordon(), KEY, "wf-1", &world.seen()), Observation::Applied { .. }));
 }
+
+/// A StatefulSet whose volumes go with its pods when it is scaled down.
+fn forgetful() -> Value {
+    let mut set = deployment();
+    set["kind"] = "StatefulSet".into();
+    set["spec"]["persistentVolumeClaimRetentionPolicy"] = json!({"whenScaled": "Delete"});
+    set["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"}}]);
+    set
+}
+
+#[test]
+fn a_stateful_set_whose_volumes_would_be_deleted_is_not_scaled_down() {
+    let set = Target::known("StatefulSet", "shop", "web").with_uid("d-1");
+    let to = |replicas| Action::ScaleWorkload { target: set.clone(), replicas };
+    let seen = |object: Value| observe(&to(2), KEY, "wf-1", &World::of(object).with(Vec::new()).seen());
+    is_refused(&seen(forgetful()), "whenScaled is Delete");
+    for keeps in [json!({"whenScaled": "Retain", "whenDeleted": "Delete"}), Value::Null] {
+        let mut set = forgetful();
+        set["spec"]["persistentVolumeClaimRetentionPolicy"] = keeps;
+        assert!(matches!(seen(set), Observation::Ready(_)));
+    }
+    let mut without = forgetful();
+    without["spec"]["volumeClaimTemplates"] = json!([]);
+    assert!(matches!(seen(without), Observation::Ready(_)));
+    // Up it goes, and not down again by itself: who has joined meanwhile may hold data.
+    let mut world = World::of(forgetful()).with(Vec::new());
+    let done = done(&to(5), &mut world, KEY);
+    is_refused(&observe_undo(&done, BACK, "wf-1", &world.seen()), "from 5 to 3 deletes the volumes");
+}

@@ -91,3 +91,90 @@ fn every_remedy_has_its_words_and_they_are_the_policys() {
         }
     }
 }
+
+/// A policy in which two people have to agree to anything in `payments`, and nothing may be done in `vault`.
+fn by_namespace(world: &mut World) {
+    let rule = |name: &str, namespace: &str, then| PolicyRule {
+        name: name.to_owned(),
+        namespaces: vec![namespace.to_owned()],
+        severities: Vec::new(),
+        actions: Vec::new(),
+        then,
+        autonomy: false,
+        elicitation: false,
+        annotation: false,
+    };
+    let first = [rule("money", "payments", Approval::TwoPerson), rule("keys", "vault", Approval::Deny)];
+    world.settings.policy.rules.splice(0..0, first);
+}
+
+fn application() -> Target {
+    Target::known("Application", "argocd", "pay")
+}
+
+#[test]
+fn who_acts_through_an_owner_elsewhere_asks_the_policy_of_where_the_trouble_is() {
+    for (action, method) in [
+        (Action::SyncApplication { target: application() }, DeployMethod::Argocd),
+        (Action::NudgeOperator { target: Target::new("acme.io", "Shop", "", "one") }, DeployMethod::Operator),
+    ] {
+        let world = |namespace: &str| {
+            World::with(|w| {
+                by_namespace(w);
+                w.problem.target = Target::known("Deployment", namespace, "web");
+                w.actions = vec![action.clone()];
+                w.method = method;
+            })
+        };
+        let asked = world("payments").is(Approval::TwoPerson, "policy/money");
+        assert!(asked.why.contains("in namespace payments"), "{}", asked.why);
+        world("vault").refused("policy/keys", "in namespace vault");
+        assert_eq!(world("vault").step(&json!({})).unwrap_err().rule, "policy/keys", "{action:?}");
+        assert_eq!(world("payments").step(&json!({})), Ok(()), "{action:?}");
+    }
+}
+
+#[test]
+fn an_application_is_judged_by_every_namespace_that_it_deploys_to() {
+    let sync = Action::SyncApplication { target: application() };
+    let world = |namespaces: &[&str]| {
+        let mut world = World::doing(sync.clone());
+        by_namespace(&mut world);
+        world.fact(&application()).deploys_to = namespaces.iter().map(|n| (*n).to_owned()).collect();
+        world
+    };
+    world(&["shop"]).auto();
+    world(&["shop", "payments"]).is(Approval::TwoPerson, "policy/money");
+    world(&["payments", "vault"]).refused("policy/keys", "sync-application in namespace vault");
+    world(&["shop", "kube-system"]).refused("policy/system-namespaces", "kube-system");
+    let mut narrow = world(&["shop", "other"]);
+    narrow.settings.namespaces = vec!["argocd".to_owned(), "shop".to_owned()];
+    narrow.refused(names::SCOPE, "other is not among acting.namespaces");
+    // What it deploys by the time of the step counts, too.
+    let fresh = json!({"spec": {"destination": {"namespace": "shop"}},
+        "status": {"resources": [{"kind": "Deployment", "namespace": "shop"}, {"kind": "Secret", "namespace": "vault"},
+            {"kind": "ClusterRole"}]}});
+    let quiet = world(&["shop"]);
+    assert_eq!(quiet.step(&fresh).unwrap_err().rule, "policy/keys");
+    let elsewhere = json!({"spec": {"destination": {"namespace": "vault"}}});
+    assert_eq!(quiet.step(&elsewhere).unwrap_err().rule, "policy/keys");
+    assert_eq!(quiet.step(&json!({"spec": {"destination": {"namespace": "shop"}}})), Ok(()));
+    narrow.figures.facts.clear();
+    assert_eq!(narrow.step(&fresh).unwrap_err().rule, names::SCOPE);
+}
+
+#[test]
+fn a_trigger_does_not_promise_to_act_where_an_owners_namespace_may_say_otherwise() {
+    let foreseen = |change: fn(&mut World)| {
+        let mut world = World::with(|w| {
+            w.problem.issue = "crash_loop".to_owned();
+            w.problem.target = Target::known("Deployment", "shop", "web");
+        });
+        world.settings.policy.rules.retain(|rule| rule.name == "ordinary");
+        world.settings.policy.rules[0].actions.push("rollback-application".to_owned());
+        change(&mut world);
+        foresee(&world.settings, &world.problem, DeployMethod::Argocd)
+    };
+    assert_eq!(foreseen(|_| {}), Foreseen::Acts);
+    assert_eq!(foreseen(by_namespace), Foreseen::MayWait);
+}

@@ -51,6 +51,12 @@ fn the_kill_switch_stops_and_so_does_not_knowing_it() {
         });
         world.refused(names::KILL_SWITCH, word);
         world.refused(names::KILL_SWITCH, "change freeze");
+        world.refused(names::KILL_SWITCH, "set back with PUT /api/v1/control or `aiops control run`");
+        let elsewhere = World::with(|w| {
+            w.figures.kill_switch = mode;
+            w.figures.kill_switch_is_elsewhere = true;
+        });
+        elsewhere.refused(names::KILL_SWITCH, "set back in that ConfigMap");
         assert_eq!(world.step(&json!({})).unwrap_err().rule, names::KILL_SWITCH);
         let undo = world.ask(|question| may_undo(&world.settings, question));
         assert_eq!(undo.is_ok(), mode == KillSwitch::Pause, "{undo:?}");
@@ -130,6 +136,10 @@ fn who_asks_to_be_left_alone_is() {
     world.refused(names::OPT_OUT, "aiops.io/ignore");
     // It may have been written after the plan was allowed, on the namespace, which the object does not show.
     assert_eq!(world.step(&json!({"metadata": {}})).unwrap_err().rule, names::OPT_OUT);
+    // What planning read of annotations, which no row holds.
+    let mut planned = World::new();
+    planned.figures.left_alone = Some("Namespace shop asks to be left alone (annotations)".to_owned());
+    planned.refused(names::OPT_OUT, "Namespace shop");
     let world = World::new();
     for place in ["annotations", "labels"] {
         let fresh = |value: &str| json!({"metadata": {place: {"aiops.io/ignore": value}}});
@@ -275,6 +285,9 @@ fn pods_that_have_to_stay_are_not_evicted() {
     with(|_| {}).auto();
     with(|f| f.priority_class = Some("shop-high".to_owned())).auto();
     with(|f| (f.replicas, f.has_budget) = (Some(1), Some(true))).auto();
+    // Budgets that could not be read say nothing for it.
+    with(|f| (f.replicas, f.has_budget) = (Some(1), None)).refused(names::EVICTION, "could not be read");
+    with(|f| (f.replicas, f.has_budget) = (Some(2), None)).auto();
     with(|f| f.priority_class = Some("system-node-critical".to_owned()))
         .refused(names::EVICTION, "system-node-critical");
     with(|f| f.owner_kind = Some("DaemonSet".to_owned())).refused(names::EVICTION, "DaemonSet");
@@ -372,6 +385,7 @@ fn what_the_store_would_say_is_told_before() {
     let quiet = told(Vec::new());
     assert!(quiet.iter().all(|verdict| verdict.passes), "{quiet:?}");
     assert!(quiet[2].why.contains("0 of 1 workflows act in shop"), "{quiet:?}");
+    assert!(quiet[3].why.contains("how many of 5 changes in namespace/shop is not known"), "{quiet:?}");
     let same = told(vec![active("1", "web", "crash_loop", Phase::Running)]);
     assert!(same[0].why.contains("wf-1"), "{same:?}");
     assert!(same[2].why.contains("1 of 1 workflows act in shop"), "{same:?}");

@@ -122,3 +122,42 @@ async fn a_digest_does_not_depend_on_the_proof() {
     let (other, _) = proven(World::crashing(), Err(NotDone::new(NotDoneKind::Blocked, "x"))).await;
     assert_eq!(crate::fingerprint::digest(&one).unwrap(), crate::fingerprint::digest(&other).unwrap());
 }
+
+#[tokio::test]
+async fn a_step_keeps_what_it_overwrites_and_an_earlier_step_of_the_plan_is_no_surprise() {
+    let engine = engine(World::crashing().0);
+    let first = problem("Deployment", "web", "crash_loop");
+    let mut plan = made(super::planned(&engine, &first, &Order::default()).await.unwrap());
+    let mut again = plan.steps[0].clone();
+    again.order = 1;
+    plan.steps.push(again);
+    prove(&engine, None, &mut plan).await.unwrap();
+    assert_eq!(plan.steps[0].planned_on.keys().collect::<Vec<_>>(), ["spec.template"]);
+    assert!(plan.steps[1].planned_on.is_empty());
+    assert!(plan.steps[0].deploys_to.is_empty());
+    // What was there is a part of what is agreed to.
+    let mut other = plan.clone();
+    other.steps[0].planned_on.clear();
+    assert_ne!(crate::fingerprint::digest(&plan).unwrap(), crate::fingerprint::digest(&other).unwrap());
+}
+
+#[tokio::test]
+async fn a_sync_says_where_its_application_deploys_to() {
+    let world = World::empty();
+    world.put(
+        "applications",
+        serde_json::json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Application",
+            "metadata": {"name": "pay", "namespace": "shop", "uid": "u-app", "resourceVersion": "3"},
+            "spec": {"destination": {"namespace": "payments"}},
+            "status": {"resources": [{"kind": "Deployment", "name": "a", "namespace": "payments"},
+                {"kind": "Secret", "name": "b", "namespace": "vault"}, {"kind": "Namespace", "name": "c"}]}}),
+    );
+    let target = problem("Application", "pay", "").target;
+    let order = Order { action: Some(Action::SyncApplication { target }), ..Order::default() };
+    let engine = engine(world.0);
+    let problem = problem("Application", "pay", "unspecified");
+    let mut plan = made(super::planned(&engine, &problem, &order).await.unwrap());
+    prove(&engine, None, &mut plan).await.unwrap();
+    assert_eq!(plan.steps[0].deploys_to, ["payments", "vault"]);
+    assert!(plan.steps[0].planned_on.is_empty());
+}

@@ -73,6 +73,9 @@ pub(crate) struct Told {
     pub(crate) ended_at: Option<Millis>,
     /// When it began to act.
     pub(crate) began_at: Option<Millis>,
+    /// When it was accepted, and when its plan was kept, by their places among everything that was noted.
+    pub(crate) accepted: u64,
+    pub(crate) planned: Option<u64>,
     /// Phases, in order.
     pub(crate) phases: Vec<Phase>,
 }
@@ -145,6 +148,8 @@ impl Replay {
                     let told = replay.told.entry(id.clone()).or_default();
                     told.workflow = Some(acceptance.workflow.clone());
                     told.asked_by = Some(acceptance.workflow.requested_by.name.clone());
+                    told.accepted = note.order;
+                    told.planned = acceptance.workflow.plan.as_ref().map(|_| note.order);
                     told.phases.push(acceptance.workflow.phase);
                     told.lines.extend(acceptance.audit.iter().cloned());
                     if let Some(lock) = &acceptance.lock {
@@ -295,6 +300,9 @@ impl Replay {
                         "I11",
                         || format!("the plan of {id} was changed after it was made"),
                     );
+                }
+                if new.plan.is_some() && told.planned.is_none() {
+                    told.planned = Some(order);
                 }
                 if new.phase == Phase::Running && told.began_at.is_none() {
                     told.began_at = Some(at);

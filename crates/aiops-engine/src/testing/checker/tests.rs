@@ -71,7 +71,7 @@ fn acknowledged(history: &History) -> Option<WorkflowId> {
     })
 }
 
-const SPOILT: [(&str, &str, Spoil); 32] = [
+const SPOILT: [(&str, &str, Spoil); 33] = [
     ("I1", "an acknowledged workflow is not kept", |h| {
         let Some(id) = acknowledged(h) else { return false };
         h.records.retain(|record| record.workflow.id != id);
@@ -283,6 +283,28 @@ const SPOILT: [(&str, &str, Spoil); 32] = [
             line.entry.body = json!({ "another": true });
             true
         })
+    }),
+    ("I21", "an effect on what somebody changed since the plan was made", |h| {
+        let is_scale = |entry: &&mut Entry| {
+            let replicas = |object: &Option<std::sync::Arc<serde_json::Value>>| {
+                object.as_ref().and_then(|object| object.pointer("/spec/replicas").cloned())
+            };
+            entry.effect_key.ends_with("/0/do") && replicas(&entry.before) != replicas(&entry.after)
+        };
+        let Some(effect) = h.journal.iter_mut().filter(|entry| entry.actor == OURSELVES).find(is_scale)
+        else {
+            return false;
+        };
+        let mut others = effect.clone();
+        let changed = effect.before.as_mut().map(std::sync::Arc::make_mut);
+        changed.into_iter().for_each(|object| put(object, "/spec/replicas", 77));
+        others.actor = "kubectl".to_owned();
+        others.after.clone_from(&effect.before);
+        let (before, version) = (effect.order - 1, effect.version.clone());
+        (others.order, others.version) = (before, version);
+        let place = h.journal.iter().position(|entry| entry.order > before).unwrap_or_default();
+        h.journal.insert(place, others);
+        true
     }),
     ("I15", "a secret in a chain", |h| {
         let line = h.chains.values_mut().flatten().next();

@@ -1,10 +1,12 @@
 //! Workflows as planning would leave them, of any actions: the runs prove the execution, not the choice.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::json;
 
 use super::{dice::Dice, scene};
 use crate::{
-    fingerprint,
+    deeds, fingerprint,
     issue::Severity,
     model::{
         Millis,
@@ -19,6 +21,7 @@ use crate::{
         workflow::{ApprovalRecord, ApprovalState, Order, StepRecord, Workflow},
     },
     ports::store::{Acceptance, Entry, Report, Write},
+    testing::model::{Key, Model},
 };
 
 /// What a door and planning bring.
@@ -30,7 +33,7 @@ pub(crate) struct Made {
 /// The issue of every run's problem.
 const ISSUE: &str = "crash_loop";
 
-pub(crate) fn plan(actions: &[Action], approval: Approval, at: Millis) -> Plan {
+pub(crate) fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Plan {
     let target = actions[0].target().clone();
     let problem = Problem {
         issue: ISSUE.to_owned(),
@@ -46,9 +49,20 @@ pub(crate) fn plan(actions: &[Action], approval: Approval, at: Millis) -> Plan {
         action: action.clone(),
         undo: action.undo_class(),
         required: true,
+        planned_on: BTreeMap::new(),
+        deploys_to: Vec::new(),
         proof: None,
     });
-    let steps: Vec<Step> = steps.collect();
+    let mut steps: Vec<Step> = steps.collect();
+    let mut written = BTreeSet::new();
+    for step in &mut steps {
+        let target = step.action.target();
+        if written.insert(target.key())
+            && let Some(object) = model.object(&Key::of_target(target))
+        {
+            step.planned_on = deeds::found(&step.action, &object);
+        }
+    }
     let last = u32::try_from(steps.len()).unwrap() - 1;
     Plan {
         cluster: scene::CLUSTER.to_owned(),
@@ -68,6 +82,7 @@ pub(crate) fn plan(actions: &[Action], approval: Approval, at: Millis) -> Plan {
         }],
         risk: Risk::Medium,
         expected: String::new(),
+        left_alone: None,
         estimated_seconds: 60,
         approval,
         rule: "test".to_owned(),
@@ -77,13 +92,19 @@ pub(crate) fn plan(actions: &[Action], approval: Approval, at: Millis) -> Plan {
 
 /// A workflow of these actions, queued, or waiting for an approval.
 pub(crate) fn workflow(
+    model: &Model,
     number: u64,
     actions: &[Action],
     (asks, expires_in): (Approval, Millis),
     at: Millis,
 ) -> Made {
+    of_plan(number, plan(model, actions, asks, at), expires_in)
+}
+
+/// A workflow of this plan.
+pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
     let id = WorkflowId::of(&format!("{number:06}"));
-    let plan = plan(actions, asks, at);
+    let (asks, at) = (plan.approval, plan.at);
     let digest = fingerprint::digest(&plan).unwrap();
     let waits = asks != Approval::Auto;
     let incident_id = IncidentId::of(&format!("{number:06}"));

@@ -65,6 +65,8 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             action: restart(name),
             undo: UndoClass::Irreversible,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,
@@ -81,6 +83,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
         }],
         risk: Risk::Medium,
         expected: "it runs".to_owned(),
+        left_alone: None,
         estimated_seconds: 60,
         approval: Approval::Auto,
         rule: "default".to_owned(),

@@ -79,6 +79,8 @@ impl World {
             undo: action.undo_class(),
             action,
             required: true,
+            planned_on: std::collections::BTreeMap::new(),
+            deploys_to: Vec::new(),
             proof: None,
         });
         Plan {
@@ -93,6 +95,7 @@ impl World {
             checkpoints: Vec::new(),
             risk: Risk::Low,
             expected: "it is done".to_owned(),
+            left_alone: None,
             estimated_seconds: 60,
             approval: Approval::Auto,
             rule: "policy/all".to_owned(),
@@ -103,6 +106,11 @@ impl World {
     /// A plan that cordons these nodes, one after the other.
     pub(in super::super) fn cordons(names: &[&str]) -> Plan {
         Self::plan(names.iter().map(|name| Action::CordonNode { target: node_target(name) }).collect())
+    }
+
+    /// What the trouble of such a plan's target is known by.
+    pub(in super::super) fn fingerprint(target: &Target) -> String {
+        fingerprint::fingerprint(CLUSTER, target, &problem(target).issue)
     }
 
     /// A plan that scales the Deployment.
