@@ -129,6 +129,7 @@ impl Inner {
         if self.store.writable().is_err() {
             return Ok(());
         }
+        self.open_late().await?;
         if is_due(sweeper.held_at, ticks, DUTY_EVERY) {
             if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
                 // Whoever has it keeps its own memory.
