@@ -21,6 +21,7 @@ mod rollback;
 mod rollout;
 mod scale;
 mod see;
+mod strategy;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use found::{changed, found};
 pub(crate) use rollout::{holds_still, well};
 pub(crate) use scale::loses_volumes;
 pub use see::see;
+pub use strategy::takes_down;
 
 use crate::{
     model::{

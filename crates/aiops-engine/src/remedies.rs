@@ -31,6 +31,7 @@ pub(crate) use self::{
     owner::{Change, allows, change_of, owned},
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
+    scale::has_room,
     words::words,
 };
 use crate::{
