@@ -98,7 +98,7 @@ proof: proof-engine proof-live proof-kills ## All long counts, printed: 100,000 
 
 .PHONY: proof-engine
 proof-engine: ## The engine against the model API server: every action x crash point x fault, random schedules, seeded defects
-	$(CARGO) test --release --locked -p aiops-engine --lib -- --nocapture --ignored --test-threads 1 --exact \
+	$(CARGO) test --profile proof --locked -p aiops-engine --lib -- --nocapture --ignored --test-threads 1 --exact \
 		testing::sim::whole::the_whole_proof \
 		testing::sim::planning::an_order_whose_planning_could_not_read_anything_there_is_to_read_is_planned_again \
 		testing::sim::member::tests::through_a_member_the_whole_matrix_of_requests \

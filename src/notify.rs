@@ -51,7 +51,7 @@ pub struct Notifier {
 }
 
 /// Who is told.
-struct Receiver {
+pub struct Receiver {
     client: Outbound,
     url: Uri,
     signer: Option<Signer>,
@@ -60,19 +60,15 @@ struct Receiver {
 }
 
 impl Notifier {
-    /// A notifier for this configuration. Without a URL messages are struck off unsent, so that one that is configured
+    /// A notifier for this receiver. Without one messages are struck off unsent, so that one that is configured
     /// later is not told of last month. `owner` names this process among those that share the store.
-    ///
-    /// # Errors
-    /// The secret cannot be read, or the system has no root certificates for an https URL.
     pub fn new(
-        config: &Notify,
+        receiver: Option<Receiver>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         owner: String,
-    ) -> anyhow::Result<Self> {
-        let receiver = config.url.as_deref().map(|url| Receiver::of(config, url)).transpose()?;
-        Ok(Self { store, clock, owner, receiver, held_at: None, is_failing: false })
+    ) -> Self {
+        Self { store, clock, owner, receiver, held_at: None, is_failing: false }
     }
 
     /// Delivers until the process ends.
@@ -177,7 +173,21 @@ fn wait(attempts: u32) -> Millis {
 }
 
 impl Receiver {
-    fn of(config: &Notify, url: &str) -> anyhow::Result<Self> {
+    /// The receiver that a configuration names, if it names one. Nothing is sent to it.
+    ///
+    /// # Errors
+    /// The secret cannot be read or is too short, or the system has no root certificates for an https URL: nobody should
+    /// believe that somebody is told.
+    pub fn of(config: &Notify) -> anyhow::Result<Option<Self>> {
+        config.url.as_deref().map(|url| Self::at(config, url)).transpose()
+    }
+
+    /// What may be said of it to anybody.
+    pub const fn shown(&self) -> &'static str {
+        if self.signer.is_some() { "signed" } else { "unsigned" }
+    }
+
+    fn at(config: &Notify, url: &str) -> anyhow::Result<Self> {
         let url: Uri = url.parse().context("notify.url is no URL")?;
         let client = Outbound::to(&url).context("notify.url cannot be reached: no root certificates")?;
         let signer = config.secret_file.as_deref().map(secret).transpose()?;
@@ -208,8 +218,13 @@ impl Receiver {
 }
 
 fn secret(path: &Path) -> anyhow::Result<Signer> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the secret of notify.secretFile, {}, cannot be read", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "the secret of notify.secretFile, {}, cannot be read: name a file that aiops may read, or unset the key to send \
+             unsigned messages",
+            path.display()
+        )
+    })?;
     let secret = text.trim();
     anyhow::ensure!(
         secret.len() >= 16,
@@ -219,8 +234,14 @@ fn secret(path: &Path) -> anyhow::Result<Signer> {
     Ok(Signer::new(secret))
 }
 
-impl std::fmt::Debug for Notifier {
+impl std::fmt::Debug for Receiver {
     // The URL and the secret are as good as passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("is_signed", &self.signer.is_some()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Notifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Notifier").field("tells", &self.receiver.is_some()).finish_non_exhaustive()
     }

@@ -26,6 +26,7 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{any, get, post, put},
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use self::route::Route;
@@ -45,12 +46,18 @@ pub struct Rest {
     ending: CancellationToken,
     /// Callers without a token may ask for changes of the cluster.
     strangers_act: bool,
+    /// Streams that may begin yet.
+    watchers: Arc<Semaphore>,
 }
+
+/// Streams of events that flow at once. Each holds a connection, of which the listener has 1,024: the others stay for
+/// requests, and for the probes that keep the process alive.
+const MOST_WATCHERS: usize = 256;
 
 impl Rest {
     /// A door to this engine; its streams end with `ending`.
     pub fn new(engine: Arc<dyn Coordination>, ending: CancellationToken) -> Self {
-        Self { engine, ending, strangers_act: false }
+        Self { engine, ending, strangers_act: false, watchers: Arc::new(Semaphore::new(MOST_WATCHERS)) }
     }
 
     /// The same door, which lets callers without a token act, or does not.
@@ -165,7 +172,8 @@ const ROUTES: &[Route] = &[
         .by(|| post(coordination::trigger))
         .takes::<coordination::TroubleBody>()
         .keyed()
-        .answers::<coordination::Begun>(202),
+        .answers::<coordination::Begun>(202)
+        .answers::<coordination::Begun>(200),
     Route::get("/api/v1/coordination/workflows", "Workflows in the Go engine's multi-layer shape")
         .by(|| get(coordination::list))
         .asks(&["namespace", "status", "incident_id", "limit", "offset"])

@@ -9,6 +9,7 @@ mod audit;
 pub mod backup;
 mod commit;
 mod db;
+mod doubt;
 mod examine;
 mod failure;
 mod files;
@@ -126,8 +127,8 @@ pub struct SqlStore {
     role: Role,
     /// PostgreSQL is prepared when it is first reached.
     prepared: OnceCell<()>,
-    /// Held until the store is dropped.
-    _lock: Option<File>,
+    /// Held until the store is dropped, and another one that took its place.
+    lock: Option<Arc<File>>,
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -146,22 +147,38 @@ pub async fn open(options: &Options, clock: Arc<dyn Clock>) -> Result<Opened, St
     Ok(match &options.location {
         Location::Folder(folder) => {
             let sqlite::Attached { db, role, lock } =
-                sqlite::open(folder, busy, options.max_bytes, clock).await;
+                sqlite::open(folder, busy, options.max_bytes, clock, None).await;
             // That another process executes is as it should be, and is told by whoever opens it.
             if let Err(error) = db.writable()
                 && role != Role::Second
             {
-                tracing::warn!(folder = %folder.display(), %error, "the store is opened for reading");
+                tracing::warn!(folder = %folder.display(), %error, "the store may not be written to");
             }
-            let store = Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), _lock: lock });
+            let store = Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), lock });
             if role == Role::Second { Opened::Second(store) } else { Opened::Sole(store) }
         }
         Location::Postgres(url) => {
             let db = postgres::open(url, busy, clock)?;
-            let store = SqlStore { db, role: Role::Shared, prepared: OnceCell::new(), _lock: None };
+            let store = SqlStore { db, role: Role::Shared, prepared: OnceCell::new(), lock: None };
             Opened::Sole(Arc::new(store))
         }
     })
+}
+
+/// Opens a store again that could not be opened for writing, for a reason that passes by itself
+/// ([`SqlStore::is_to_be_opened_again`]), under the lock that it holds; `None` when nothing has changed. The old one is still
+/// to be closed.
+pub async fn open_again(store: &SqlStore, options: &Options, clock: Arc<dyn Clock>) -> Option<Arc<SqlStore>> {
+    let Location::Folder(folder) = &options.location else { return None };
+    let held = store.lock.clone();
+    let sqlite::Attached { db, role, lock } =
+        sqlite::open(folder, options.busy_timeout, options.max_bytes, clock, held).await;
+    let next = Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), lock });
+    if next.is_to_be_opened_again() || next.role == Role::Second {
+        next.close().await;
+        return None;
+    }
+    Some(next)
 }
 
 /// Opens a store for reading alone, also while a process executes on it. Nothing is written to it, made or locked.
@@ -175,7 +192,7 @@ pub async fn look(options: &Options, clock: Arc<dyn Clock>) -> Result<Arc<SqlSto
         Location::Postgres(url) => (postgres::open(url, busy, clock)?, Role::Shared),
     };
     *db.standing.lock() = Standing::ReadOnly(StoreError::ReadOnly("it was opened for reading".to_owned()));
-    Ok(Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), _lock: None }))
+    Ok(Arc::new(SqlStore { db, role, prepared: OnceCell::new_with(Some(())), lock: None }))
 }
 
 /// Whether another process executes on this store. It is asked often, and looks at the lock alone.
@@ -215,6 +232,13 @@ impl SqlStore {
         self.db.reader.is_some() || self.db.writer.is_some()
     }
 
+    /// Whether it could not be opened for writing because the disk was full or a file was locked: [`open_again`] when that
+    /// may be over.
+    pub fn is_to_be_opened_again(&self) -> bool {
+        self.db.writer.is_none()
+            && matches!(self.db.writable(), Err(StoreError::Full(_) | StoreError::Unavailable(_)))
+    }
+
     /// Looks at the schema and brings it up, where that was not done when the store was opened.
     ///
     /// # Errors
@@ -246,7 +270,16 @@ impl SqlStore {
         if let (Location::Folder(folder), Some(writer)) = (&options.location, &self.db.writer)
             && self.role == Role::Sole
         {
-            self.db.reserve.get_or_init(|| Reserve::keep(folder, options.max_bytes, writer)).await;
+            let limit = self.db.common.pages.clone();
+            self.db.reserve.get_or_init(|| Reserve::keep(folder, options.max_bytes, limit, writer)).await;
+        }
+    }
+
+    /// Takes the room back that was kept for a full disk, where it was given up and there is as much again. Whoever executes
+    /// asks now and then: a store that nobody writes to would otherwise be taken for full after it has room.
+    pub async fn look_for_room(&self) {
+        if let (Some(reserve), Some(writer)) = (self.db.reserve.get(), &self.db.writer) {
+            reserve.take_back(writer).await;
         }
     }
 
@@ -375,6 +408,10 @@ impl Store for SqlStore {
 
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError> {
         self.ready().await?.outcomes_since(since).await
+    }
+
+    async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        self.ready().await?.budget_used(scope, bucket).await
     }
 
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError> {

@@ -23,13 +23,15 @@ use crate::{
     clock::{SteadyClock, SystemTimer},
     config::Loaded,
     ids::SystemIds,
-    notify::Notifier,
+    notify::{Notifier, Receiver},
     shutdown::Tasks,
     store::{self, Location, Opened, Options, SqlStore},
 };
 
 /// How often a process that may not execute looks whether it may by now.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often a store is opened again that could not be opened for writing: it is examined as a whole each time.
+const OPEN_EVERY: Duration = Duration::from_secs(5);
 
 /// What the engine works with.
 pub(super) struct Start {
@@ -48,9 +50,13 @@ pub(super) struct Start {
 /// Begins to open the store, and to work once it is open.
 ///
 /// # Errors
-/// The policy or the place of the store cannot be used: nobody should believe that it works.
+/// The policy, the place of the store or the receiver of messages cannot be used: nobody should believe that it works.
 pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Result<Late> {
     let settings = Settings { is_simulated: start.stage.is_some(), ..loaded.settings()? };
+    for warning in settings.policy.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let receiver = Receiver::of(&loaded.config.notify)?;
     let own = start.is_recorded.then(|| tempfile::Builder::new().prefix("aiops-").tempdir()).transpose()?;
     let options = match &own {
         // It needs no home folder, and touches no store that was configured for clusters.
@@ -68,7 +74,7 @@ pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Res
         options,
         start,
         settings,
-        notify: loaded.config.notify.clone(),
+        receiver,
         late: late.clone(),
         tasks: tasks.clone(),
         ending: tasks.ending(),
@@ -100,7 +106,7 @@ struct Keeper {
     options: Options,
     start: Start,
     settings: Settings,
-    notify: crate::config::Notify,
+    receiver: Option<Receiver>,
     late: Late,
     tasks: Tasks,
     ending: CancellationToken,
@@ -109,10 +115,26 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(self) {
-        let Some((store, coordinator)) = self.attach().await else { return };
+    async fn run(mut self) {
+        let Some((mut store, mut coordinator)) = self.attach().await else { return };
+        while store.is_to_be_opened_again() && self.sleep(OPEN_EVERY).await {
+            if let Some(next) = store::open_again(&store, &self.options, self.store_clock()).await {
+                tracing::info!("the store could be opened for writing");
+                coordinator = self.coordinator(&next);
+                self.late.arrived(Arc::new(coordinator.clone()));
+                std::mem::replace(&mut store, next).close().await;
+            }
+        }
         self.work(&store, &coordinator).await;
         store.close().await;
+    }
+
+    /// `false` when the process ends before.
+    async fn sleep(&self, time: Duration) -> bool {
+        tokio::select! {
+            () = self.ending.cancelled() => false,
+            () = tokio::time::sleep(time) => true,
+        }
     }
 
     /// What tells the time of a store that has none of its own: without the jumps of this machine's clock, unless the time
@@ -205,7 +227,7 @@ impl Keeper {
     }
 
     /// Works until the process ends.
-    async fn work(&self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
+    async fn work(&mut self, store: &Arc<SqlStore>, coordinator: &Coordinator) {
         if !self.start.is_recorded {
             store.keep_reserve(&self.options).await;
         }
@@ -214,23 +236,15 @@ impl Keeper {
             if !std::mem::replace(&mut is_told, true) {
                 tracing::error!(%error, "nothing is executed: the store may not be written to");
             }
-            tokio::select! {
-                () = self.ending.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+            if !self.sleep(LOOK_EVERY).await {
+                return;
             }
+            // Nothing writes before this process executes.
+            store.look_for_room().await;
         }
         let owner = SystemIds.unique();
-        match Notifier::new(
-            &self.notify,
-            Arc::clone(store) as _,
-            Arc::clone(&self.start.clock),
-            owner.clone(),
-        ) {
-            Ok(notifier) => notifier.start(&self.tasks),
-            Err(error) => {
-                tracing::error!(error = format!("{error:#}"), "nobody is told of approvals that wait")
-            }
-        }
+        let (kept, clock) = (Arc::clone(store) as _, Arc::clone(&self.start.clock));
+        Notifier::new(self.receiver.take(), kept, clock, owner.clone()).start(&self.tasks);
         let at_once =
             usize::try_from(self.settings.limits.workflows_per_cluster).unwrap_or(usize::MAX).max(1);
         let executor = Executor::new(coordinator, owner, Arc::new(SystemTimer));
@@ -241,6 +255,11 @@ impl Keeper {
                 () = coordinator.sweep_loop(&SystemTimer) => {}
             }
         };
-        tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep);
+        let room = async {
+            while self.sleep(LOOK_EVERY).await {
+                store.look_for_room().await;
+            }
+        };
+        tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep, room);
     }
 }

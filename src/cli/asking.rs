@@ -52,6 +52,15 @@ impl Asking {
         Ok(print::out(&self.printed(&text, people)?)?)
     }
 
+    /// Prints an answer that was made here; for people as `people` says, unless everything is wanted.
+    pub(super) fn print(
+        &self,
+        answer: &Value,
+        people: impl FnOnce(&Value) -> Option<String>,
+    ) -> Result<(), Failure> {
+        Ok(print::out(&self.printed(&answer.to_string(), people)?)?)
+    }
+
     fn printed(&self, text: &str, people: impl FnOnce(&Value) -> Option<String>) -> anyhow::Result<String> {
         let Some(members) = Node::object(text) else { return Ok(text.to_owned()) };
         Ok(match self.output {

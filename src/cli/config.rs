@@ -6,7 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::{Failure, Output, print, table::Table};
-use crate::config::{self, DEFAULTS, Loaded, Sources, load, tokens::Tokens};
+use crate::{
+    config::{self, DEFAULTS, Loaded, Sources, load, tokens::Tokens},
+    notify::Receiver,
+};
 
 /// See, check and describe the configuration.
 #[derive(Debug, Args)]
@@ -80,6 +83,12 @@ fn check(loaded: &Loaded) -> Result<String, Failure> {
     if loaded.config.policy.file.is_some() {
         lines.push(format!("{} rules in {}", settings.policy.rules.len(), settings.policy.source));
     }
+    if loaded.config.has_engine()
+        && let Some(receiver) = Receiver::of(&loaded.config.notify).map_err(Failure::usage)?
+    {
+        lines.push(format!("messages are sent to notify.url, {}", receiver.shown()));
+    }
+    lines.extend(settings.policy.warnings().into_iter().map(|warning| format!("note: {warning}")));
     lines.extend(loaded.notes.iter().map(|note| format!("note: {note}")));
     lines.extend(loaded.config.missing().iter().map(|missing| format!("note: {}", missing.why)));
     Ok(lines.join("\n"))

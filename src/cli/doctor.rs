@@ -11,6 +11,7 @@ use super::{Failure, Global, Output, print, run, table::clean};
 use crate::{
     boot, cluster,
     config::{Environment, Loaded, tokens::Tokens},
+    notify::Receiver,
     recording,
     shutdown::Tasks,
     store::{self, Options},
@@ -109,6 +110,7 @@ async fn examine(loaded: &Loaded) -> Vec<Line> {
     }));
     lines.push(port(loaded));
     lines.extend(tokens(loaded));
+    lines.extend(receiver(loaded));
     lines.push(state(loaded));
     lines
 }
@@ -206,6 +208,24 @@ fn tokens(loaded: &Loaded) -> Option<Line> {
             }
         }
     })
+}
+
+/// Whether messages could be sent; none is.
+fn receiver(loaded: &Loaded) -> Option<Line> {
+    if !loaded.config.has_engine() {
+        return None;
+    }
+    match Receiver::of(&loaded.config.notify) {
+        Ok(receiver) => Some(Line::new("notify", OK, format!("to notify.url, {}", receiver?.shown()), None)),
+        Err(error) => Some(Line::new(
+            "notify",
+            FAIL,
+            format!("{error:#}"),
+            Some(
+                "put 16 random characters or more into the file, readable for aiops; it does not start without",
+            ),
+        )),
+    }
 }
 
 /// Whether state could be kept, and who executes on it. Standalone none is, so that it is no failure.

@@ -19,7 +19,7 @@ use crate::config::Environment;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  aiops incident list -n shop --status active
+  aiops incident list -n shop --status open
   aiops incident create 'Checkout is slow' --description 'p99 over 4 s since 10:00' --severity high --about Deployment/shop/web
   aiops incident report inc-01k3x9f2m4q7tz8b > post-mortem.md")]
 pub struct IncidentArgs {
@@ -43,7 +43,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// active, in_progress, remediated, failed, resolved, cancelled
+    /// open (active, in_progress, failed), closed (remediated, resolved, cancelled), or one of these; active is also in_progress
     #[arg(long, value_name = "STATUS")]
     status: Option<String>,
     /// low, medium, high or critical

@@ -1,6 +1,10 @@
 //! `aiops policy` and `aiops control`: what a running server may do by itself, and its kill switch.
 //!
-//! A test asks and changes nothing.
+//! A test asks and changes nothing; one of a file asks nobody.
+
+mod lookup;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -19,7 +23,9 @@ use crate::config::Environment;
 #[command(after_help = "\
 Examples:
   aiops policy show
-  aiops policy test -n shop --kind Deployment --name web --issue image_pull")]
+  aiops policy test -n shop --kind Deployment --name web --issue image_pull
+  aiops policy test -n shop --action restart-workload
+  aiops policy test -n shop --action set-resources --severity critical --file policy.toml")]
 pub struct PolicyArgs {
     #[command(subcommand)]
     command: PolicyCommand,
@@ -29,7 +35,7 @@ pub struct PolicyArgs {
 enum PolicyCommand {
     /// Show the policy in force: its rules in order, and the limits
     Show(ShowArgs),
-    /// Say what each rule would say to a case, and who would have to approve it
+    /// Say who would have to approve a case and what every rule says to it, or what the policy says to one action
     Test(TestArgs),
 }
 
@@ -42,17 +48,23 @@ struct ShowArgs {
 #[derive(Debug, Args)]
 struct TestArgs {
     /// Kind of the object
-    #[arg(long, value_name = "KIND")]
-    kind: String,
+    #[arg(long, value_name = "KIND", required_unless_present = "action")]
+    kind: Option<String>,
     /// Name of the object
-    #[arg(long, value_name = "NAME")]
-    name: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "action")]
+    name: Option<String>,
     /// What is wrong with it, such as crash_loop
-    #[arg(long, value_name = "ISSUE")]
-    issue: String,
+    #[arg(long, value_name = "ISSUE", required_unless_present = "action")]
+    issue: Option<String>,
     /// How bad it is: low, medium, high or critical
     #[arg(long, value_name = "SEVERITY")]
     severity: Option<String>,
+    /// Look up this action (or helm, operator, multi-layer) in the policy's table alone: no object has to be there
+    #[arg(long, value_name = "ACTION", conflicts_with_all = ["kind", "name", "issue"])]
+    action: Option<String>,
+    /// Look it up in this policy file, in force or not, instead of what a running server acts by
+    #[arg(long, value_name = "FILE", requires = "action")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     asking: Asking,
 }
@@ -95,18 +107,21 @@ pub(super) fn run(args: &PolicyArgs, global: &Global, environment: Environment) 
         PolicyCommand::Show(args) => args.asking.with(global, environment, async |remote| {
             args.asking.show(&remote, Method::GET, "/policy", None, rules).await
         }),
-        PolicyCommand::Test(args) => args.asking.with(global, environment, async |remote| {
-            let mut issue = json!({ "type": args.issue });
-            if let (Value::Object(issue), Some(severity)) = (&mut issue, &args.severity) {
-                issue.insert("severity".to_owned(), severity.clone().into());
-            }
-            let body = json!({
-                "namespace": global.namespace.as_deref().unwrap_or_default(),
-                "resource": { "kind": args.kind, "name": args.name },
-                "issue": issue,
-            });
-            args.asking.show(&remote, Method::POST, "/remediation/why-not", Some(&body), verdicts).await
-        }),
+        PolicyCommand::Test(args) => match &args.action {
+            Some(action) => lookup::run(args, action, global, environment),
+            None => args.asking.with(global, environment, async |remote| {
+                let mut issue = json!({ "type": args.issue });
+                if let (Value::Object(issue), Some(severity)) = (&mut issue, &args.severity) {
+                    issue.insert("severity".to_owned(), severity.clone().into());
+                }
+                let body = json!({
+                    "namespace": global.namespace.as_deref().unwrap_or_default(),
+                    "resource": { "kind": args.kind, "name": args.name },
+                    "issue": issue,
+                });
+                args.asking.show(&remote, Method::POST, "/remediation/why-not", Some(&body), verdicts).await
+            }),
+        },
     }
 }
 
@@ -161,5 +176,14 @@ fn rules(answer: &Value) -> Option<String> {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         limits.row([name.clone(), value]);
     }
-    Some(format!("policy of {}\n\n{}\n{}", clean(text(answer, "source")), table.text(), limits.text()))
+    let warnings: String = items(answer, "warnings")
+        .filter_map(Value::as_str)
+        .map(|warning| format!("\nwarning: {}", clean(warning)))
+        .collect();
+    Some(format!(
+        "policy of {}{warnings}\n\n{}\n{}",
+        clean(text(answer, "source")),
+        table.text(),
+        limits.text()
+    ))
 }

@@ -145,7 +145,9 @@ aiops demo: the recorded cluster {name:?}, as it was at {at}. What you order act
 
 Ask it from another shell (with --server {url} when that is not the default port):
   aiops call get-cluster-health
-  aiops call list-pods
+  aiops call list-incidents
+  aiops call plan-remediation incident_id=inc-…
+  aiops call trigger-remediation incident_id=inc-… wait=25
   aiops tools
 
 Connect a client:

@@ -3,6 +3,7 @@
 //!
 //! The whole records are in the resources and in REST. Nothing is added here but the sentence that says what comes next.
 
+mod fitted;
 mod lists;
 pub(super) mod ordering;
 mod planned;
@@ -19,6 +20,7 @@ use aiops_engine::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::fitted::Left;
 pub(super) use self::{
     lists::{IncidentLine, RunLine, fitting, of_incident},
     planned::Planned,
@@ -109,10 +111,13 @@ pub(super) struct Course {
     /// It acts on a model cluster.
     #[serde(skip_serializing_if = "is_false")]
     simulated: bool,
+    /// What is left out here, and where it is whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<String>,
 }
 
 /// A step.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
 struct StepLine {
     /// What it does; `undo: ` stands before a step of the way back.
@@ -148,19 +153,23 @@ struct CheckLine {
 
 impl Course {
     pub(super) fn of(workflow: &WorkflowView) -> Self {
-        let steps = workflow.steps.iter().map(StepLine::of).collect();
+        let mut left = Left::default();
+        let steps = fitted::steps(workflow.steps.iter().map(StepLine::of).collect(), &mut left);
         // Checkpoints that nobody looked at are no news.
         let seen = |check: &&CheckpointView| check.status != Verdict::Pending;
+        let checks = workflow.checkpoints.iter().filter(seen).map(CheckLine::of).collect();
+        let checks = fitted::checks(checks, &mut left);
         Self {
             reason: workflow.reason.clone(),
             rule: workflow.rule.clone(),
             remedy: workflow.remedy.clone(),
             awaiting: workflow.awaiting.clone(),
             steps,
-            checks: workflow.checkpoints.iter().filter(seen).map(CheckLine::of).collect(),
+            checks,
             rolled_back: workflow.rolled_back,
             needs_operator: workflow.needs_operator,
             simulated: workflow.simulated,
+            left_out: left.said(&workflow.id, workflow.phase == Phase::AwaitingApproval),
         }
     }
 }

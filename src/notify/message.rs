@@ -110,6 +110,7 @@ fn summary(kind: &str, workflow: Option<&str>, word: &dyn Fn(&str) -> Option<Str
         "completed" => format!("{who}{on} is done, and the target is healthy"),
         "failed" => format!("{who}{on} failed{why}"),
         "breaker_open" => format!("the storm breaker opened{why}"),
+        "breaker_eased" => format!("the storm breaker eased: it is open for what is automatic only{why}"),
         "breaker_closed" => format!("the storm breaker closed{why}"),
         "kill_switch" => {
             let mode = word("mode").unwrap_or_default();

@@ -27,6 +27,9 @@ pub(super) struct Payload {
     version: Option<String>,
     /// The alerts of the group.
     alerts: Vec<One>,
+    /// How many more there are, that the webhook's `max_alerts` left out.
+    #[serde(default, rename = "truncatedAlerts")]
+    truncated: u64,
 }
 
 /// An alert.
@@ -58,6 +61,14 @@ pub(super) struct Taken {
     status: &'static str,
     #[serde(flatten)]
     taken: AlertsTaken,
+    /// How many more the sender left out, so that nothing is known of them.
+    #[serde(skip_serializing_if = "is_none")]
+    truncated: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// `POST /alerts`.
@@ -74,7 +85,13 @@ pub(super) async fn take(
     // The policy may let the incident of an alert act, so strangers are refused where they may not act.
     let caller = Caller { via: Via::Alert, ..who.acts()?.clone() };
     let taken = rest.engine().alerts(&caller, alerts).await?;
-    answer(StatusCode::OK, &Taken { status: "success", taken })
+    if body.truncated > 0 {
+        tracing::warn!(
+            truncated = body.truncated,
+            "Alertmanager left alerts out of a message; raise max_alerts of its webhook, or group alerts more finely"
+        );
+    }
+    answer(StatusCode::OK, &Taken { status: "success", taken, truncated: body.truncated })
 }
 
 fn alert((at, one): (usize, One)) -> Result<Alert, Failure> {

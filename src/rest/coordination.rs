@@ -47,7 +47,7 @@ struct TroubledBody {
     /// Empty for objects of the cluster.
     #[serde(default)]
     namespace: String,
-    /// What is wrong with it.
+    /// What is wrong with it; may be left out where several resources are named.
     #[serde(default)]
     issue: String,
 }
@@ -63,7 +63,7 @@ pub(super) struct Begun {
     affected_layers: Vec<Layer>,
     /// The lowest of them.
     root_cause_layer: Option<Layer>,
-    /// As many as such objects usually take; the plan says how many it are.
+    /// As many as such objects usually take; in a dry run, those of its plan.
     estimated_steps: u32,
     /// Everything else about it.
     trigger: Triggered,
@@ -96,6 +96,12 @@ pub(super) async fn trigger(
     let Some(first) = resources.next() else {
         return Err(Failure::invalid("resources", "at least one resource is required"));
     };
+    if resources.len() == 0 && first.issue.trim().is_empty() {
+        return Err(Failure::invalid(
+            "resources[0].issue",
+            "resources[0].issue is required where one resource is named: it says what is wrong with it",
+        ));
+    }
     let trigger = Trigger {
         incident: Some(body.incident_id),
         namespace: first.namespace,
@@ -109,7 +115,7 @@ pub(super) async fn trigger(
         ..Trigger::default()
     };
     let caller = if trigger.dry_run { &who.caller } else { who.acts()? };
-    let triggered = rest.engine().trigger(caller, trigger).await?;
+    let triggered = rest.engine().trigger(caller, trigger).await.map_err(spelt)?;
     // A workflow over one object has no layers of its own before its plan is made; this route always told some.
     let kinds = || kinds.iter().map(String::as_str);
     let affected_layers = match triggered.affected_layers.as_slice() {
@@ -121,10 +127,34 @@ pub(super) async fn trigger(
         status: triggered.phase.coordination(),
         root_cause_layer: affected_layers.iter().min().copied(),
         affected_layers,
-        estimated_steps: triggered.estimated_steps.unwrap_or_else(|| layers::expected_steps(kinds())),
+        estimated_steps: match &triggered.plan {
+            // A dry run knows.
+            Some(plan) => u32::try_from(plan.steps.len()).unwrap_or(u32::MAX),
+            None => triggered.estimated_steps.unwrap_or_else(|| layers::expected_steps(kinds())),
+        },
         trigger: triggered,
     };
-    answer(StatusCode::ACCEPTED, &begun)
+    // Accepted and kept is 202; a dry run is done with its answer.
+    answer(if begun.trigger.dry_run { StatusCode::OK } else { StatusCode::ACCEPTED }, &begun)
+}
+
+/// A failure, its member as this body has it: the first resource is the engine's target, those beside it are the others.
+fn spelt(error: aiops_engine::Error) -> Failure {
+    let of_first = |field: &str| {
+        let member = match field {
+            "issue_type" => "issue",
+            "kind" | "name" | "namespace" => field,
+            _ => return None,
+        };
+        Some(format!("resources[0].{member}"))
+    };
+    Failure::spelt(error, |field| {
+        let beside = field.strip_prefix("resources[").and_then(|rest| rest.split_once("]."));
+        match beside.and_then(|(at, member)| Some((at.parse::<usize>().ok()?, member))) {
+            Some((at, member)) => Some(format!("resources[{}].{member}", at + 1)),
+            None => of_first(field),
+        }
+    })
 }
 
 /// `GET /coordination/workflows`.
@@ -132,8 +162,12 @@ pub(super) async fn list(State(rest): State<Rest>, who: Who, asked: Query) -> Re
     let found = rest.engine().workflows(&who.caller, query(&asked)?).await?;
     let mut workflows = Vec::with_capacity(found.workflows.len());
     for view in found.workflows {
-        let record = rest.engine().record(&who.caller, &workflow_id(&view.id)?).await?;
-        workflows.push(Layered::of(&record));
+        match rest.engine().record(&who.caller, &workflow_id(&view.id)?).await {
+            Ok(record) => workflows.push(Layered::of(&record)),
+            // Retention took it between the list and the look.
+            Err(aiops_engine::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     answer(StatusCode::OK, &LayeredList { total: found.total, workflows })
 }

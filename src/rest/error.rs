@@ -35,6 +35,24 @@ impl Failure {
         Self::invalid(field, format!("{field} is required"))
     }
 
+    /// As much flows as may; it may be asked again in a second.
+    pub(crate) fn overloaded(message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        let refusal = Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", message);
+        Self(refusal.retry_after(SOON))
+    }
+
+    /// The same failure; what a member of the body is called there, `spell` says by the engine's name of it.
+    pub(crate) fn spelt(error: Error, spell: impl FnOnce(&str) -> Option<String>) -> Self {
+        match error {
+            Error::Invalid { field, why } => {
+                let plain = plain(&field);
+                Error::Invalid { field: spell(&plain).unwrap_or(plain), why }.into()
+            }
+            other => other.into(),
+        }
+    }
+
     /// The error envelope, for where it stands in a body of another form.
     pub(crate) fn body(&self, request_id: &str) -> Value {
         self.0.body(request_id)
@@ -47,7 +65,7 @@ impl From<Error> for Failure {
             // The caller reads that it was our fault; why stands here, under the same request id.
             tracing::error!(error = %chain(&error), "a request failed inside aiops");
         }
-        let refusal = Refusal::new(status(&error), error.code(), shown(&error.to_string()));
+        let refusal = Refusal::new(status(&error), error.code(), shown(&said(&error)));
         let refusal = refusal.details(details(&error));
         Self(match retry_after(&error) {
             Some(after) => refusal.retry_after(after),
@@ -93,10 +111,31 @@ fn retry_after(error: &Error) -> Option<Duration> {
     }
 }
 
+/// The engine's sentence, with the member or parameter as it is written here.
+fn said(error: &Error) -> String {
+    match error {
+        // As the contract has it: `title is required`.
+        Error::Invalid { field, why } if ["is ", "must "].iter().any(|verb| why.starts_with(verb)) => {
+            format!("{} {why}", plain(field))
+        }
+        Error::Invalid { field, why } => format!("{}: {why}", plain(field)),
+        other => other.to_string(),
+    }
+}
+
+/// The name of a member or parameter without the words that other doors put around it.
+fn plain(field: &str) -> String {
+    if field == "idempotency key" {
+        return "Idempotency-Key".to_owned();
+    }
+    let inner = field.strip_prefix("argument \"").and_then(|rest| rest.strip_suffix('"'));
+    inner.unwrap_or(field).replace(' ', "_")
+}
+
 /// What a program wants to know beside the code.
 fn details(error: &Error) -> Value {
     match error {
-        Error::Invalid { field, .. } => json!({ "field": shown(field) }),
+        Error::Invalid { field, .. } => json!({ "field": shown(&plain(field)) }),
         Error::Conflict { workflow, .. } => json!({ "workflow_id": workflow }),
         Error::Refused { rule, .. } => json!({ "rule": rule }),
         Error::Timeout { seconds, .. } => json!({ "seconds": seconds }),

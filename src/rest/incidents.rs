@@ -312,7 +312,7 @@ pub(super) async fn create(
         created_by: body.created_by,
         confidence: body.confidence,
     };
-    let view = rest.engine().create_incident(&who.caller, new).await?;
+    let view = rest.engine().create_incident(who.acts()?, new).await?;
     let message = if view.occurrences > 1 {
         "An incident about the same was open; this report was counted with it"
     } else {

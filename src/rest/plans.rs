@@ -8,7 +8,7 @@ use super::{
     body::{Given, answer},
     caller::Who,
     error::Failure,
-    remediation::PlanBody,
+    remediation::{PlanBody, spelt},
 };
 
 /// `POST /plans`.
@@ -18,5 +18,5 @@ pub(super) async fn plan(
     Given(body): Given<PlanBody>,
 ) -> Result<Response, Failure> {
     let request = PlanRequest { trigger: body.into_trigger(&rest, &who).await? };
-    answer(StatusCode::OK, &rest.engine().plan(&who.caller, request).await?)
+    answer(StatusCode::OK, &rest.engine().plan(&who.caller, request).await.map_err(spelt)?)
 }

@@ -104,7 +104,7 @@ pub(super) async fn trigger(
     let trigger = Trigger { idempotency_key: key, ..body.order.into_trigger(Some(body.incident_id))? };
     let trigger = filled(&rest, &who, trigger).await?;
     let caller = if trigger.dry_run { &who.caller } else { who.acts()? };
-    let mut triggered = rest.engine().trigger(caller, trigger).await?;
+    let mut triggered = rest.engine().trigger(caller, trigger).await.map_err(spelt)?;
     // Accepted and kept is 202; a dry run is done with its answer.
     let status = if triggered.dry_run { StatusCode::OK } else { StatusCode::ACCEPTED };
     answer(status, &TriggerAnswer { workflow_id: triggered.workflow_id.take(), triggered })
@@ -117,13 +117,27 @@ pub(super) async fn why_not(
     Given(body): Given<PlanBody>,
 ) -> Result<Response, Failure> {
     let question = WhyNot::Trigger(Box::new(body.into_trigger(&rest, &who).await?));
-    answer(StatusCode::OK, &rest.engine().why_not(&who.caller, question).await?)
+    answer(StatusCode::OK, &rest.engine().why_not(&who.caller, question).await.map_err(spelt)?)
 }
 
 impl PlanBody {
     pub(super) async fn into_trigger(self, rest: &Rest, who: &Who) -> Result<Trigger, Failure> {
         filled(rest, who, self.order.into_trigger(self.incident_id)?).await
     }
+}
+
+/// A failure, its member as these bodies have it.
+pub(super) fn spelt(error: Error) -> Failure {
+    Failure::spelt(error, |field| {
+        let path = match field {
+            "kind" => "resource.kind",
+            "name" => "resource.name",
+            "issue_type" => "issue.type",
+            "severity" => "issue.severity",
+            _ => return None,
+        };
+        Some(path.to_owned())
+    })
 }
 
 /// The trigger with what its incident says, where it names nothing but that; refused where it does not say enough.

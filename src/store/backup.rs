@@ -125,7 +125,7 @@ pub async fn copy(from: &Options, to: &Options, clock: Arc<dyn Clock>) -> Result
     };
     let target = match &to.location {
         Location::Folder(folder) => {
-            let attached = sqlite::open(folder, busy, to.max_bytes, Arc::clone(&clock)).await;
+            let attached = sqlite::open(folder, busy, to.max_bytes, Arc::clone(&clock), None).await;
             if attached.role != Role::Sole {
                 return Err(attached.db.writable().err().unwrap_or_else(|| not_empty("the target")));
             }

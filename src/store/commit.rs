@@ -151,9 +151,7 @@ impl Commit<'_> {
             Write::Incident { id: incident, status, closed_at } => {
                 let mut changed =
                     incidents::find(tx, incident).await?.ok_or_else(|| keeping::no_incident(incident))?;
-                changed.status = *status;
-                changed.closed_at = *closed_at;
-                changed.workflow = Some(id.clone());
+                keeping::acted_on(&mut changed, *status, *closed_at, id);
                 incidents::put(tx, &changed).await
             }
             Write::Audit(entry) => {

@@ -25,6 +25,7 @@ use super::{
     mark::Mark,
     readers::Readers,
     reserve::Reserve,
+    sqlite::Common,
     values::{Sql, V, sql},
 };
 
@@ -75,6 +76,8 @@ pub(super) struct Db {
     pub(super) deadline: Duration,
     /// Room for the day on which there is none, once it is kept.
     pub(super) reserve: OnceCell<Reserve>,
+    /// What its connections for writing have in common.
+    pub(super) common: Common,
 }
 
 impl Db {
@@ -113,9 +116,17 @@ impl Db {
     }
 
     fn sql_failed(&self, error: &sqlx::Error) -> StoreError {
+        self.doubt_after(error);
         match failure::sort(error) {
             Sort::Damaged => self.condemn(&failure::said(error)),
             _ => failure::told(error),
+        }
+    }
+
+    /// Connections that are open are not used again after an error that they would give again.
+    fn doubt_after(&self, error: &sqlx::Error) {
+        if failure::stays_with_the_connection(error) {
+            self.common.doubt.raise();
         }
     }
 
@@ -189,6 +200,8 @@ impl Db {
                         && reserve.give(pool).await
                         && !unit.takes_on()
                     {
+                        // Another one may be giving it up at this moment.
+                        tokio::time::sleep(Duration::from_millis(u64::from(turn) * 10)).await;
                         continue;
                     }
                     if matches!(
@@ -244,7 +257,10 @@ impl Db {
                 Ok(out)
             }
             Ok(Err(error)) if failure::sort(&error) == Sort::Again => Err(Turn::Again),
-            Ok(Err(error)) => Err(Turn::Over(failure::told_of_commit(&error))),
+            Ok(Err(error)) => {
+                self.doubt_after(&error);
+                Err(Turn::Over(failure::told_of_commit(&error)))
+            }
             Err(_) => Err(Turn::Over(StoreError::Unknown("the commit was not answered in time".to_owned()))),
         }
     }

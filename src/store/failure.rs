@@ -69,11 +69,10 @@ pub(super) fn sort(error: &sqlx::Error) -> Sort {
                 ErrorKind::ForeignKeyViolation => return Sort::Reference,
                 _ => {}
             }
-            let code = database.code().unwrap_or_default();
-            // SQLite's codes are numbers below 10,000 with the sort in the last byte, PostgreSQL's are five characters.
-            match code.parse::<u32>() {
-                Ok(number) if code.len() < 5 => of_sqlite(number & 0xff),
-                _ => of_postgres(&code),
+            match sqlite_code(error) {
+                // The sort is in the last byte.
+                Some(number) => of_sqlite(number & 0xff),
+                None => of_postgres(&database.code().unwrap_or_default()),
             }
         }
         sqlx::Error::Io(_)
@@ -82,16 +81,23 @@ pub(super) fn sort(error: &sqlx::Error) -> Sort {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_)
-        | sqlx::Error::BeginFailed => Sort::Down,
+        | sqlx::Error::BeginFailed
+        // Of a connection that is still in a transaction which it cannot leave.
+        | sqlx::Error::InvalidSavePointStatement => Sort::Down,
         sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } => Sort::Damaged,
         _ => Sort::Other,
     }
 }
 
+/// SQLite could not read or write its files; what it could not do stands in the next byte.
+const SQLITE_IOERR: u32 = 10;
+/// It could not write: nothing of the commit is in the log that counts.
+const SQLITE_IOERR_WRITE: u32 = SQLITE_IOERR | (3 << 8);
+
 const fn of_sqlite(code: u32) -> Sort {
     match code {
-        // BUSY, LOCKED, PROTOCOL (of locking), CANTOPEN.
-        5 | 6 | 14 | 15 => Sort::Down,
+        // BUSY, LOCKED, NOMEM, IOERR, PROTOCOL (of locking), CANTOPEN.
+        5 | 6 | 7 | SQLITE_IOERR | 14 | 15 => Sort::Down,
         // READONLY, PERM, AUTH.
         3 | 8 | 23 => Sort::ReadOnly,
         // CORRUPT, NOTADB, FORMAT.
@@ -137,15 +143,37 @@ pub(super) fn told_of_commit(error: &sqlx::Error) -> StoreError {
         Sort::Full | Sort::ReadOnly | Sort::Again | Sort::Unique | Sort::Reference if is_answer => {
             told(error)
         }
-        // SQLite was busy or locked; PostgreSQL being shut down says the same in the middle of a commit.
-        Sort::Down if is_answer && is_sqlite(error) => told(error),
+        // SQLite was busy, locked or could not write its log; PostgreSQL being shut down says the same in the middle of a
+        // commit. What was written and could not be synced may be there after a crash.
+        Sort::Down
+            if sqlite_code(error)
+                .is_some_and(|code| code & 0xff != SQLITE_IOERR || code == SQLITE_IOERR_WRITE) =>
+        {
+            told(error)
+        }
         _ => StoreError::Unknown(said(error)),
     }
 }
 
-fn is_sqlite(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|database| database.code());
-    code.is_some_and(|code| code.len() < 5)
+/// SQLite's code of an error, if it is one of SQLite's: a number below 10,000. PostgreSQL's are five characters.
+fn sqlite_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    if code.len() < 5 { code.parse().ok() } else { None }
+}
+
+/// Whether a connection would say the same again when its cause is gone: one that cannot leave its transaction, that could
+/// only be opened for reading, or whose server was made a standby.
+pub(super) fn stays_with_the_connection(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::InvalidSavePointStatement | sqlx::Error::BeginFailed | sqlx::Error::WorkerCrashed => {
+            true
+        }
+        sqlx::Error::Database(database) => match sqlite_code(error) {
+            Some(code) => matches!(of_sqlite(code & 0xff), Sort::ReadOnly) || code & 0xff == SQLITE_IOERR,
+            None => database.code().is_some_and(|code| code == "25006"),
+        },
+        _ => false,
+    }
 }
 
 /// The database's own sentence.
@@ -154,7 +182,8 @@ pub(super) fn said(error: &sqlx::Error) -> String {
         sqlx::Error::Database(database) => database.message().to_owned(),
         // A server that refuses connections is taken for one that starts, and is tried until the time is over.
         sqlx::Error::PoolTimedOut => {
-            "no connection to the database was to be had in time: it cannot be reached, or all connections are in use"
+            "no connection to the database was to be had in time: it cannot be reached, or all connections are in use; \
+             see whether the server of store.url runs and answers"
                 .to_owned()
         }
         other => other.to_string(),

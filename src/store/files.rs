@@ -4,6 +4,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -175,27 +176,38 @@ pub(super) async fn make_beside(
 }
 
 /// Moves the new store to its place and what was there aside; where that went.
+///
+/// The mark goes last: until it is gone nothing that stands in the place is opened for writing, made anew or deleted, wherever
+/// this is cut off, and it can be begun again.
 pub(super) fn put_in_place(folder: &Path, now: Millis) -> Result<Option<PathBuf>, StoreError> {
     let place = Place::of(folder);
     let wrong = |path: &Path, error: std::io::Error| {
         StoreError::Unavailable(format!("{} cannot be moved: {error}", path.display()))
     };
-    let mut went = None;
-    for old in [&place.database, &place.log, &place.mark] {
-        if !old.exists() {
-            continue;
-        }
+    let aside = |old: &Path| {
         let mut name = old.as_os_str().to_owned();
         name.push(format!(".replaced-{now}"));
         let aside = PathBuf::from(name);
-        fs::rename(old, &aside).map_err(|error| wrong(old, error))?;
-        if old == &place.database {
-            went = Some(aside);
+        match fs::rename(old, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(wrong(old, error)),
         }
+    };
+    if place.database.exists() && !place.mark.exists() {
+        let written = private().create_new(true).open(&place.mark);
+        written
+            .and_then(|mut mark| writeln!(mark, "a backup is being restored"))
+            .map_err(|error| wrong(&place.mark, error))?;
+        sync_folder(folder);
     }
+    let went = aside(&place.database)?;
+    aside(&place.log)?;
     // The index of a log that is not there any more.
     let _ = fs::remove_file(folder.join("aiops.db-shm"));
     fs::rename(&place.new, &place.database).map_err(|error| wrong(&place.new, error))?;
+    sync_folder(folder);
+    aside(&place.mark)?;
     sync_folder(folder);
     Ok(went)
 }

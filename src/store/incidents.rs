@@ -114,7 +114,12 @@ impl Unit for Reports<'_> {
     async fn run(&self, tx: &mut Tx) -> Result<Done<Vec<Reported>>, Stop> {
         let mut all = Vec::with_capacity(self.0.len());
         for one in self.0 {
-            all.push(report(tx, one, &|incident| incident).await?);
+            let reported = report(tx, one, &|incident| incident).await?;
+            if let Some(line) = one.line.clone().filter(|_| reported.is_new) {
+                let line = Entry { object: reported.id.to_string(), ..line };
+                audit::append(tx, CONTROL, &[line]).await?;
+            }
+            all.push(reported);
         }
         Ok(if all.is_empty() { Done::Nothing(all) } else { Done::Written(all) })
     }

@@ -73,7 +73,8 @@ const ACTIVE: &str = "SELECT id, phase, problem FROM workflow WHERE finished_at 
 macro_rules! incident_filter {
     () => {
         " FROM incident WHERE ($1 IS NULL OR namespace = $1 OR reported_target = $1) \
-         AND ($2 IS NULL OR severity = $2) AND ($3 = '' OR $3 LIKE '%,' || status || ',%')"
+         AND ($2 IS NULL OR severity = $2) AND ($3 = '' OR $3 LIKE '%,' || status || ',%') \
+         AND ($4 = '' OR $4 LIKE '%,' || source || ',%')"
     };
 }
 const INCIDENT: &str = concat!("SELECT ", incident_columns!(), " FROM incident WHERE id = $1");
@@ -81,7 +82,7 @@ const INCIDENTS: &str = concat!(
     "SELECT ",
     incident_columns!(),
     incident_filter!(),
-    " ORDER BY first_seen DESC, id DESC LIMIT $4 OFFSET $5"
+    " ORDER BY first_seen DESC, id DESC LIMIT $5 OFFSET $6"
 );
 const COUNT_INCIDENTS: &str = concat!("SELECT COUNT(*)", incident_filter!());
 /// The same where none that is closed can pass: few of all that are kept, and they have an index of their own.
@@ -89,7 +90,7 @@ const INCIDENTS_OPEN: &str = concat!(
     "SELECT ",
     incident_columns!(),
     incident_filter!(),
-    " AND closed_at IS NULL ORDER BY first_seen + 0 DESC, id DESC LIMIT $4 OFFSET $5"
+    " AND closed_at IS NULL ORDER BY first_seen + 0 DESC, id DESC LIMIT $5 OFFSET $6"
 );
 const COUNT_OPEN: &str = concat!("SELECT COUNT(*)", incident_filter!(), " AND closed_at IS NULL");
 const CLOSED_SINCE: &str = concat!(
@@ -106,6 +107,7 @@ const COOLDOWN: &str =
     "SELECT fingerprint, failures, not_before, window_start, checksum FROM cooldown WHERE fingerprint = $1";
 const OUTCOMES: &str = "SELECT phase FROM workflow WHERE finished_at IS NOT NULL AND finished_at >= $1 \
                         AND dry_run = 0 ORDER BY finished_at DESC, id DESC LIMIT 100";
+const SPENT: &str = "SELECT used FROM budget WHERE scope = $1 AND bucket = $2";
 pub(super) const CONTROLS: &str =
     "SELECT name, mode, reason, set_by, at, checksum FROM control ORDER BY name";
 const AUDIT: &str = "SELECT chain, seq, at, actor, via, action, object, body, prev_hash, hash FROM audit \
@@ -283,6 +285,11 @@ impl Db {
         self.rows(OUTCOMES, vec![since.into()], read).await
     }
 
+    pub(super) async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| Reader::plain("budget", row)?.u32();
+        Ok(self.one(SPENT, vec![scope.into(), bucket.into()], read).await?.unwrap_or_default())
+    }
+
     pub(super) async fn controls(&self) -> Result<Vec<Control>, StoreError> {
         self.rows(CONTROLS, Vec::new(), read_control).await
     }
@@ -345,5 +352,6 @@ fn incidents_by(filter: &IncidentFilter) -> Vec<V> {
         (&filter.namespace).into(),
         filter.severity.map(incident::severity).into(),
         among(filter.status.iter().map(|status| status.as_str())),
+        among(filter.source.iter().map(|source| source.as_str())),
     ]
 }

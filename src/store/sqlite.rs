@@ -3,6 +3,7 @@
 //! It never makes anew, overwrites or repairs a file that is there. What cannot be trusted is opened for reading, with
 //! the reason; what cannot even be read is left alone.
 
+mod connections;
 mod place;
 
 use std::{
@@ -17,15 +18,15 @@ use aiops_engine::{
     ports::{Clock, store::StoreError},
 };
 use parking_lot::Mutex;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use sqlx::{
-    AnyPool, AssertSqlSafe, ConnectOptions as _,
-    any::{AnyConnectOptions, AnyPoolOptions},
-};
+use sqlx::AnyPool;
 use tokio::sync::OnceCell;
 
-use self::place::exists;
+pub(super) use self::connections::{Access, Common, Pages, pool};
 pub(super) use self::place::{Place, holder, is_held, make_folder, private, sync_folder, take_lock};
+use self::{
+    connections::{pool_of, readers},
+    place::exists,
+};
 use super::{
     Role,
     db::{Db, Dialect, Standing},
@@ -34,7 +35,7 @@ use super::{
     leases::EndLeases,
     mark::{self, Mark, Marked},
     migrate::{self, Migrate},
-    readers::{self, Readers},
+    readers::Readers,
 };
 
 /// What became of opening.
@@ -42,40 +43,31 @@ pub(super) struct Attached {
     pub(super) db: Db,
     pub(super) role: Role,
     /// Held as long as the store is open.
-    pub(super) lock: Option<File>,
-}
-
-/// How connections are opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// Reads and writes; the file is there.
-    Write,
-    /// Only reads.
-    Read,
-    /// Only reads, and nobody writes: the folder cannot be written to.
-    Frozen,
+    pub(super) lock: Option<Arc<File>>,
 }
 
 /// Opens the store of a state directory. It always gives something that answers; why it may not be written to stands
-/// in it.
+/// in it. `held` is the lock, where this process has it already.
 pub(super) async fn open(
     folder: &Path,
     busy: Duration,
     max_bytes: Option<u64>,
     clock: Arc<dyn Clock>,
+    held: Option<Arc<File>>,
 ) -> Attached {
     let place = Place::of(folder);
     let refuse = |why: String| StoreError::ReadOnly(why);
-    let closed = |error: StoreError, role: Role, lock: Option<File>| Attached {
+    let closed = |error: StoreError, role: Role, lock: Option<Arc<File>>| Attached {
         db: db(&clock, busy, None, None, Some(error), None),
         role,
         lock,
     };
     if let Err(error) = make_folder(folder) {
         let why = format!("the folder {} cannot be made: {error}", folder.display());
-        return closed(refuse(why), Role::Reader, None);
+        return closed(io(why, &error), Role::Reader, None);
     }
-    let (role, lock, why_not) = match take_lock(&place.lock) {
+    let locked = held.map_or_else(|| Ok(take_lock(&place.lock)?.map(Arc::new)), |lock| Ok(Some(lock)));
+    let (role, lock, why_not) = match locked {
         Ok(Some(lock)) => (Role::Sole, Some(lock), None),
         Ok(None) => {
             let who = holder(folder).map(|holder| format!(" (process {holder})")).unwrap_or_default();
@@ -84,7 +76,7 @@ pub(super) async fn open(
         }
         Err(error) => {
             let why = format!("{} cannot be locked: {error}", place.lock.display());
-            (Role::Reader, None, Some(refuse(why)))
+            (Role::Reader, None, Some(io(why, &error)))
         }
     };
     match exists(&place) {
@@ -107,7 +99,9 @@ pub(super) async fn open(
         (Ok(examined), None) => write_to(&place, busy, max_bytes, &clock, examined).await,
     };
     let db = match ready {
-        Ok((writer, mark)) => db(&clock, busy, Some(writer), reader, None, Some(mark)),
+        Ok((writer, mark, common)) => {
+            Db { common, ..db(&clock, busy, Some(writer), reader, None, Some(mark)) }
+        }
         Err(error) => db(&clock, busy, None, reader, Some(error), None),
     };
     if role == Role::Sole
@@ -136,6 +130,7 @@ pub(super) fn db(
         mark,
         deadline: busy.saturating_mul(2).saturating_add(Duration::from_secs(5)),
         reserve: OnceCell::new(),
+        common: Common::default(),
     }
 }
 
@@ -143,9 +138,26 @@ pub(super) fn db(
 async fn make(place: &Place, busy: Duration, clock: &Arc<dyn Clock>) -> Result<(), StoreError> {
     make_new(place, busy, clock).await?;
     fs::rename(&place.new, &place.database)
-        .map_err(|error| StoreError::ReadOnly(format!("{} cannot be moved: {error}", place.new.display())))?;
+        .map_err(|error| io(format!("{} cannot be moved: {error}", place.new.display()), &error))?;
     sync_folder(&place.folder);
     Ok(())
+}
+
+/// What a file said; only that there is no room passes by itself.
+fn io(why: String, error: &std::io::Error) -> StoreError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => StoreError::Full(why),
+        _ => StoreError::ReadOnly(why),
+    }
+}
+
+/// The same error with more words, if it is one that passes; nothing is written until then.
+fn passing(error: StoreError, why: String) -> StoreError {
+    match error {
+        StoreError::Full(_) => StoreError::Full(why),
+        StoreError::Unavailable(_) => StoreError::Unavailable(why),
+        _ => StoreError::ReadOnly(why),
+    }
 }
 
 /// Makes a store beside its place.
@@ -154,14 +166,8 @@ pub(super) async fn make_new(
     busy: Duration,
     clock: &Arc<dyn Clock>,
 ) -> Result<(), StoreError> {
-    let wrong = |what: &str, error: std::io::Error| {
-        let text = format!("{}: {what}: {error}", place.new.display());
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            StoreError::Full(text)
-        } else {
-            StoreError::ReadOnly(text)
-        }
-    };
+    let wrong =
+        |what: &str, error: std::io::Error| io(format!("{}: {what}: {error}", place.new.display()), &error);
     match fs::remove_file(&place.new) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(wrong("cannot be removed", error));
@@ -185,80 +191,6 @@ pub(super) fn told(error: &sqlx::Error) -> StoreError {
     failure::told(error)
 }
 
-/// A path as SQLx wants it.
-fn url(path: &Path, access: Access) -> Result<AnyConnectOptions, sqlx::Error> {
-    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
-    let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
-    let path = percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN);
-    let access = match access {
-        Access::Write => "mode=rw",
-        Access::Read => "mode=ro",
-        Access::Frozen => "mode=ro&immutable=1",
-    };
-    let options: AnyConnectOptions = format!("sqlite://{path}?{access}").parse()?;
-    Ok(options.disable_statement_logging())
-}
-
-pub(super) async fn pool(
-    path: &Path,
-    access: Access,
-    busy: Duration,
-    pragmas: &str,
-) -> Result<AnyPool, sqlx::Error> {
-    let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
-    let connections = if access == Access::Write { 1 } else { 2 };
-    connections_with(busy, pragmas)
-        .min_connections(1)
-        .max_connections(connections)
-        .connect_with(options)
-        .await
-}
-
-/// Connections to read with: one that stays, and another one while it is busy.
-async fn readers(path: &Path, access: Access, busy: Duration, pragmas: &str) -> Result<Readers, sqlx::Error> {
-    let (options, pragmas) = prepared(path, access, busy, pragmas).await?;
-    let with = || connections_with(busy, Arc::clone(&pragmas)).max_connections(1);
-    let more = with().idle_timeout(readers::IDLE).connect_lazy_with(options.clone());
-    Ok(Readers::of(with().min_connections(1).connect_with(options).await?, more))
-}
-
-/// What connections are opened with, after one was. A pool tries again until its time is over; what is damaged says so at
-/// once.
-async fn prepared(
-    path: &Path,
-    access: Access,
-    busy: Duration,
-    pragmas: &str,
-) -> Result<(AnyConnectOptions, Arc<str>), sqlx::Error> {
-    super::install_drivers();
-    let pragmas = format!(
-        "PRAGMA busy_timeout = {}; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; \
-         PRAGMA trusted_schema = OFF; {pragmas}",
-        busy.as_millis()
-    );
-    let options = url(path, access)?;
-    let mut first = options.connect().await?;
-    sqlx::raw_sql(AssertSqlSafe(pragmas.clone())).execute(&mut first).await?;
-    sqlx::Connection::close(first).await?;
-    Ok((options, pragmas.into()))
-}
-
-/// Connections that stay until they are closed, each with these pragmas.
-fn connections_with(busy: Duration, pragmas: Arc<str>) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .acquire_timeout(busy.saturating_add(Duration::from_secs(1)))
-        .after_connect(move |conn, _| {
-            let pragmas = Arc::clone(&pragmas);
-            Box::pin(async move {
-                // Made of constants and a number.
-                sqlx::raw_sql(AssertSqlSafe(pragmas.to_string())).execute(conn).await.map(drop)
-            })
-        })
-}
-
 /// Looks at everything that decides whether the store may be trusted, through connections that cannot write. They are
 /// kept for reading.
 pub(super) async fn examine(
@@ -280,7 +212,7 @@ pub(super) async fn examine(
         Err(error) => {
             let database = place.database.display();
             let why = format!("{database} cannot be opened: {}", failure::said(&error));
-            return (None, Err(StoreError::ReadOnly(why)));
+            return (None, Err(passing(told(&error), why)));
         }
     };
     // The mark first: beside one that writes, a commit that comes between the two looks is in the database then.
@@ -291,10 +223,13 @@ pub(super) async fn examine(
         Ok(examined) => compare(place, marked, &examined).map(|()| examined),
         // What was down or locked while it was examined is not known to be good either.
         Err(error @ StoreError::ReadOnly(_)) => Err(error),
-        Err(other) => Err(StoreError::ReadOnly(format!(
-            "{} could not be examined: {other}; start aiops again when it is free",
-            place.database.display()
-        ))),
+        Err(other) => {
+            let why = format!(
+                "{} could not be examined: {other}; it is tried again, and may be free then",
+                place.database.display()
+            );
+            Err(passing(other, why))
+        }
     };
     (Some(reader), examined)
 }
@@ -349,20 +284,18 @@ async fn write_to(
     max_bytes: Option<u64>,
     clock: &Arc<dyn Clock>,
     examined: Examined,
-) -> Result<(AnyPool, Mark), StoreError> {
+) -> Result<(AnyPool, Mark, Common), StoreError> {
     // What a commit touches fits into its cache; what is read again comes out of the kernel's.
     const WRITE: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
                          PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -400;";
     // Without a page size of our own, SQLite's is 4,096 bytes.
-    let pages = max_bytes.map_or_else(|| u64::from(u32::MAX) - 1, |bytes| bytes / 4096);
-    let pragmas = format!("{WRITE} PRAGMA max_page_count = {pages};");
-    let writer = pool(&place.database, Access::Write, busy, &pragmas).await.map_err(|error| {
+    let pages = max_bytes.map_or_else(Pages::default, |bytes| Pages::of(bytes / 4096));
+    let common = Common { pages, ..Common::default() };
+    let opened = pool_of(&place.database, Access::Write, busy, WRITE, &common).await;
+    let writer = opened.map_err(|error| {
         let why =
             format!("{} cannot be opened for writing: {}", place.database.display(), failure::said(&error));
-        match told(&error) {
-            StoreError::Full(_) => StoreError::Full(why),
-            _ => StoreError::ReadOnly(why),
-        }
+        passing(told(&error), why)
     })?;
     if examined.schema < migrate::known() {
         let at = clock.now().as_millisecond();
@@ -370,8 +303,7 @@ async fn write_to(
         let done = migrating.write(&Migrate { store: &examined.store, at }).await?;
         tracing::info!(from = examined.schema, to = ?done.last(), "the store was migrated");
     }
-    let mark = Mark::open(&place.mark, &examined.store, examined.commits).map_err(|error| {
-        StoreError::ReadOnly(format!("{} cannot be written: {error}", place.mark.display()))
-    })?;
-    Ok((writer, mark))
+    let mark = Mark::open(&place.mark, &examined.store, examined.commits)
+        .map_err(|error| io(format!("{} cannot be written: {error}", place.mark.display()), &error))?;
+    Ok((writer, mark, common))
 }

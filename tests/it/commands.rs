@@ -367,6 +367,73 @@ async fn the_policy_is_shown_and_tested_and_the_kill_switch_set() {
     assert_eq!(served.ask(&["control", "show"]).1.0, "GET");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_says_what_it_says_to_one_action_in_force_or_not() {
+    let served = Served::of(|method, path| match (method, path) {
+        ("GET", "/api/v1/policy") => json_of(&json!({"source": "defaults", "rules": [
+            {"name": "kube-system", "namespaces": ["kube-*"], "severities": [], "actions": [], "then": "deny"},
+            {"name": "at-night", "namespaces": [], "severities": ["critical"], "actions": ["restart-*"], "then": "auto",
+             "autonomy": true},
+        ], "limits": {}})),
+        _ => (403, "application/json", json!({"message": "no", "code": "forbidden"}).to_string()),
+    })
+    .await;
+    let (printed, (_, _, body)) =
+        served.ask(&["policy", "test", "-n", "shop", "--action", "restart-workload"]);
+    assert_eq!(body, Value::Null, "no object is asked about");
+    assert!(
+        printed.starts_with("restart-workload in namespace shop, by the policy of defaults"),
+        "{printed}"
+    );
+    let rows: Vec<Vec<&str>> =
+        printed.lines().skip(3).map(|line| line.split_whitespace().take(3).collect()).collect();
+    assert_eq!(rows[0], ["critical", "auto", "at-night"]);
+    assert_eq!(rows[3], ["low", "approve", "anything-else"]);
+    assert!(printed.contains("an incident may trigger it"), "{printed}");
+    let (printed, _) = served.ask(&[
+        "policy",
+        "test",
+        "-n",
+        "kube-system",
+        "--action",
+        "helm",
+        "--severity",
+        "high",
+        "-o",
+        "json",
+    ]);
+    let said: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(said["says"].as_array().unwrap().len(), 1);
+    assert_eq!((&said["says"][0]["then"], &said["says"][0]["rule"]), (&json!("deny"), &json!("kube-system")));
+    // A file needs no server.
+    let of_file = |arguments: &[&str]| {
+        let mut command = aiops(&["policy", "test"]);
+        output(command.args(arguments).env("AIOPS_HTTP__LISTEN", "127.0.0.1:1"))
+    };
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ask-first.toml");
+    let done = of_file(&["-n", "shop", "--action", "restart-workload", "--file", file]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let printed = text(&done.stdout);
+    assert!(
+        printed.contains("critical  approve  ask-first") && printed.contains("ask-first.toml"),
+        "{printed}"
+    );
+    for (arguments, said) in [
+        (&["--action", "restart-wrkload"][..], "did you mean restart-workload"),
+        (&["--action", "helm", "--severity", "worst"], "none of critical, high, medium, low"),
+        (&["--action", "helm", "--kind", "Deployment"], "cannot be used with"),
+        (&["--kind", "Deployment", "--name", "web"], "--issue"),
+        (&["--file", file], "--action"),
+    ] {
+        let done = of_file(arguments);
+        assert_eq!(done.status.code(), Some(2), "{arguments:?}");
+        assert!(text(&done.stderr).contains(said), "{arguments:?}: {}", text(&done.stderr));
+    }
+    let missing = of_file(&["--action", "helm", "--file", "/nowhere/policy.toml"]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(text(&missing.stderr).contains("cannot be read"), "{}", text(&missing.stderr));
+}
+
 #[test]
 fn without_a_server_it_says_how_to_start_one() {
     let mut command = aiops(&["workflow", "list"]);

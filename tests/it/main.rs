@@ -22,10 +22,13 @@ mod member;
 mod notify;
 mod policy;
 mod process;
+mod quoted;
 mod readme;
 mod recording;
 mod remediation;
 mod rest;
+#[cfg(target_os = "linux")]
+mod small_disk;
 mod spans;
 mod stdio;
 mod store;

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use aiops::{config::Notify, notify::Notifier};
+use aiops::{
+    config::Notify,
+    notify::{Notifier, Receiver},
+};
 use aiops_engine::{
     model::caller::Via,
     ports::{
@@ -24,6 +27,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::Sha256;
+
+use crate::process::{aiops, output, text as text_of};
 
 const BEGIN: i64 = 1_790_000_000_000;
 
@@ -74,6 +79,10 @@ fn header<'a>(head: &'a str, name: &str) -> &'a str {
     head.lines().find_map(|line| line.strip_prefix(&format!("{name}: "))).unwrap_or_default()
 }
 
+fn to(url: &str) -> Option<Receiver> {
+    Receiver::of(&config(url)).unwrap()
+}
+
 struct World {
     store: Arc<MemoryStore>,
     clock: Arc<Hands>,
@@ -85,12 +94,12 @@ impl World {
         let clock = Arc::new(Hands(AtomicI64::new(BEGIN)));
         let store = Arc::new(MemoryStore::new(Arc::<Hands>::clone(&clock)));
         let notifier = Notifier::new(
-            config,
+            Receiver::of(config).unwrap(),
             Arc::<MemoryStore>::clone(&store),
             Arc::<Hands>::clone(&clock),
             "me".to_owned(),
         );
-        Self { store, clock, notifier: notifier.unwrap() }
+        Self { store, clock, notifier }
     }
 
     async fn tell(&self, kind: &str, body: Value) {
@@ -133,8 +142,15 @@ fn next(came: &mpsc::Receiver<Came>) -> Came {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_arrives_in_a_body_that_slack_takes() {
-    let kinds =
-        ["approval_requested", "parked", "rolled_back", "breaker_open", "breaker_closed", "kill_switch"];
+    let kinds = [
+        "approval_requested",
+        "parked",
+        "rolled_back",
+        "breaker_open",
+        "breaker_eased",
+        "breaker_closed",
+        "kill_switch",
+    ];
     let (url, came) = receiver(vec!["200 OK"; kinds.len()]);
     let mut world = World::new(&config(&url));
     for kind in kinds {
@@ -210,7 +226,7 @@ async fn a_receiver_that_was_down_gets_everything_in_order() {
     let (url, came) = receiver(vec!["200 OK"; 3]);
     let clock: Arc<dyn Clock> = Arc::<Hands>::clone(&world.clock);
     let store = Arc::<MemoryStore>::clone(&world.store);
-    let mut again = Notifier::new(&config(&url), store, clock, "again".to_owned()).unwrap();
+    let mut again = Notifier::new(to(&url), store, clock, "again".to_owned());
     assert_eq!(again.deliver_due().await, 0, "the duty is another's");
     world.pass(61_000);
     assert_eq!(again.deliver_due().await, 3);
@@ -242,7 +258,7 @@ async fn a_clock_that_is_days_off_delays_no_message_and_gives_none_up() {
         world.tell("parked", json!({})).await;
         let clock: Arc<dyn Clock> = Arc::new(Hands(AtomicI64::new(BEGIN + off)));
         let store = Arc::<MemoryStore>::clone(&world.store);
-        let mut elsewhere = Notifier::new(&config(&url), store, clock, "elsewhere".to_owned()).unwrap();
+        let mut elsewhere = Notifier::new(to(&url), store, clock, "elsewhere".to_owned());
         assert_eq!(elsewhere.deliver_due().await, 0, "{off}: the receiver is busy");
         assert_eq!(elsewhere.deliver_due().await, 0, "{off}: it is left alone for a moment");
         world.pass(2_000);
@@ -262,7 +278,7 @@ async fn what_a_process_that_died_left_is_told_soon() {
     world.tell("parked", json!({})).await;
     let clock: Arc<dyn Clock> = Arc::<Hands>::clone(&world.clock);
     let store = Arc::<MemoryStore>::clone(&world.store);
-    let mut again = Notifier::new(&config(&url), store, clock, "again".to_owned()).unwrap();
+    let mut again = Notifier::new(to(&url), store, clock, "again".to_owned());
     world.pass(14_999);
     assert_eq!(again.deliver_due().await, 0);
     world.pass(1);
@@ -299,9 +315,35 @@ async fn a_template_says_it_in_other_words_and_a_short_secret_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     std::fs::write(&path, "short").unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(Hands(AtomicI64::new(BEGIN)));
-    let store = Arc::new(MemoryStore::new(Arc::clone(&clock)));
-    let refused =
-        Notifier::new(&Notify { secret_file: Some(path), ..config(&url) }, store, clock, String::new());
+    let refused = Receiver::of(&Notify { secret_file: Some(path), ..config(&url) });
     assert!(refused.unwrap_err().to_string().contains("shorter than 16"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_said_before_anything_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, state) = (folder.path().join("aiops.toml"), folder.path().join("state"));
+    let (secret, state) = (folder.path().join("secret"), state.to_str().unwrap());
+    let text = "deployment.mode = \"full\"\ncluster.kubeconfig = \"/does/not/exist\"\n[notify]\n\
+                url = \"http://127.0.0.1:1/T0/B0-token\"\nsecretFile = \"secret\"\n";
+    std::fs::write(&path, text).unwrap();
+    let config = ["--config", path.to_str().unwrap(), "--state-dir", state];
+    let run = |words: &[&str]| {
+        let output = output(&mut aiops(&[&config, words].concat()));
+        (output.status.success(), text_of(&output.stdout) + &text_of(&output.stderr))
+    };
+    for words in [&["config", "check"][..], &["doctor"], &["serve", "--http", "127.0.0.1:0"]] {
+        let (is_good, said) = run(words);
+        assert!(
+            !is_good && said.contains("notify.secretFile") && said.contains("cannot be read"),
+            "{words:?}: {said}"
+        );
+        assert!(!said.contains("B0-token"), "{words:?}: {said}");
+    }
+    // It ended before it made anything.
+    assert!(!std::path::Path::new(state).exists());
+    std::fs::write(&secret, "0123456789abcdef").unwrap();
+    let (is_good, said) = run(&["config", "check"]);
+    assert!(is_good && said.contains("notify.url, signed"), "{said}");
+    assert!(run(&["doctor"]).1.contains("to notify.url, signed"));
 }

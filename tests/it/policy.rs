@@ -247,3 +247,35 @@ fn a_policy_file_that_cannot_be_used_names_the_place_and_the_fix() {
         "{missing}"
     );
 }
+
+#[test]
+fn a_file_that_lifts_the_denial_of_system_namespaces_is_warned_of() {
+    let warnings = |text: &str| parse(Path::new("p.toml"), text).unwrap().warnings();
+    assert_eq!(Policy::default().warnings(), Vec::<String>::new());
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ask-first.toml");
+    assert_eq!(warnings(&fs::read_to_string(example).unwrap()), Vec::<String>::new());
+    let lifted = warnings("[[rule]]\nname = \"mine\"\nnamespaces = [\"shop\"]\nthen = \"auto\"\n");
+    assert_eq!(lifted.len(), 1, "{lifted:?}");
+    assert!(lifted[0].contains("kube-* and openshift and openshift-*"), "{lifted:?}");
+    // Some of it is denied: only the rest is named. What one severity or one action may still do is not denied.
+    let some = warnings(
+        "[[rule]]\nname = \"a\"\nnamespaces = [\"openshift*\"]\nthen = \"deny\"\n\
+         [[rule]]\nname = \"b\"\nnamespaces = [\"kube-*\"]\nactions = [\"restart-workload\"]\nthen = \"deny\"\n",
+    );
+    assert!(some[0].contains("everything in kube-*, as"), "{some:?}");
+    // README's own example denies it.
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let example = readme.split("```toml\n[[rule]]").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(warnings(&format!("[[rule]]{example}")), Vec::<String>::new());
+}
+
+#[test]
+fn the_warning_stands_in_what_config_check_prints() {
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    fs::write(file.path(), "[[rule]]\nname = \"mine\"\nthen = \"approve\"\n").unwrap();
+    let mut command = super::process::aiops(&["config", "check"]);
+    let done = super::process::output(command.env("AIOPS_POLICY__FILE", file.path()));
+    let printed = super::process::text(&done.stdout);
+    assert!(done.status.success(), "{}", super::process::text(&done.stderr));
+    assert!(printed.contains("note: policy file") && printed.contains("kube-*"), "{printed}");
+}

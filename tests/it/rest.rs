@@ -7,6 +7,8 @@ mod contract;
 mod coordination;
 mod document;
 mod errors;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod incidents;
 mod others;
 mod processes;

@@ -7,6 +7,8 @@ mod bench;
 mod cli;
 mod damage;
 mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod life;
 mod reserve;
 mod room;

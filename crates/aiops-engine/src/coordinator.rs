@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     /// What the ConfigMap of the kill switch said last.
     pub(crate) switch: switch::Switch,
     /// Held while a message of alerts is taken: of two at once, one may close what the other counts with.
-    pub(crate) taking_alerts: Mutex<()>,
+    pub(crate) taking_alerts: Mutex<alerts::Refused>,
 }
 
 /// The parts of a coordinator.
@@ -99,7 +99,7 @@ impl Coordinator {
             changed: watch::Sender::new(0),
             methods: plans::Methods::default(),
             switch: switch::Switch::default(),
-            taking_alerts: Mutex::new(()),
+            taking_alerts: Mutex::default(),
         }))
     }
 }

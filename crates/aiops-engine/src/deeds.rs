@@ -8,6 +8,7 @@
 
 mod applications;
 mod found;
+mod nearing;
 mod nodes;
 mod nudge;
 mod object;
@@ -30,6 +31,8 @@ use serde_json::Value;
 
 pub use applications::deploys_to;
 pub use found::{changed, found};
+pub(crate) use nearing::of_workload as nearing_of_workload;
+pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
 pub(crate) use scale::loses_volumes;
 pub use see::see;
@@ -80,6 +83,11 @@ pub enum Look {
         group: String,
         /// Their kind.
         kind: String,
+    },
+    /// The pods of all namespaces that are on a node.
+    OnNode {
+        /// The node's name.
+        node: String,
     },
     /// One revision of a Helm release.
     Release {

@@ -8,6 +8,8 @@ mod nodes;
 mod openshift;
 mod pods;
 mod policy;
+mod progress;
+mod sight;
 #[cfg(test)]
 mod tests;
 mod warnings;
@@ -17,7 +19,8 @@ use std::collections::BTreeMap;
 
 use aiops_inventory::{Inventory, rows::Seconds};
 
-use self::warnings::Warnings;
+pub use self::sight::Hidden;
+use self::{progress::Grown, warnings::Warnings};
 use crate::issue::{Issue, Severity};
 
 /// What a detector sees.
@@ -31,10 +34,11 @@ pub struct View<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// What detectors look at: the view, and the warnings behind it when they are needed.
+/// What detectors look at: the view, and what events say behind it when it is needed.
 struct Look<'a> {
     view: View<'a>,
     warnings: Warnings<'a>,
+    grown: Grown<'a>,
 }
 
 /// One detector: its name, for the documentation, and how it looks and adds what it finds.
@@ -43,7 +47,7 @@ struct Detector {
     detect: fn(&Look<'_>, &mut Vec<Issue>),
 }
 
-/// All detectors.
+/// All detectors. What each reads stands in [`sight`].
 const DETECTORS: &[Detector] = &[
     Detector { name: "pods", detect: pods::detect },
     Detector { name: "nodes", detect: nodes::detect },
@@ -62,7 +66,7 @@ const DETECTORS: &[Detector] = &[
 /// Everything that is wrong, worst first; issues of one code on one object are one.
 pub fn issues(view: View<'_>) -> Vec<Issue> {
     let mut found = Vec::new();
-    let look = Look { view, warnings: Warnings::default() };
+    let look = Look { view, warnings: Warnings::default(), grown: Grown::default() };
     for detector in DETECTORS {
         let before = found.len();
         (detector.detect)(&look, &mut found);
@@ -80,6 +84,7 @@ pub fn issues(view: View<'_>) -> Vec<Issue> {
                 let kept = taken.get_mut();
                 kept.count += issue.count;
                 kept.severity = kept.severity.min(issue.severity);
+                kept.is_early &= issue.is_early;
                 kept.since = match (kept.since, issue.since) {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),

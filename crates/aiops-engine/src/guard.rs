@@ -16,13 +16,14 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::budgets::budgets;
 pub use self::{
-    approvals::{is_entitled, may_decide},
-    budgets::{cooldown_after, slots, spends, waits},
+    approvals::{is_entitled, may_decide, not_entitled},
+    budgets::{budget, cooldown_after, slots, spends, waits},
     figures::{Active, Facts, Figures, KILL_SWITCH, KillSwitch, OPT_OUT},
-    foresight::{Foreseen, foresee},
+    foresight::{Foreseen, Foresight, foresee, foreseen},
     rules::{in_scope, passes_by_itself, rule},
-    step::{may_step, may_undo, opted_out},
+    step::{may_step, may_undo, opted_out, under_way},
 };
 use crate::{
     coordination::RuleVerdict,
@@ -135,11 +136,13 @@ pub mod names {
     pub const TARGET_LOCK: &str = "target-lock";
     /// So many workflows at once.
     pub const CONCURRENCY: &str = "concurrency";
+    /// So many changes within a time.
+    pub const BUDGET: &str = "budget";
     /// An approval that does not count.
     pub const APPROVAL: &str = "approval";
 
     /// All of them, as `docs/errors.md` explains them.
-    pub const ALL: [&str; 23] = [
+    pub const ALL: [&str; 24] = [
         ACTING,
         GRANTED_TO,
         KILL_SWITCH,
@@ -162,6 +165,7 @@ pub mod names {
         DEDUP,
         TARGET_LOCK,
         CONCURRENCY,
+        BUDGET,
         APPROVAL,
     ];
 }

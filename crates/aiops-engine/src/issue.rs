@@ -66,6 +66,8 @@ pub struct Issue {
     pub since: Option<Seconds>,
     /// One affected pod, when `object` is its owner.
     pub example: Option<Name>,
+    /// Worth saying when somebody asks, and too early for an incident: normal life looks like this for a moment.
+    pub is_early: bool,
     /// What was observed, in one sentence; may quote other people's text.
     pub what: Cow<'static, str>,
 }
@@ -81,6 +83,11 @@ impl Issue {
     ) -> Self {
         // 0 stands for a time that the API did not tell.
         let since = since.filter(|since| *since != 0);
-        Self { code, severity, object, count: 1, since, example: None, what: what.into() }
+        Self { code, severity, object, count: 1, since, example: None, is_early: false, what: what.into() }
+    }
+
+    /// The same, too early for an incident when that is so.
+    pub fn early(self, is_early: bool) -> Self {
+        Self { is_early, ..self }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     fingerprint::sha256,
     model::{
         Millis,
-        ids::IncidentId,
+        ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentSource, IncidentStatus},
         workflow::Workflow,
     },
@@ -48,6 +48,10 @@ pub fn check(workflow: &Workflow) -> Result<(), StoreError> {
 pub fn opened(report: &Incident) -> Incident {
     let mut opened = Incident { occurrences: report.occurrences.max(1), ..report.clone() };
     opened.body.firing = std::mem::take(&mut opened.body.firing).into_iter().take(MOST_FIRING).collect();
+    // The id that its reporter wished for is its own now: nothing else knows it by another.
+    if opened.body.external_id.as_deref() == Some(opened.id.as_str()) {
+        opened.body.external_id = None;
+    }
     opened
 }
 
@@ -65,6 +69,7 @@ pub fn merged(open: &Incident, report: &Incident) -> Incident {
     if merged.body.external_id.is_none() {
         merged.body.external_id.clone_from(&report.body.external_id);
     }
+    merged.body.began = merged.body.began.into_iter().chain(report.body.began).min();
     for alert in &report.body.firing {
         if merged.body.firing.len() < MOST_FIRING {
             merged.body.firing.insert(alert.clone());
@@ -218,10 +223,24 @@ pub fn may_become(
     Err(StoreError::Changed(format!("incident {id} is {status} and cannot become {to}")))
 }
 
+/// An incident as its workflow leaves it.
+pub fn acted_on(incident: &mut Incident, status: IncidentStatus, closed_at: Option<Millis>, by: &WorkflowId) {
+    incident.status = status;
+    incident.closed_at = closed_at;
+    incident.workflow = Some(by.clone());
+    if closed_at.is_none() {
+        incident.body.resolution = None;
+    }
+}
+
 /// An incident set to a status by hand.
 pub fn set(incident: &mut Incident, to: IncidentStatus, resolution: Option<&str>, at: Millis) {
     incident.status = to;
     incident.closed_at = to.is_closed().then_some(at);
+    if !to.is_closed() {
+        // How it was closed is in the audit; it is not closed any more.
+        incident.body.resolution = None;
+    }
     if let Some(resolution) = resolution {
         incident.body.resolution = Some(resolution.to_owned());
     }

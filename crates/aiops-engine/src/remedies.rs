@@ -29,6 +29,7 @@ pub(crate) use self::{
     jobs::spares,
     nodes::{pool_of, pool_of_node},
     owner::{Change, allows, change_of, owned},
+    pools::seconds as pool_seconds,
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
     scale::has_room,

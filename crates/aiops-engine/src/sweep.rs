@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    detectors::Finding,
+    detectors::{Finding, Hidden},
     fingerprint::fingerprint,
     model::{
         Millis,
@@ -24,7 +24,8 @@ use crate::{
 /// Most incidents that one sweep opens; the worst first, the rest with the next sweeps. A flood is then spread, and each
 /// commit stays short.
 pub const MOST_REPORTS: usize = 100;
-/// With so many open incidents no more are opened: nobody reads them, and the breaker has long been open.
+/// With so many open incidents of detectors and alerts no more are opened: nobody reads them, and the breaker has long been
+/// open. What people write and trigger does not count.
 pub const MOST_OPEN: usize = 2_000;
 /// What detectors remember for a while after it happened, and for how long (see `docs/issues.md`). A finding of these
 /// that began before its incident was closed is that memory.
@@ -39,6 +40,11 @@ const REMEMBERED: [(&str, Millis); 5] = [
 /// not be seen everywhere yet.
 const REST: Millis = 5 * MINUTE;
 const MINUTE: Millis = 60_000;
+/// What normal life touches in passing (a limit that is reached, a container that ended once) is an incident when it lasts
+/// this long.
+const EARLY: Millis = 5 * MINUTE;
+/// Incidents of these fill the room.
+pub const COUNTED: [IncidentSource; 2] = [IncidentSource::Detector, IncidentSource::Alert];
 /// What was closed longer ago keeps no finding from opening an incident: the longest of the memories above.
 pub const LONGEST_MEMORY: Millis = 24 * 60 * MINUTE;
 
@@ -47,12 +53,35 @@ pub const LONGEST_MEMORY: Millis = 24 * 60 * MINUTE;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     gone_since: HashMap<IncidentId, Millis>,
+    /// Since when what is too early for an incident has been seen without a pause, by fingerprint.
+    early_since: HashMap<String, Millis>,
+    /// Some of it has not lasted yet.
+    is_early: bool,
 }
 
 impl Memory {
-    /// Whether some incident's trouble is gone and its grace is not over.
+    /// Whether time alone may open or close an incident.
     pub fn is_waiting(&self) -> bool {
-        !self.gone_since.is_empty()
+        !self.gone_since.is_empty() || self.is_early
+    }
+
+    /// Of what is too early for an incident, that which has lasted.
+    fn lasting<'a>(&mut self, cluster: &str, early: &'a [Finding], now: Millis) -> Vec<&'a Finding> {
+        self.is_early = false;
+        let mut since = HashMap::new();
+        let mut lasting = Vec::new();
+        for finding in early {
+            let own = fingerprint(cluster, &target(finding), finding.issue.code);
+            let began = self.early_since.get(&own).copied().unwrap_or(now);
+            if now.saturating_sub(began) >= EARLY {
+                lasting.push(finding);
+            } else {
+                self.is_early = true;
+            }
+            since.insert(own, began);
+        }
+        self.early_since = since;
+        lasting
     }
 }
 
@@ -67,8 +96,10 @@ pub struct Sight<'a> {
     pub open: &'a [Incident],
     /// Incidents that were closed within [`LONGEST_MEMORY`].
     pub closed: &'a [Incident],
-    /// Every kind that detectors look at is known and fresh: what is not found is not there.
-    pub is_complete: bool,
+    /// Codes and objects of what is too early for an incident: it keeps one open, and opens one when it lasts.
+    pub early: &'a [Finding],
+    /// Kinds that are not seen as they are: what detectors that read them do not find may be there.
+    pub hidden: &'a Hidden,
     /// Now.
     pub now: Millis,
     /// How long trouble must be gone before its incident is closed.
@@ -97,7 +128,7 @@ pub struct Closure {
 
 /// Decides what has changed. `ids` is asked only for incidents that may be new.
 pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
-    let Sight { cluster, findings, open, closed, is_complete, now, grace } = sight;
+    let Sight { cluster, findings, open, closed, early, hidden, now, grace } = sight;
     let by_fingerprint: HashMap<&str, &Incident> =
         open.iter().map(|incident| (incident.fingerprint.as_str(), incident)).collect();
     let mut last_closed: HashMap<&str, Millis> = HashMap::new();
@@ -109,8 +140,14 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
     let mut swept = Swept::default();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut follows: BTreeMap<String, String> = BTreeMap::new();
-    let mut room = MOST_REPORTS.min(MOST_OPEN.saturating_sub(open.len()));
-    for finding in findings {
+    let full = open.iter().filter(|incident| COUNTED.contains(&incident.source)).count();
+    let mut reports = MOST_REPORTS;
+    let mut room = MOST_OPEN.saturating_sub(full);
+    let lasting = memory.lasting(cluster, early, now);
+    for finding in early {
+        seen.insert(fingerprint(cluster, &target(finding), finding.issue.code));
+    }
+    for finding in findings.iter().chain(lasting) {
         let target = target(finding);
         let own = fingerprint(cluster, &target, finding.issue.code);
         let mut known = by_fingerprint.get(own.as_str()).copied();
@@ -129,13 +166,14 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
         if known.is_none() && is_remembered(finding, last_closed.get(own.as_str()).copied(), now) {
             continue;
         }
-        if room == 0 {
+        if reports == 0 || (known.is_none() && room == 0) {
             swept.left += 1;
             continue;
         }
-        room -= 1;
+        reports -= 1;
+        room -= usize::from(known.is_none());
         let incident = incident(cluster, finding, target, own, ids, now);
-        swept.reports.push(Report { incident, into: known.map(|incident| incident.id.clone()) });
+        swept.reports.push(Report { incident, into: known.map(|incident| incident.id.clone()), line: None });
     }
     for incident in open {
         // What alerts opened is closed with the last of them, unless a detector saw it or a workflow had it then.
@@ -162,7 +200,7 @@ pub fn decide(sight: Sight<'_>, ids: &dyn Ids, memory: &mut Memory) -> Swept {
             swept.closures.push(Closure { id: incident.id.clone(), resolution });
             continue;
         }
-        if !is_complete {
+        if !hidden.shows(&incident.issue, &incident.target.kind) {
             memory.gone_since.remove(&incident.id);
             continue;
         }

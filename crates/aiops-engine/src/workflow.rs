@@ -15,6 +15,7 @@ pub mod runner;
 mod sending;
 mod stepping;
 mod stopping;
+mod times;
 mod undoing;
 mod verifying;
 mod work_loop;

@@ -32,7 +32,7 @@ fn text(values: &Values<'_>) -> Result<String, ErrorData> {
         "Correlate the incidents of the last {window:?} in this Kubernetes cluster (severity: {severity}).\n\n\
          Go about it in this order:\n"
     );
-    values.tool(&mut text, "list-incidents", &format!("1. {{}} with status \"active\" and severity {severity:?}: what is open, when it began, how often it was seen. Leave out what was not seen within the window."));
+    values.tool(&mut text, "list-incidents", &format!("1. {{}} with status \"open\" and severity {severity:?}: what is open, when it began, how often it was seen. Leave out what was not seen within the window."));
     values.tool(
         &mut text,
         "get-cluster-health",

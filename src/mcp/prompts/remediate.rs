@@ -20,7 +20,7 @@ fn text(values: &Values<'_>) -> Result<String, ErrorData> {
     let mut text = String::from("Bring one incident of this Kubernetes cluster to a verified end.\n\n");
     match values.argument("incident_id") {
         Some(id) => values.tool(&mut text, "get-incident", &format!("1. {{}} with incident_id {id:?}: which object, which issue, what was tried before.")),
-        None => values.tool(&mut text, "list-incidents", "1. {} with status \"active\": take the most severe one, and say which and why. When there is none, say so and stop."),
+        None => values.tool(&mut text, "list-incidents", "1. {} with status \"open\": take the most severe one, and say which and why. When there is none, say so and stop."),
     }
     values.tool(
         &mut text,

@@ -57,35 +57,30 @@ struct Incident {
     workflow_id: Option<String>,
 }
 
-/// The incidents that are open: also those that a workflow could not repair.
+/// The incidents that are open: also those that a workflow has in hand, and those that one could not repair.
 pub(super) async fn incidents(
     coordination: &dyn Coordination,
     caller: &Caller,
     timestamp: String,
 ) -> Result<Answer, Error> {
-    let query = |status: &str| IncidentQuery {
-        status: Some(status.to_owned()),
+    let query = IncidentQuery {
+        status: Some("open".to_owned()),
         limit: Some(MOST_INCIDENTS),
         ..IncidentQuery::default()
     };
-    let active = coordination.incidents(caller, query("active")).await?;
-    let failed = coordination.incidents(caller, query("failed")).await?;
-    let unrepaired: Vec<IncidentView> =
-        failed.incidents.into_iter().filter(|incident| incident.status == IncidentStatus::Failed).collect();
-    let unrepaired_count = u64::try_from(unrepaired.len()).unwrap_or(u64::MAX);
-    let open: Vec<IncidentView> = active.incidents.into_iter().chain(unrepaired).collect();
+    let open = coordination.incidents(caller, query).await?;
     let mut summary: BTreeMap<String, u64> =
         ["critical", "high", "medium", "low"].map(|severity| (severity.to_owned(), 0)).into();
-    for incident in &open {
+    for incident in &open.incidents {
         *summary.entry(word(&incident.severity)).or_default() += 1;
     }
     let answer = Incidents {
         timestamp,
         source: SOURCE,
-        total_incidents: active.total.saturating_add(unrepaired_count),
-        active_incidents: open.len(),
+        total_incidents: open.total,
+        active_incidents: open.incidents.len(),
         summary,
-        incidents: open.into_iter().map(Incident::of).collect(),
+        incidents: open.incidents.into_iter().map(Incident::of).collect(),
     };
     Answer::of(uri::INCIDENTS, &answer)
 }

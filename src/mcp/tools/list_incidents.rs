@@ -1,11 +1,14 @@
-//! `list-incidents`: incidents, the worst first, with the predecessor's words and members. With a limit it is the
-//! predecessor's list: the newest first.
+//! `list-incidents`: incidents, open ones before closed ones and the worst first, with the predecessor's words and members.
+//! With a limit it is the predecessor's list: the newest first.
+//!
+//! It closes and hides nothing: what an answer has no room for is counted, and stands behind `next_offset`.
 
 use std::sync::Arc;
 
 use aiops_engine::{
     Error, budget,
-    coordination::{Coordination, IncidentQuery, IncidentSummary},
+    coordination::{Coordination, IncidentList, IncidentQuery, IncidentSummary},
+    model::caller::Caller,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,7 +26,7 @@ pub(super) struct ListIncidents;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// all, active, completed or failed.
+    /// all, open (active or failed), active, completed or failed.
     status: Option<Status>,
     /// all, low, medium, high or critical.
     severity: Option<SeverityFilter>,
@@ -45,6 +48,7 @@ pub(super) struct Input {
 pub(super) enum Status {
     #[default]
     All,
+    Open,
     Active,
     Completed,
     Failed,
@@ -70,7 +74,7 @@ pub(super) struct Output {
     status: &'static str,
     /// How many there are, in a sentence.
     message: String,
-    /// Worst first; with a limit, newest first.
+    /// Open ones first, of these the worst; with a limit, newest first.
     incidents: Vec<IncidentLine>,
     /// Rows in this answer.
     count: usize,
@@ -107,14 +111,15 @@ fn is_zero(number: &u64) -> bool {
 
 /// What the predecessor's limit was when nobody named one.
 const LIMIT: u32 = 100;
-/// Incidents among which the most severe are looked for: as many as may be asked for at once.
+/// Incidents of one state among which the most severe are looked for: as many as may be asked for at once. Those beyond
+/// follow, newest first.
 const MOST: u32 = 1_000;
 
 impl CoordinatedTool for ListIncidents {
     const META: Meta = Meta {
         name: "list-incidents",
         title: "List incidents",
-        description: "List incidents, worst first (with limit: newest first): severity, object, issue, how often seen, what acted on it. Then plan-remediation.",
+        description: "List incidents, open and worst first (with limit: newest first): severity, object, issue, how often seen, what acted on it. Then plan-remediation.",
         toolset: Toolset::Remediation,
         hints: Hints::READ,
         needs_live: false,
@@ -134,15 +139,12 @@ impl CoordinatedTool for ListIncidents {
             severity: Some(word(&severity)),
             status: Some(word(&status)),
             limit: Some(input.limit.unwrap_or(MOST)),
-            offset: Some(if input.limit.is_some() { offset } else { 0 }),
+            offset: Some(offset),
         };
-        let mut listed = coordination.incidents(&context.caller, query).await?;
-        if input.limit.is_none() {
-            // A short answer begins with what is worst; of equals the newest stay first.
-            listed.incidents.sort_by_key(|incident| incident.severity);
-            let skipped = usize::try_from(offset).unwrap_or(usize::MAX).min(listed.incidents.len());
-            listed.incidents.drain(..skipped);
-        }
+        let listed = match input.limit {
+            Some(_) => coordination.incidents(&context.caller, query).await?,
+            None => worst_first(&**coordination, &context.caller, query, status).await?,
+        };
         let rows = listed.incidents.into_iter().map(IncidentLine::of).collect();
         let (incidents, _) = fitting(rows, budget::of(input.limit));
         let shown = u64::try_from(incidents.len()).unwrap_or(u64::MAX);
@@ -157,5 +159,57 @@ impl CoordinatedTool for ListIncidents {
             summary: listed.summary,
             filters: Filters { status, severity, limit, offset },
         })
+    }
+}
+
+/// Rows from the query's offset on in the order of a short answer: what is open before what is closed, and of each the most
+/// severe first; of equals the newest stay first.
+async fn worst_first(
+    coordination: &dyn Coordination,
+    caller: &Caller,
+    query: IncidentQuery,
+    status: Status,
+) -> Result<IncidentList, Error> {
+    let parts = match status {
+        Status::All => vec!["open".to_owned(), "closed".to_owned()],
+        one => vec![word(&one)],
+    };
+    let mut offset = u64::from(query.offset.unwrap_or(0));
+    let mut whole = IncidentList { incidents: Vec::new(), total: 0, summary: IncidentSummary::default() };
+    let mut is_behind = false;
+    for part in parts {
+        // Behind the sorted ones the store's own order goes on.
+        let from = if offset < u64::from(MOST) { 0 } else { offset };
+        let query = IncidentQuery {
+            status: Some(part),
+            offset: Some(u32::try_from(from).unwrap_or(u32::MAX)),
+            ..query.clone()
+        };
+        let mut listed = coordination.incidents(caller, query).await?;
+        let reached = from.saturating_add(u64::try_from(listed.incidents.len()).unwrap_or(u64::MAX));
+        if from == 0 {
+            listed.incidents.sort_by_key(|incident| incident.severity);
+        }
+        let skipped = usize::try_from(offset - from).unwrap_or(usize::MAX).min(listed.incidents.len());
+        // Rows that follow a gap would be told in the place of those that stand in it.
+        if !is_behind {
+            whole.incidents.extend(listed.incidents.into_iter().skip(skipped));
+        }
+        is_behind |= reached < listed.total;
+        offset = offset.saturating_sub(listed.total);
+        whole.total = whole.total.saturating_add(listed.total);
+        add(&mut whole.summary, &listed.summary);
+    }
+    Ok(whole)
+}
+
+/// Counts of two groups that have nothing in common.
+fn add(whole: &mut IncidentSummary, part: &IncidentSummary) {
+    whole.total += part.total;
+    whole.active += part.active;
+    whole.completed += part.completed;
+    whole.failed += part.failed;
+    for (severity, count) in &part.by_severity {
+        *whole.by_severity.entry(severity.clone()).or_default() += count;
     }
 }

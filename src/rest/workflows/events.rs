@@ -1,9 +1,10 @@
 //! `GET /workflows/{id}/events`: a workflow as it is now and at each change, as server-sent events (HTML Living
 //! Standard §9.2), until it is over.
 //!
-//! Each event is the whole workflow and not a difference, so that a client that missed some has missed nothing.
+//! Each event is the whole workflow and not a difference, so that a client that missed some has missed nothing. It does not
+//! let watchers take the connections of others: so many flow at once, and no more begin.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use aiops_engine::{
     Error,
@@ -19,11 +20,11 @@ use axum::{
     },
 };
 use futures::stream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::{
     super::{
-        Rest,
+        MOST_WATCHERS, Rest,
         body::redacted,
         caller::{At, Who},
         error::Failure,
@@ -45,12 +46,18 @@ pub(in crate::rest) async fn events(
     At(id): At<String>,
 ) -> Result<Response, Failure> {
     let id = workflow_id(&id)?;
+    let place = Arc::clone(&rest.watchers).try_acquire_owned().map_err(|_| {
+        Failure::overloaded(format!(
+            "{MOST_WATCHERS} streams of events flow, which is the most; end one, or ask for the workflow itself"
+        ))
+    })?;
     // Registered before the first look, so that no change falls between the two.
     let mut changed = rest.engine().changed();
     changed.mark_unchanged();
     let first = rest.engine().workflow(&who.caller, &id).await?;
     let watcher = Watcher {
         rest,
+        _place: place,
         caller: who.caller,
         request_id: who.request_id,
         id,
@@ -75,6 +82,8 @@ pub(in crate::rest) async fn events(
 
 struct Watcher {
     rest: Rest,
+    /// Given back when the client is gone or the stream has ended.
+    _place: OwnedSemaphorePermit,
     caller: Caller,
     request_id: String,
     id: WorkflowId,

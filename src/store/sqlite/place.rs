@@ -61,9 +61,10 @@ pub(in crate::store) fn take_lock(path: &Path) -> std::io::Result<Option<File>> 
         Err(TryLockError::WouldBlock) => return Ok(None),
         Err(TryLockError::Error(error)) => return Err(error),
     }
-    // For people who wonder; nothing is decided by it.
-    file.set_len(0)?;
-    writeln!(file, "{}", std::process::id())?;
+    // For people who wonder; nothing is decided by it, and a disk that is full has no room for it.
+    if let Err(error) = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())) {
+        tracing::debug!(path = %path.display(), %error, "who holds the state directory cannot be noted");
+    }
     Ok(Some(file))
 }
 

@@ -431,12 +431,15 @@ impl Coordination for Fake {
         let word = |wanted: &Option<String>| wanted.clone().filter(|word| word != "all");
         let (status, severity) = (word(&query.status), word(&query.severity));
         let wanted = |i: &IncidentView| {
-            let group = match i.status.old_mcp() {
-                "completed" => "completed",
-                "failed" => "failed",
-                _ => "active",
+            // As the engine reads these words.
+            let is_wanted = |word: &str| match word {
+                "open" => !i.status.is_closed(),
+                "closed" => i.status.is_closed(),
+                "active" => matches!(i.status, IncidentStatus::Active | IncidentStatus::Remediating),
+                "completed" => i.status.old_mcp() == "completed",
+                word => word == i.status.as_str(),
             };
-            status.as_deref().is_none_or(|s| s == group)
+            status.as_deref().is_none_or(is_wanted)
                 && severity.as_deref().is_none_or(|s| s == serde_json::to_value(i.severity).unwrap())
         };
         let all: Vec<_> = self.state.lock().incidents.iter().filter(|i| wanted(i)).cloned().collect();
@@ -542,6 +545,7 @@ impl Coordination for Fake {
             source: "the test".to_owned(),
             rules: vec![rule("another", true), rule("default-triggered", takes)],
             limits: BTreeMap::new(),
+            warnings: Vec::new(),
         })
     }
 

@@ -28,29 +28,32 @@ async fn incidents_are_listed_with_the_old_arguments_and_members() {
         limit: Some(limit),
         offset: Some(offset),
     };
-    let asked = fake.one();
-    assert_eq!((asked.caller, asked.what), (ada(), Ask::Incidents(query("all", "all", 1_000, 0))));
+    let asked = fake.asked();
+    assert_eq!(asked.len(), 2, "what is open, and what is closed: {asked:?}");
+    for (asked, word) in asked.into_iter().zip(["open", "closed"]) {
+        assert_eq!((asked.caller, asked.what), (ada(), Ask::Incidents(query(word, "all", 1_000, 0))));
+    }
     assert_eq!(all["status"], "success");
     assert_eq!((&all["count"], &all["message"]), (&json!(2), &json!("2 of 2 incidents")));
     assert_eq!(all["summary"]["completed"], 1);
     assert_eq!(all["summary"]["by_severity"], json!({"high": 2}));
     assert_eq!(all["filters"], json!({"status": "all", "severity": "all", "limit": 100, "offset": 0}));
     assert!(all.get("omitted").is_none() && all.get("next_offset").is_none(), "{all}");
-    let first = &all["incidents"][1];
+    let first = &all["incidents"][0];
     for member in
         ["id", "title", "description", "severity", "status", "target", "action_type", "source", "created_at"]
     {
         assert!(first[member].is_string(), "{member}: {first}");
     }
     assert_eq!((&first["status"], &first["target"]), (&json!("pending"), &json!("Deployment shop/web")));
-    assert_eq!(all["incidents"][0]["status"], "completed");
+    assert_eq!(all["incidents"][1]["status"], "completed");
 
     let page = json!({"status": "active", "severity": "high", "limit": 1, "offset": "1"});
     let none = answer(&client, "list-incidents", page).await;
     assert_eq!(fake.one().what, Ask::Incidents(query("active", "high", 1, 1)));
     assert_eq!((&none["count"], &none["incidents"]), (&json!(0), &json!([])));
     for (arguments, said) in [
-        (json!({"status": "open"}), "must be one of all, active, completed, failed"),
+        (json!({"status": "opened"}), "must be one of all, open, active, completed, failed"),
         (json!({"limit": 1001}), "must be between 1 and 1000"),
         (json!({"offset": -1}), "\"offset\""),
     ] {
@@ -84,6 +87,54 @@ async fn a_short_answer_begins_with_what_is_worst_and_a_limit_with_what_is_newes
     assert_eq!(ids(json!({"offset": 2})).await, ["inc-3", "inc-1"]);
     assert_eq!(ids(json!({"offset": 9})).await, Vec::<String>::new());
     assert_eq!(ids(json!({"limit": 2})).await, ["inc-3", "inc-2"]);
+}
+
+#[tokio::test]
+async fn what_is_open_stands_before_what_is_closed_however_bad_that_was() {
+    let fake = Arc::new(Fake::default());
+    let put = |id: &str, severity, status| {
+        fake.put_incident(IncidentView { severity, ..incident(id, "web", status) });
+    };
+    put("inc-low", Severity::Low, IncidentStatus::Active);
+    put("inc-unrepaired", Severity::Medium, IncidentStatus::Failed);
+    put("inc-in-hand", Severity::High, IncidentStatus::Remediating);
+    for n in 0..20 {
+        put(&format!("inc-over-{n}"), Severity::Critical, IncidentStatus::Resolved);
+    }
+    let world = world(&fake);
+    let client = client(&world).await;
+    let all = answer(&client, "list-incidents", json!({})).await;
+    let ids: Vec<&str> =
+        all["incidents"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert_eq!(ids[..4], ["inc-in-hand", "inc-unrepaired", "inc-low", "inc-over-19"]);
+    assert_eq!((&all["summary"]["active"], &all["summary"]["failed"]), (&json!(2), &json!(1)));
+    assert_eq!((&all["summary"]["completed"], &all["summary"]["total"]), (&json!(20), &json!(23)));
+    let open = answer(&client, "list-incidents", json!({"status": "open"})).await;
+    assert_eq!((&open["count"], &open["filters"]["status"]), (&json!(3), &json!("open")));
+    let active = answer(&client, "list-incidents", json!({"status": "active"})).await;
+    assert_eq!(active["count"], 2);
+}
+
+#[tokio::test]
+async fn pages_reach_every_incident_also_behind_the_thousandth() {
+    let fake = Arc::new(Fake::default());
+    for n in 0..1_030 {
+        fake.put_incident(incident(&format!("inc-{n}"), "web", IncidentStatus::Active));
+    }
+    fake.put_incident(incident("inc-over", "web", IncidentStatus::Resolved));
+    let world = world(&fake);
+    let client = client(&world).await;
+    let mut seen = BTreeSet::new();
+    let mut offset = Some(900);
+    while let Some(from) = offset {
+        let page = answer(&client, "list-incidents", json!({"offset": from})).await;
+        let shown = page["incidents"].as_array().unwrap();
+        assert!(!shown.is_empty(), "{page}");
+        seen.extend(shown.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
+        offset = page["next_offset"].as_u64();
+    }
+    assert_eq!(seen.len(), 131);
+    assert!(seen.contains("inc-0") && seen.contains("inc-over"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -162,4 +213,69 @@ async fn an_incident_is_recorded_and_closed_with_the_old_members() {
     assert_eq!((&one["id"], &one["resolved_at"]), (&json!("inc-new"), &json!("2026-11-24T10:05:00Z")));
     let why = refusal(&client, "get-incident", json!({"incident_id": "7; drop table"})).await;
     assert!(why.contains("is no id; one looks like inc-"), "{why}");
+}
+
+#[tokio::test]
+async fn one_incident_and_one_workflow_stay_within_a_short_answer_however_much_was_written() {
+    let fake = Arc::new(Fake::default());
+    fake.put_incident(IncidentView {
+        title: "t".repeat(200),
+        description: "d 0x9f3c ".repeat(222),
+        affected_resources: (0..100).map(|n| format!("Deployment/shop/{}-{n}", "r".repeat(200))).collect(),
+        labels: (0..64).map(|n| (format!("label-{n}"), "v ".repeat(500))).collect(),
+        resolution: Some("r 7f2a ".repeat(280)),
+        ..incident("inc-1", "web", IncidentStatus::Resolved)
+    });
+    for n in 0..20 {
+        let mut one = workflow(&format!("wf-{n}"), Phase::Failed);
+        "inc-1".clone_into(&mut one.incident_id);
+        one.reason = Some("because ".repeat(100));
+        fake.put_workflow(one);
+    }
+    let world = world(&fake);
+    let client = client(&world).await;
+    let told = answer(&client, "get-incident", json!({"incident_id": "inc-1"})).await;
+    let counted = tokens(&told.to_string());
+    assert!(counted <= 2_000, "{counted} tokens: {told}");
+    let left = told["left_out"].as_str().unwrap();
+    for part in [
+        "description",
+        "resolution",
+        "affected resources",
+        "labels",
+        "workflows",
+        "cluster://incidents/inc-1",
+    ] {
+        assert!(left.contains(part), "{part} is not in {left}");
+    }
+    assert!(told["affected_resources"].as_array().unwrap().len() >= 2, "{told}");
+    assert!(told["workflows"].as_array().unwrap().len() >= 3, "{told}");
+    // What is short is whole, and says nothing of it.
+    fake.put_incident(incident("inc-2", "web", IncidentStatus::Active));
+    let short = answer(&client, "get-incident", json!({"incident_id": "inc-2"})).await;
+    assert!(short.get("left_out").is_none(), "{short}");
+
+    let mut long = workflow("wf-long", Phase::AwaitingApproval);
+    let step = long.steps[0].clone();
+    long.steps = (0..50)
+        .map(|n| {
+            let mut step = step.clone();
+            step.description = format!("evict pod shop/web-{n} from the node that is drained");
+            let proof = step.proof.get_or_insert_default();
+            proof.diff =
+                (0..20).map(|line| format!("spec.template.spec.containers[{line}].image: a -> b")).collect();
+            step
+        })
+        .collect();
+    fake.put_workflow(long);
+    let told = answer(&client, "get-workflow", json!({"workflow_id": "wf-long"})).await;
+    let counted = tokens(&told.to_string());
+    assert!(counted <= 2_000, "{counted} tokens: {told}");
+    let shown = told["steps"].as_array().unwrap().len();
+    let left = told["left_out"].as_str().unwrap();
+    assert!(
+        left.starts_with(&format!("{} steps", 50 - shown)) && left.contains("before you approve"),
+        "{left}"
+    );
+    assert!(shown >= 5, "{told}");
 }

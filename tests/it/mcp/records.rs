@@ -50,6 +50,7 @@ async fn incidents_are_a_resource_with_the_old_members() {
     let fake = Arc::new(Fake::with_incident());
     fake.put_incident(incident("inc-2", "cart", IncidentStatus::Failed));
     fake.put_incident(incident("inc-3", "done", IncidentStatus::Resolved));
+    fake.put_incident(incident("inc-4", "in-hand", IncidentStatus::Remediating));
     let world = world(&fake);
     let client = world.legacy(&world.server(), ()).await;
     let uris: Vec<String> = client.list_all_resources().await.unwrap().into_iter().map(|r| r.uri).collect();
@@ -57,10 +58,12 @@ async fn incidents_are_a_resource_with_the_old_members() {
     assert!(uris.contains(&"cluster://remediation-history".to_owned()), "{uris:?}");
     assert_eq!(client.list_all_resource_templates().await.unwrap().len(), 5);
     let open = read(&client, "cluster://incidents").await;
-    assert_eq!((&open["active_incidents"], &open["total_incidents"]), (&json!(2), &json!(2)));
-    assert_eq!(open["summary"], json!({"critical": 0, "high": 2, "medium": 0, "low": 0}));
+    assert_eq!((&open["active_incidents"], &open["total_incidents"]), (&json!(3), &json!(3)));
+    assert_eq!(open["summary"], json!({"critical": 0, "high": 3, "medium": 0, "low": 0}));
     assert_eq!(open["timestamp"], "2026-11-24T10:00:00Z");
-    let first = &open["incidents"][0];
+    let in_hand = &open["incidents"][0];
+    assert_eq!((&in_hand["id"], &in_hand["remediation_state"]), (&json!("inc-4"), &json!("in_progress")));
+    let first = &open["incidents"][2];
     assert_eq!((&first["id"], &first["type"]), (&json!(INCIDENT), &json!("image_pull")));
     assert_eq!((&first["status"], &first["remediation_state"]), (&json!("pending"), &json!("pending")));
     assert_eq!(

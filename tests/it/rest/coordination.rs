@@ -56,7 +56,8 @@ async fn trouble_over_layers_is_triggered_as_the_go_engine_took_it() {
 async fn trouble_of_one_object_has_its_layer_at_once_too() {
     let world = world().await;
     let body = json!({
-        "incident_id": "inc-9", "description": "it restarts", "resources": [{ "kind": "Pod", "name": "web-1", "namespace": "shop" }],
+        "incident_id": "inc-9", "description": "it restarts",
+        "resources": [{ "kind": "Pod", "name": "web-1", "namespace": "shop", "issue": "it restarts" }],
     });
     let reply = world.post(TRIGGER, body.to_string()).await;
     let wanted = json!({ "affected_layers": ["application"], "root_cause_layer": "application", "estimated_steps": 1 });

@@ -212,6 +212,7 @@ async fn beyond_loopback_nobody_acts_without_a_token() {
         ("POST", "/api/v1/workflows/wf-1/cancel", ""),
         ("POST", "/api/v1/workflows/wf-1/resolve", r#"{"outcome":"failed","note":"n"}"#),
         ("POST", "/api/v1/incidents/inc-1/resolve", ""),
+        ("POST", "/api/v1/incidents", r#"{"title":"Checkout","description":"is slow","severity":"high"}"#),
         // The policy may let what an alert opens act.
         ("POST", "/api/v1/alerts", r#"{"version":"4","alerts":[]}"#),
         ("PUT", "/api/v1/control", r#"{"mode":"run"}"#),
@@ -220,7 +221,7 @@ async fn beyond_loopback_nobody_acts_without_a_token() {
         assert_eq!(told["details"]["rule"], "http.insecureAnonymous", "{path}");
         world.fake.nothing();
     }
-    // To look, to plan and to report is no act.
+    // To look and to plan is no act.
     let mut dry = trigger();
     dry["dry_run"] = json!(true);
     for (path, body) in [(TRIGGER, dry.to_string()), ("/api/v1/plans", order)] {

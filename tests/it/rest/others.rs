@@ -120,6 +120,10 @@ async fn alertmanagers_webhook_is_taken_as_it_comes() {
         fingerprint: "c0ffee".to_owned(),
     };
     assert_eq!(alerts, [wanted, Alert { is_resolved: true, ..Alert::default() }]);
+    // How many Alertmanager left out of the message.
+    let short = json!({ "version": "4", "truncatedAlerts": 7, "alerts": [] });
+    assert_eq!(world.post("/api/v1/alerts", short.to_string()).await.json()["truncated"], 7);
+    assert!(matches!(world.one(), Asked::Alerts(alerts) if alerts.is_empty()));
 }
 
 #[tokio::test]

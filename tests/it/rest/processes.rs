@@ -17,12 +17,12 @@ use super::{
     ask, send,
 };
 
-struct Server {
-    running: Running,
-    address: String,
+pub(super) struct Server {
+    pub(super) running: Running,
+    pub(super) address: String,
 }
 
-fn serve(state: &Path) -> Server {
+pub(super) fn serve(state: &Path) -> Server {
     let state = state.to_str().unwrap();
     let arguments = [
         "serve",
@@ -40,11 +40,11 @@ fn serve(state: &Path) -> Server {
 }
 
 impl Server {
-    async fn get(&self, path: &str) -> super::Reply {
+    pub(super) async fn get(&self, path: &str) -> super::Reply {
         ask(&self.address, &format!("GET {path}"), "").await
     }
 
-    async fn record(&self, title: &str) -> super::Reply {
+    pub(super) async fn record(&self, title: &str) -> super::Reply {
         let body = json!({ "title": title, "description": "it was seen", "severity": "high" }).to_string();
         let head = format!(
             "POST /api/v1/incidents HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
@@ -54,7 +54,7 @@ impl Server {
     }
 
     /// Records an incident as soon as this process may, and its id.
-    async fn recorded(&self, title: &str) -> String {
+    pub(super) async fn recorded(&self, title: &str) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
             let reply = self.record(title).await;
@@ -67,7 +67,7 @@ impl Server {
         }
     }
 
-    async fn titles(&self) -> Vec<String> {
+    pub(super) async fn titles(&self) -> Vec<String> {
         let end = Instant::now() + DEADLINE;
         loop {
             let reply = self.get("/api/v1/incidents").await;

@@ -113,6 +113,91 @@ async fn an_incident_is_opened_found_reported_and_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_names_the_member_as_the_request_has_it() {
+    let real = real().await;
+    let order = |change: &dyn Fn(&mut Value)| {
+        let mut body = json!({
+            "incident_id": "inc-1", "namespace": "shop", "resource": { "kind": "Deployment", "name": "checkout" },
+            "issue": { "type": "image_pull" },
+        });
+        change(&mut body);
+        body
+    };
+    let trouble = |first: Value, second: Value| json!({ "incident_id": "inc-1", "description": "x", "resources": [first, second] });
+    let good = json!({ "kind": "Deployment", "name": "checkout", "namespace": "shop", "issue": "x" });
+    let (trigger, plans, layers) =
+        ("/api/v1/remediation/trigger", "/api/v1/plans", "/api/v1/coordination/trigger");
+    for (path, body, field, message) in [
+        (
+            trigger,
+            order(&|b| b["namespace"] = json!("")),
+            "namespace",
+            "namespace is required: a Deployment is in one",
+        ),
+        (trigger, order(&|b| b["namespace"] = json!("No")), "namespace", "cannot be a namespace"),
+        (trigger, order(&|b| b["resource"]["kind"] = json!("Toaster")), "resource.kind", "is no kind"),
+        (plans, order(&|b| b["resource"]["name"] = json!("..")), "resource.name", "cannot be the name"),
+        (trigger, order(&|b| b["issue"]["type"] = json!("burnt")), "issue.type", "no issue that is known"),
+        (
+            trigger,
+            order(&|b| b["incident_id"] = json!("x".repeat(129))),
+            "incident_id",
+            "incident_id must not exceed 128",
+        ),
+        (
+            trigger,
+            order(&|b| {
+                b["incident_id"] = json!("x".repeat(900_000));
+                b["dry_run"] = json!(true);
+            }),
+            "incident_id",
+            "must not exceed 128",
+        ),
+        (
+            layers,
+            trouble(json!({"kind": "Toaster", "name": "x"}), good.clone()),
+            "resources[0].kind",
+            "is no kind",
+        ),
+        (
+            layers,
+            trouble(good.clone(), json!({"kind": "Pod", "name": "x"})),
+            "resources[1].namespace",
+            "is required",
+        ),
+        (
+            layers,
+            json!({ "incident_id": "inc-1", "description": "x", "resources": [{ "kind": "Node", "name": "n" }] }),
+            "resources[0].issue",
+            "is required",
+        ),
+    ] {
+        let refused = real.post(path, &body).await;
+        let said = is_refusal(&refused, 400, "invalid_request");
+        assert_eq!(said["details"]["field"], field, "{said}");
+        assert!(said["message"].as_str().unwrap().contains(message), "{said}");
+    }
+    let refused = real.get("/api/v1/workflows?incident_id=7").await;
+    assert_eq!(is_refusal(&refused, 400, "invalid_request")["details"]["field"], "incident_id");
+    // What is misspelt has a near name, the namespace too.
+    let misspelt = real.post(trigger, &order(&|b| b["namespace"] = json!("shopp"))).await;
+    let said = is_refusal(&misspelt, 404, "not_found");
+    assert!(
+        said["message"].as_str().unwrap().contains("namespace shopp not found; did you mean shop"),
+        "{said}"
+    );
+    is_refusal(&real.get("/api/v1/audit/nope").await, 404, "not_found");
+    assert_eq!(real.get("/api/v1/audit/control").await.status, 200);
+    // A dry run is done with its answer, and knows its steps.
+    let body = json!({ "incident_id": "inc-1", "description": "x", "dry_run": true, "resources": [good] });
+    let dry = real.post(layers, &body).await;
+    assert_eq!(dry.status, 200, "{dry:?}");
+    let dry = dry.json();
+    let steps = dry["trigger"]["plan"]["steps"].as_array().map_or(0, Vec::len);
+    assert_eq!(dry["estimated_steps"], json!(steps), "{dry}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_is_refused_and_nothing_is_kept() {
     let real = real().await;
     let trigger = |issue: &str, name: &str| {

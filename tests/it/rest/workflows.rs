@@ -207,3 +207,31 @@ async fn streams_end_with_the_process_and_hold_nobody_up() {
     assert!(!stream.until("never").await);
     fake.took();
 }
+
+#[tokio::test]
+async fn watchers_leave_connections_for_others() {
+    let world = world().await;
+    world.fake.moves(|view| view.phase = Phase::Running);
+    let mut streams = Vec::new();
+    for _ in 0..256 {
+        let mut stream = Stream::open(&world, "wf-67890").await;
+        assert!(stream.until("\"phase\":\"running\"").await, "{}", stream.text);
+        streams.push(stream);
+    }
+    let refused = world.get("/api/v1/workflows/wf-67890/events").await;
+    is_refusal(&refused, 503, "overloaded");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(world.get("/api/v1/workflows/wf-67890").await.status, 200, "requests go on");
+    // The place of one who is gone is free, as soon as that is noticed.
+    drop(streams.pop());
+    let end = std::time::Instant::now() + DEADLINE;
+    loop {
+        let mut next = Stream::open(&world, "wf-67890").await;
+        if next.until("\"phase\":\"running\"").await {
+            break;
+        }
+        assert!(std::time::Instant::now() < end, "{}", next.text);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    world.fake.took();
+}

@@ -111,3 +111,66 @@ async fn a_copy_goes_into_an_empty_store_only() {
     was.workflow.wake_at = is.workflow.wake_at;
     assert_eq!(is, was);
 }
+
+#[tokio::test]
+async fn a_restore_that_dies_between_two_moves_begins_nothing_anew_and_can_be_done_again() {
+    let bench = SqliteBench::new().await;
+    keep(&*bench.store, "web", bench.now()).await.unwrap();
+    let outer = tempfile::tempdir().unwrap();
+    let file = outer.path().join("backup.db");
+    backup(&options(bench.folder.path()), &file, clock()).await.unwrap();
+    let now = clock().millis();
+    // Whether the mark is there or was deleted; what cannot be moved, for something stands in its way.
+    for (has_mark, blocked) in
+        [(true, "aiops.db-wal"), (true, "aiops.mark"), (false, "aiops.db-wal"), (false, "aiops.mark")]
+    {
+        let told = format!("{blocked}, {has_mark}");
+        let place = outer.path().join(format!("{blocked}-{has_mark}"));
+        let store = reopened(&place).await;
+        keep(&*store, "old", 1).await.unwrap();
+        store.close().await;
+        drop(store);
+        std::fs::write(place.join("aiops.db-wal"), "what is left of a log").unwrap();
+        if !has_mark {
+            std::fs::remove_file(place.join("aiops.mark")).unwrap();
+        }
+        let in_the_way = place.join(format!("{blocked}.replaced-{now}"));
+        std::fs::create_dir(&in_the_way).unwrap();
+        let cut = restore(&options(&place), &file, true, clock()).await;
+        assert!(matches!(cut, Err(StoreError::Unavailable(_))), "{told}: {cut:?}");
+        let names = || {
+            let mut names: Vec<_> =
+                std::fs::read_dir(&place).unwrap().map(|file| file.unwrap().file_name()).collect();
+            names.retain(|name| !["aiops.lock", "aiops.db-shm"].contains(&name.to_str().unwrap()));
+            names.sort();
+            names
+        };
+        let before = names();
+        // A start touches nothing of it.
+        let store = reopened(&place).await;
+        let why = store.writable().unwrap_err().to_string();
+        assert!(why.contains(blocked) && why.contains("aiops db restore"), "{told}: {why}");
+        store.close().await;
+        drop(store);
+        assert_eq!(names(), before, "{told}");
+        std::fs::remove_dir(&in_the_way).unwrap();
+        restore(&options(&place), &file, true, Arc::new(ManualClock::default())).await.unwrap();
+        let store = reopened(&place).await;
+        store.writable().unwrap();
+        assert!(store.workflow(&WorkflowId::of("web")).await.unwrap().is_some(), "{told}");
+        store.close().await;
+        // What was there before is aside, whenever it went there.
+        assert!(place.join(format!("aiops.db.replaced-{now}")).exists(), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_into_a_store_that_keeps_something_names_what_helps() {
+    let bench = SqliteBench::new().await;
+    keep(&*bench.store, "web", bench.now()).await.unwrap();
+    let outer = tempfile::tempdir().unwrap();
+    let place = outer.path().join("state");
+    copy(&options(bench.folder.path()), &options(&place), clock()).await.unwrap();
+    let again = copy(&options(bench.folder.path()), &options(&place), clock()).await.unwrap_err().to_string();
+    assert!(again.contains("name an empty one") && !again.contains("--force"), "{again}");
+}

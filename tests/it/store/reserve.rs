@@ -6,14 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aiops::store::{Options, open};
+use aiops::store::{Options, SqlStore, open};
 use aiops_engine::{
     model::{
+        Millis,
         action::Action,
         phase::{Direction, Phase, StepState},
         workflow::{Attempt, Outcome, StepRecord, Workflow},
     },
-    ports::store::{Store as _, StoreError, Write},
+    ports::store::{Lease, Store as _, StoreError, Write},
     testing::store_contract::ManualClock,
 };
 use serde_json::json;
@@ -22,7 +23,7 @@ use super::bench::{SqliteBench, entry, keep, options};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-fn attempt(number: u32, outcome: Option<Outcome>) -> Write {
+pub(super) fn attempt(number: u32, outcome: Option<Outcome>) -> Write {
     Write::Attempt(Box::new(Attempt {
         order: 0,
         direction: Direction::Do,
@@ -38,15 +39,9 @@ fn attempt(number: u32, outcome: Option<Outcome>) -> Write {
     }))
 }
 
-#[tokio::test]
-async fn a_full_store_records_what_is_under_way_and_takes_nothing_on() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::default());
-    let options = Options { max_bytes: Some(800_000), ..options(folder.path()) };
-    let opened = open(&options, Arc::<ManualClock>::clone(&clock)).await.unwrap();
-    let store = opened.store();
-    store.keep_reserve(&options).await;
-    let acting = keep(&**store, "acting", clock.millis()).await.unwrap();
+/// A workflow whose first request is sent.
+pub(super) async fn begun(store: &SqlStore, now: Millis) -> (Workflow, Lease) {
+    let acting = keep(store, "acting", now).await.unwrap();
     let lease = store.claim("me", HOUR).await.unwrap().unwrap();
     let step = StepRecord {
         order: 0,
@@ -62,6 +57,18 @@ async fn a_full_store_records_what_is_under_way_and_takes_nothing_on() {
     };
     let intent = [Write::Step(Box::new(step)), attempt(1, None)];
     store.commit(&acting.id, Some(&lease), &intent).await.unwrap();
+    (acting, lease)
+}
+
+#[tokio::test]
+async fn a_full_store_records_what_is_under_way_and_takes_nothing_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::default());
+    let options = Options { max_bytes: Some(800_000), ..options(folder.path()) };
+    let opened = open(&options, Arc::<ManualClock>::clone(&clock)).await.unwrap();
+    let store = opened.store();
+    store.keep_reserve(&options).await;
+    let (acting, lease) = begun(store, clock.millis()).await;
     let mut kept = Vec::new();
     let full = loop {
         match keep(&**store, &format!("w{}", kept.len()), 1).await {

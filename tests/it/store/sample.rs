@@ -67,7 +67,7 @@ pub(crate) fn acceptance(name: &str, now: Millis) -> Acceptance {
     Acceptance {
         workflow,
         fingerprint: format!("fp-{name}"),
-        incident: Report { incident, into: None },
+        incident: Report { incident, into: None, line: None },
         idempotency: None,
         audit: vec![entry("accepted", now)],
         lock: Some(format!("apps/Deployment/shop/{name}")),

@@ -245,6 +245,7 @@ impl Coordination for Fake {
                 annotation: false,
             }],
             limits: [("acting.maxConcurrent".to_owned(), 5.into())].into(),
+            warnings: Vec::new(),
         })
     }
     async fn audit(&self, caller: &Caller, chain: &str, after: i64, limit: u32) -> Result<AuditView, Error> {

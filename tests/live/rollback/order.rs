@@ -262,7 +262,7 @@ pub(super) async fn accept(plane: &Plane, desk: &Desk, namespace: &str, planned:
         lock: Some(target.key()),
         workflow,
         fingerprint: print,
-        incident: Report { incident, into: None },
+        incident: Report { incident, into: None, line: None },
         idempotency: None,
         audit: vec![line("accepted"), line("planned")],
     };

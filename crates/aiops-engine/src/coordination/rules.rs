@@ -66,7 +66,7 @@ pub enum WhyNot {
 pub struct Verdicts {
     /// Whether it may go on.
     pub allowed: bool,
-    /// Who has to agree.
+    /// Who has to agree; where no plan is made yet, the strictest that one of its remedies would ask for.
     pub approval: Approval,
     /// Every rule that was asked, in order.
     pub rules: Vec<RuleVerdict>,
@@ -119,10 +119,13 @@ pub struct PolicyView {
     pub rules: Vec<PolicyRule>,
     /// Limits with their values.
     pub limits: BTreeMap<String, Value>,
+    /// What the rules lack, for their author.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// One line of a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct PolicyRule {
     /// Its name.
@@ -136,13 +139,13 @@ pub struct PolicyRule {
     /// What it says.
     pub then: Approval,
     /// An incident may trigger it by itself: without it alerts and detectors open incidents and nothing else.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub autonomy: bool,
     /// An elicitation's answer counts as approval, though a model may have given it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elicitation: bool,
     /// An annotation on the target or its namespace counts as approval, though nobody knows who wrote it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub annotation: bool,
 }
 

@@ -4,7 +4,9 @@
 //! says "resolved" closes nothing of which another alert fires, in whichever message that came, or which the detectors
 //! still see; the sweep closes that later.
 
+mod lately;
 mod reading;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,25 +16,31 @@ use aiops_inventory::{
 };
 use serde_json::json;
 
-pub(super) use self::reading::Read;
+use self::{lately::Lately, reading::Read};
+pub(super) use self::{
+    reading::{at, host},
+    room::Refused,
+};
 use super::Inner;
 use crate::{
     coordination::{Alert, AlertsTaken},
     detectors::{self, View},
     error::Error,
     fingerprint::fingerprint,
+    issue::Severity,
     model::{
         Millis,
         caller::{Caller, Via},
         ids::IncidentId,
-        incident::{Incident, IncidentSource, IncidentStatus},
+        incident::{Incident, IncidentSource},
         target::Target,
     },
-    ports::store::{Entry, IncidentFilter, Report, StoreError},
+    ports::store::{Entry, Report, StoreError},
     sweep,
 };
 
-/// An alert that fires again so soon after it was resolved is the same trouble: its incident is opened again.
+/// An alert that fires again so soon after it was resolved is the same trouble: its incident is opened again. One that still
+/// fires so soon after its trouble was repaired is late: it opens nothing.
 const FLAP: Millis = 10 * 60_000;
 /// Incidents that were closed lately and are looked through for that.
 const MOST_CLOSED: u32 = 500;
@@ -42,6 +50,13 @@ const MOST_CLOSED: u32 = 500;
 struct Group {
     firing: Vec<Read>,
     resolved: Vec<Read>,
+}
+
+impl Group {
+    /// The worst severity of what fires.
+    fn worst(&self) -> Option<Severity> {
+        self.firing.iter().map(|read| read.severity).min()
+    }
 }
 
 impl Inner {
@@ -55,13 +70,13 @@ impl Inner {
                 retry_after: Some(std::time::Duration::from_secs(1)),
             });
         }
-        let _one_by_one = self.taking_alerts.lock().await;
+        let mut refused = self.taking_alerts.lock().await;
         let now = self.stored_now("taking alerts").await?;
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
         for alert in &alerts {
-            let Some(mut read) = reading::read(alert) else {
+            let Some(mut read) = reading::read(alert, &|host| self.node_called(host)) else {
                 taken.ignored += 1;
                 continue;
             };
@@ -70,37 +85,51 @@ impl Inner {
             if read.is_resolved { group.resolved.push(read) } else { group.firing.push(read) }
         }
         let failed = |error| Error::from_store("taking alerts", error);
-        let open_ones = IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
-            limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
-            ..IncidentFilter::default()
+        let message = room::digest(&alerts);
+        let is_repeat = refused.knows(&message);
+        let open = self.open_incidents().await.map_err(failed)?;
+        let by_fingerprint: BTreeMap<&str, &Incident> =
+            open.iter().map(|incident| (incident.fingerprint.as_str(), incident)).collect();
+        let is_new = |(fingerprint, group): &(&String, &Group)| {
+            !group.firing.is_empty() && !by_fingerprint.contains_key(fingerprint.as_str())
         };
-        let open = self.store.incidents(&open_ones).await.map_err(failed)?;
-        let is_open: BTreeSet<String> = open.rows.iter().map(|i| i.fingerprint.clone()).collect();
-        let is_new =
-            |fingerprint: &String, group: &Group| !group.firing.is_empty() && !is_open.contains(fingerprint);
-        if groups.iter().any(|(fingerprint, group)| is_new(fingerprint, group)) {
+        let mut lately = Lately::default();
+        if groups.iter().any(|group| is_new(&group)) {
             let closed = self.store.closed_since(now.saturating_sub(FLAP), MOST_CLOSED).await;
-            self.open_again(caller, &groups, &is_open, closed.map_err(failed)?, now).await?;
+            let new: BTreeMap<&String, &Group> = groups.iter().filter(is_new).collect();
+            lately = self.look_back(caller, &new, closed.map_err(failed)?, now).await?;
         }
-        let mut room = sweep::MOST_OPEN.saturating_sub(open.rows.len());
+        let full = open.iter().filter(|incident| room::counts(incident)).count();
+        let mut room = sweep::MOST_OPEN.saturating_sub(full + lately.reopened.len());
+        // Where there is no room for all, the worst are taken.
+        let mut firing: Vec<(&String, &Group)> =
+            groups.iter().filter(|(_, group)| !group.firing.is_empty()).collect();
+        firing.sort_by_key(|(fingerprint, group)| (group.worst(), *fingerprint));
+        let mut left = 0;
         let mut reports = Vec::new();
-        for (fingerprint, group) in &groups {
-            let Some(first) = group.firing.first() else { continue };
-            if is_new(fingerprint, group) {
-                if room == 0 {
-                    tracing::warn!(open = open.total, "too many incidents are open; an alert opened none");
-                    taken.ignored += count(group.firing.len());
+        for (fingerprint, group) in firing {
+            let alerts = count(group.firing.len());
+            if lately.late.contains(fingerprint) {
+                taken.merged += alerts;
+                continue;
+            }
+            match by_fingerprint.get(fingerprint.as_str()) {
+                // This message was taken in part and is sent again.
+                Some(known)
+                    if is_repeat && group.firing.iter().all(|r| known.body.firing.contains(&r.id)) =>
+                {
+                    taken.merged += alerts;
                     continue;
                 }
-                room -= 1;
+                Some(_) => {}
+                None if lately.reopened.contains(fingerprint) => {}
+                None if room == 0 => {
+                    left += alerts;
+                    continue;
+                }
+                None => room -= 1,
             }
-            let mut incident = Incident {
-                occurrences: i64::try_from(group.firing.len()).unwrap_or(i64::MAX),
-                ..first.incident(&cluster, fingerprint, IncidentId::of(&self.ids.unique()), now)
-            };
-            incident.body.firing = group.firing.iter().map(|read| read.id.clone()).collect();
-            reports.push(Report { incident, into: None });
+            reports.extend(self.incident_of(&cluster, fingerprint, group, now));
         }
         let reported = if reports.is_empty() {
             Vec::new()
@@ -116,12 +145,45 @@ impl Inner {
                 new.push(Incident { id: reported.id, ..report.incident });
             }
         }
-        self.close((caller, now), &cluster, &groups, &open.rows, &mut taken).await?;
-        if taken.received > taken.ignored {
+        self.close((caller, now), &cluster, &groups, &open, &mut taken).await?;
+        if taken.received > taken.ignored + left {
             self.touch();
         }
         self.act_alone(Via::Alert, new).await;
+        if left > 0 {
+            tracing::warn!(
+                left,
+                received = taken.received,
+                "too many incidents are open; alerts opened none"
+            );
+            refused.keep(message);
+            return Err(room::full(left, taken.received));
+        }
+        refused.forget(&message);
         Ok(taken)
+    }
+
+    /// What a group of firing alerts reports.
+    fn incident_of(&self, cluster: &str, fingerprint: &str, group: &Group, now: Millis) -> Option<Report> {
+        let first = group.firing.first()?;
+        let id = IncidentId::of(&self.ids.unique());
+        let mut incident = Incident {
+            occurrences: i64::try_from(group.firing.len()).unwrap_or(i64::MAX),
+            severity: group.worst()?,
+            ..first.incident(cluster, fingerprint, id, now)
+        };
+        // First seen is when it came in, which is what storms are told by; what is delivered late began before.
+        incident.body.began = group.firing.iter().filter_map(|read| read.began).min().map(|at| at.min(now));
+        incident.body.firing = group.firing.iter().map(|read| read.id.clone()).collect();
+        Some(Report { incident, into: None, line: None })
+    }
+
+    /// The node of this name or internal address.
+    pub(super) fn node_called(&self, host: &str) -> Option<String> {
+        let inventory = self.engine.look();
+        let nodes = inventory.nodes();
+        let named = nodes.get("", host).or_else(|| nodes.iter().find(|node| node.internal_ip == host));
+        named.map(|node| node.meta.key.name.to_string())
     }
 
     /// Whether the cluster is being read for the first time. One that does not answer is not waited for.
@@ -131,42 +193,9 @@ impl Inner {
         let is_warm = |kind| !matches!(inventory.status(kind).sync, Sync::Warming);
         match info.connection {
             Connection::Connecting => info.uid.is_empty() && !matches!(info.source, Source::Recorded { .. }),
-            Connection::Up => ![Kind::Pod, Kind::ReplicaSet, Kind::Job].into_iter().all(is_warm),
+            Connection::Up => ![Kind::Pod, Kind::ReplicaSet, Kind::Job, Kind::Node].into_iter().all(is_warm),
             Connection::Down { .. } => false,
         }
-    }
-
-    /// Opens the incidents again that alerts closed a moment ago.
-    async fn open_again(
-        &self,
-        caller: &Caller,
-        groups: &BTreeMap<String, Group>,
-        is_open: &BTreeSet<String>,
-        closed: Vec<Incident>,
-        now: Millis,
-    ) -> Result<(), Error> {
-        let mut done: BTreeSet<String> = BTreeSet::new();
-        for incident in closed {
-            let fires = groups.get(&incident.fingerprint).is_some_and(|group| !group.firing.is_empty());
-            let is_recent = incident.closed_at.is_some_and(|at| now.saturating_sub(at) <= FLAP);
-            let is_ours =
-                incident.source == IncidentSource::Alert && incident.status == IncidentStatus::Resolved;
-            if !fires || !is_recent || !is_ours || is_open.contains(&incident.fingerprint) {
-                continue;
-            }
-            if !done.insert(incident.fingerprint.clone()) {
-                continue;
-            }
-            let entry = entry(caller, now, "incident_reopened", &incident.id, "its alert fires again");
-            let from = [IncidentStatus::Resolved];
-            let kept =
-                self.store.set_incident(&incident.id, &from, IncidentStatus::Active, None, &entry).await;
-            match kept {
-                Ok(()) | Err(StoreError::Changed(_)) => {}
-                Err(error) => return Err(Error::from_store("opening an incident again", error)),
-            }
-        }
-        Ok(())
     }
 
     /// Closes what these alerts opened, where none of it fires and no detector sees it.

@@ -46,6 +46,7 @@ impl Inner {
             namespace: query.namespace.filter(|namespace| !namespace.is_empty()),
             severity: severity(query.severity.as_deref())?,
             status: statuses(query.status.as_deref())?,
+            source: Vec::new(),
             limit,
             offset: query.offset.unwrap_or(0),
         };
@@ -106,7 +107,15 @@ impl Inner {
                 ..written.body
             },
         };
-        let report = Report { incident, into: None };
+        let line = Entry {
+            at: now,
+            actor: caller.name.clone(),
+            via: caller.via,
+            action: "incident_opened".to_owned(),
+            object: incident.id.to_string(),
+            body: json!({"title": incident.body.title}),
+        };
+        let report = Report { incident, into: None, line: Some(line) };
         let what = "keeping the incident";
         let reported = self.store.report(std::slice::from_ref(&report)).await;
         let reported = reported.map_err(|error| Error::from_store(what, error))?;
@@ -258,7 +267,11 @@ fn severity(word: Option<&str>) -> Result<Option<Severity>, Error> {
 fn statuses(word: Option<&str>) -> Result<Vec<IncidentStatus>, Error> {
     let Some(word) = word.map(str::trim).filter(|word| !word.is_empty()) else { return Ok(Vec::new()) };
     let word = word.to_ascii_lowercase();
-    // Where doors share a word, that of the store has the say: `failed` is what failed.
+    // Every door's `active` also has what a workflow has in hand: it is not over before the workflow says so.
+    if word == "active" {
+        return Ok(vec![IncidentStatus::Active, IncidentStatus::Remediating]);
+    }
+    // Where doors share another word, that of the store has the say: `failed` is what failed.
     if let Some(status) = IncidentStatus::parse(&word) {
         return Ok(vec![status]);
     }

@@ -69,6 +69,9 @@ fn head(out: &mut String, incident: &Incident, now: Millis) {
     row("Status", incident.status.as_str().to_owned());
     row("Reported by", incident.source.as_str().to_owned());
     row("Reports", incident.occurrences.to_string());
+    if let Some(began) = incident.body.began {
+        row("Began", format!("{}, by its alerts", when(began)));
+    }
     row("First seen", when(incident.first_seen));
     row("Last seen", when(incident.last_seen));
     match incident.closed_at {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Inner;
 use crate::{
-    breaker,
+    audit, breaker,
     coordination::{AuditLineView, AuditView, ControlChange, ControlView, PolicyRule, PolicyView},
     error::Error,
     guard::{self, Figures, KILL_SWITCH, KillSwitch},
@@ -114,7 +114,12 @@ impl Inner {
         limits.insert("acting.enabled".to_owned(), json!(settings.is_enabled && self.acting.is_some()));
         limits.insert("acting.namespaces".to_owned(), json!(settings.namespaces));
         limits.insert("acting.grantedTo".to_owned(), json!(settings.granted_to));
-        Ok(PolicyView { source: settings.policy.source.clone(), rules, limits })
+        Ok(PolicyView {
+            source: settings.policy.source.clone(),
+            rules,
+            limits,
+            warnings: settings.policy.warnings(),
+        })
     }
 
     pub(super) async fn audit(
@@ -128,6 +133,14 @@ impl Inner {
         let lines = self.store.audit(chain, after, limit).await;
         let lines =
             lines.map_err(|error| Error::from_store(format!("reading the audit chain {chain}"), error))?;
+        if lines.is_empty() && chain != audit::CONTROL {
+            let failed = |error| Error::from_store(format!("reading the audit chain {chain}"), error);
+            if self.store.audit_head(chain).await.map_err(failed)?.is_none() {
+                let shown: String = chain.chars().take(80).collect();
+                let hint = "; chains are `control`, and each workflow's by its id".to_owned();
+                return Err(Error::NotFound { what: format!("audit chain {shown:?}"), hint });
+            }
+        }
         Ok(AuditView { chain: chain.to_owned(), lines: lines.into_iter().map(line).collect() })
     }
 }

@@ -12,13 +12,14 @@ use std::collections::VecDeque;
 use aiops_inventory::inventory::Source;
 use serde_json::json;
 
-use self::signals::{is_complete, knows_owners, signals};
+use self::signals::{knows_owners, signals};
 use super::{Coordinator, Inner};
 use crate::{
     breaker::{self, Breaker, Share, Signals},
     coordination::Trigger,
-    detectors::{self, Finding, View},
+    detectors::{self, Finding, Hidden, View},
     error::Error,
+    issue::Issue,
     model::{
         Millis,
         caller::{Caller, Via},
@@ -26,7 +27,7 @@ use crate::{
     },
     ports::{
         Timer,
-        store::{Control, Entry, IncidentFilter, Notice, StoreError},
+        store::{Control, Entry, Notice, StoreError},
     },
     settings::{limits::millis, matches, policy::severity_word},
     sweep::{self, Closure, Memory, Sight},
@@ -69,7 +70,10 @@ pub(crate) struct Sweeper {
 #[derive(Debug)]
 struct Last {
     findings: Vec<Finding>,
-    is_complete: bool,
+    early: Vec<Finding>,
+    hidden: Hidden,
+    /// Findings for which there was no room.
+    left: usize,
     changes: u64,
     at: Millis,
 }
@@ -139,7 +143,7 @@ impl Inner {
     /// Looks through the rows once and keeps what changed.
     pub(crate) async fn sweep_once(&self, sweeper: &mut Sweeper) -> Result<Swept, Error> {
         let now = self.now();
-        let (cluster, findings, is_complete) = {
+        let (cluster, findings, early, hidden) = {
             let inventory = self.engine.look();
             let info = inventory.info();
             let is_known = !info.uid.is_empty() || matches!(info.source, Source::Recorded { .. });
@@ -147,13 +151,16 @@ impl Inner {
                 return Ok(Swept::default());
             }
             let view = View { inventory: &inventory, now: now / 1_000, namespace: None };
-            let findings = detectors::fold(detectors::issues(view));
-            (info.uid.to_string(), findings, is_complete(&inventory))
+            let (early, found): (Vec<_>, Vec<_>) =
+                detectors::issues(view).into_iter().partition(|issue| issue.is_early);
+            (info.uid.to_string(), detectors::fold(found), alone(early), Hidden::of(&inventory))
         };
         let changes = *self.changed.borrow();
         let is_same = sweeper.last.as_ref().is_some_and(|last| {
             last.findings == findings
-                && last.is_complete == is_complete
+                && last.early == early
+                && last.hidden == hidden
+                && last.left == 0
                 && last.changes == changes
                 && now.saturating_sub(last.at) < LONGEST_BLIND
         });
@@ -162,17 +169,12 @@ impl Inner {
         }
         let failed = |error| Error::from_store("sweeping", error);
         let kept_at = self.stored_now("sweeping").await?;
-        let open_ones = IncidentFilter {
-            status: IncidentStatus::ALL.into_iter().filter(|s| !s.is_closed()).collect(),
-            limit: u32::try_from(sweep::MOST_OPEN).unwrap_or(u32::MAX),
-            ..IncidentFilter::default()
-        };
-        let mut open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
+        let mut open = self.open_incidents().await.map_err(failed)?;
         if self.file(&cluster, &open, kept_at).await? > 0 {
-            open = self.store.incidents(&open_ones).await.map_err(failed)?.rows;
+            open = self.open_incidents().await.map_err(failed)?;
         }
         // Only where something may have to be opened is what was closed worth reading.
-        let closed = if findings.is_empty() {
+        let closed = if findings.is_empty() && early.is_empty() {
             Vec::new()
         } else {
             let since = kept_at.saturating_sub(sweep::LONGEST_MEMORY);
@@ -183,7 +185,8 @@ impl Inner {
             findings: &findings,
             open: &open,
             closed: &closed,
-            is_complete,
+            early: &early,
+            hidden: &hidden,
             now: kept_at,
             grace: millis(self.settings.timing.sweep_grace),
         };
@@ -240,7 +243,7 @@ impl Inner {
             self.touch();
         }
         let changes = *self.changed.borrow();
-        sweeper.last = (swept.left == 0).then_some(Last { findings, is_complete, changes, at: now });
+        sweeper.last = Some(Last { findings, early, hidden, left: swept.left, changes, at: now });
         Ok(done)
     }
 
@@ -327,7 +330,12 @@ impl Inner {
             object: breaker::CONTROL.to_owned(),
             body: json!({"mode": word, "reason": change.why}),
         };
-        let kind = if change.mode == breaker::Mode::Closed { "breaker_closed" } else { "breaker_open" };
+        let kind = match change.mode {
+            breaker::Mode::Closed => "breaker_closed",
+            // From open for everybody to open for what is automatic.
+            breaker::Mode::Automation if stored == breaker::Mode::Open => "breaker_eased",
+            _ => "breaker_open",
+        };
         let notice = Notice {
             kind: kind.to_owned(),
             workflow: None,
@@ -351,6 +359,12 @@ impl Inner {
         let (_, all_before, bad_before) = counts.front()?;
         Some(Share { all: all.saturating_sub(*all_before), bad: bad.saturating_sub(*bad_before) })
     }
+}
+
+/// Issues of which nothing follows.
+fn alone(issues: Vec<Issue>) -> Vec<Finding> {
+    let of = |issue: Issue| Finding { severity: issue.severity, issue, also: Vec::new() };
+    issues.into_iter().map(of).collect()
 }
 
 /// Whether what was last done at these ticks is to be done again.

@@ -38,6 +38,7 @@ impl Inner {
         if seen.mode > figures.kill_switch {
             figures.kill_switch = seen.mode;
             figures.kill_switch_why = seen.why;
+            figures.kill_switch_is_elsewhere = true;
         }
     }
 }

@@ -105,8 +105,9 @@ impl Inner {
             let is_own = caller.name == workflow.requested_by.name;
             if !is_own && !guard::is_entitled(&self.settings, caller) {
                 let why = format!(
-                    "{} neither asked for it nor is entitled; acting.grantedTo says who is",
-                    caller.name
+                    "{} did not ask for it, and else only who is entitled may: {}",
+                    caller.name,
+                    guard::not_entitled(&self.settings, caller)
                 );
                 return Err(Error::refused(&what, guard::names::GRANTED_TO, why));
             }
@@ -154,7 +155,7 @@ impl Inner {
             }
         };
         if !guard::is_entitled(&self.settings, caller) {
-            let why = format!("{} is not entitled to; acting.grantedTo says who is", caller.name);
+            let why = guard::not_entitled(&self.settings, caller);
             return Err(Error::refused(what, guard::names::GRANTED_TO, why));
         }
         let Some(note) = said(Some(&how.note)) else {

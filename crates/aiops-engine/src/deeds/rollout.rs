@@ -14,6 +14,8 @@ use crate::model::{phase::Verdict, target::Target};
 
 /// A container that crashed and was started again so often will not come up by itself.
 const CRASHES: i64 = 2;
+/// Seconds that a pod may take to be scheduled, to pull its image and to start, where nothing says more.
+pub(super) const START: i64 = 20;
 
 /// The pods of a workload.
 pub(super) fn pods(target: &Target) -> Look {
@@ -128,7 +130,7 @@ pub(super) fn serving(target: &Target, seen: &[Sight]) -> (Verdict, String) {
     let available = match target.kind.as_str() {
         "Deployment" => status(workload, "availableReplicas"),
         "DaemonSet" => status(workload, "numberAvailable"),
-        _ => ready,
+        _ => available(workload, ready),
     };
     if all > most {
         (Verdict::Unknown, format!("{target}: {} pods are more than wanted", all.saturating_sub(most)))
@@ -161,6 +163,12 @@ fn status(workload: &Value, member: &str) -> i64 {
     number(workload, &format!("/status/{member}")).unwrap_or(0)
 }
 
+/// Pods of a StatefulSet that have been ready for its `minReadySeconds`; a cluster that does not count them (before 1.22)
+/// knows none that has to be.
+fn available(workload: &Value, ready: i64) -> i64 {
+    number(workload, "/status/availableReplicas").unwrap_or(ready)
+}
+
 fn deployment(workload: &Value) -> Counts {
     let wanted = wanted(workload);
     let [updated, all, ready, available] =
@@ -182,6 +190,7 @@ fn stateful_set(workload: &Value) -> Counts {
     let wanted = wanted(workload);
     let [updated, all, ready] =
         ["updatedReplicas", "replicas", "readyReplicas"].map(|of| status(workload, of));
+    let available = available(workload, ready);
     let partition = number(workload, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
     let to_update = (wanted - partition).max(0);
     let (current, update) =
@@ -190,6 +199,8 @@ fn stateful_set(workload: &Value) -> Counts {
         Err(format!("{all} of {wanted} pods are there"))
     } else if ready < wanted {
         Err(format!("{ready} of {wanted} pods are ready"))
+    } else if available < wanted {
+        Err(format!("{ready} of {wanted} pods are ready, {available} available"))
     } else if partition == 0 && current != update {
         Err(format!("{updated} of {wanted} pods are of the current template"))
     } else if partition > 0 && updated < to_update {

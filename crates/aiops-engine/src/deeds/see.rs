@@ -32,7 +32,15 @@ pub async fn see(cluster: &dyn Cluster, looks: &[Look]) -> Result<Vec<Sight>, Po
                 None => object(cluster, &kinds, target).await?,
             },
             Look::List { group, kind, namespace, selector } => {
-                Sight::List(list(cluster, &kinds, (group, kind), namespace, selector.clone()).await?)
+                let selector = (selector.clone(), None);
+                Sight::List(list(cluster, &kinds, (group, kind), namespace, selector).await?)
+            }
+            Look::OnNode { node } => {
+                let on_node = (None, Some(format!("spec.nodeName={node}")));
+                let mut pods = list(cluster, &kinds, ("", "Pod"), "", on_node).await?;
+                // Not every port narrows a list by fields.
+                pods.retain(|pod| value::text(pod, "/spec/nodeName") == node);
+                Sight::List(pods)
             }
             Look::Selected { by, group, kind } => {
                 let workload = match known(looks, &seen, by) {
@@ -46,8 +54,8 @@ pub async fn see(cluster: &dyn Cluster, looks: &[Look]) -> Result<Vec<Sight>, Po
                                 format!("the selector of {by} cannot be read, so its {kind}s are not known");
                             PortError::new(PortErrorKind::Invalid, why)
                         })?;
-                        let found =
-                            list(cluster, &kinds, (group, kind), &by.namespace, Some(selector)).await?;
+                        let selector = (Some(selector), None);
+                        let found = list(cluster, &kinds, (group, kind), &by.namespace, selector).await?;
                         Sight::List(found)
                     }
                     _ => Sight::List(Vec::new()),
@@ -94,11 +102,11 @@ async fn list(
     kinds: &[ApiResource],
     (group, name): (&str, &str),
     namespace: &str,
-    selector: Option<String>,
+    (label_selector, field_selector): (Option<String>, Option<String>),
 ) -> Result<Vec<Value>, PortError> {
     let Some(resource) = kind(kinds, group, name) else { return Ok(Vec::new()) };
     let namespace = (resource.namespaced && !namespace.is_empty()).then_some(namespace);
-    let mut options = ListOptions { label_selector: selector, limit: PAGE, ..ListOptions::default() };
+    let mut options = ListOptions { label_selector, field_selector, limit: PAGE, continue_token: None };
     let mut all = Vec::new();
     loop {
         let page = cluster.list(resource, namespace, &options).await?;

@@ -47,15 +47,32 @@ pub(super) fn detect(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
+/// Whether something is wrong with a pod.
+pub(super) fn is_in_trouble(look: &Look<'_>, pod: &PodRow) -> bool {
+    verdict(look, pod).is_some()
+}
+
 /// The one thing that is wrong with a pod; causes come before consequences.
 fn issue(look: &Look<'_>, pod: &PodRow) -> Option<Issue> {
     let (code, severity, since, what) = verdict(look, pod)?;
+    let is_early = code == "crash_loop" && ended_once(pod);
     let object = owners::top(look.view.inventory, "Pod", pod.meta());
-    let mut issue = Issue::new(code, severity, object, since, what);
+    let mut issue = Issue::new(code, severity, object, since, what).early(is_early);
     if issue.object.kind != "Pod" {
         issue.example = Some(pod.meta.key.name.clone());
     }
     Some(issue)
+}
+
+/// Whether no container is held back, or has been started again twice: what ended once may well run from now on.
+fn ended_once(pod: &PodRow) -> bool {
+    let is_held = |c: &ContainerRow| match &c.state {
+        ContainerState::Waiting(waiting) => {
+            !matches!(waiting.reason.as_str(), "" | "PodInitializing" | "ContainerCreating")
+        }
+        _ => false,
+    };
+    !pod.containers.iter().any(|c| is_held(c) || c.restarts >= LOOP_RESTARTS - 1)
 }
 
 type Verdict = (&'static str, Severity, Option<Seconds>, Cow<'static, str>);

@@ -47,7 +47,7 @@ pub(super) fn claims(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
-/// Quotas of which a resource is used up.
+/// Quotas of which a resource is used up. Who is refused by them was found before.
 pub(super) fn quotas(look: &Look<'_>, found: &mut Vec<Issue>) {
     let view = look.view;
     for row in view.inventory.quotas().scoped(view.namespace) {
@@ -59,13 +59,15 @@ pub(super) fn quotas(look: &Look<'_>, found: &mut Vec<Issue>) {
             .collect();
         if !full.is_empty() {
             let what = format!("used up: {}; new pods that need it are refused", full.join(", "));
-            found.push(Issue::new(
-                "quota_full",
-                Severity::Medium,
-                object("ResourceQuota", row.meta()),
-                None,
-                what,
-            ));
+            let issue =
+                Issue::new("quota_full", Severity::Medium, object("ResourceQuota", row.meta()), None, what);
+            // A surge that just fits is used up too, until the rollout is over; what is refused is trouble at once.
+            let named = format!("exceeded quota: {},", row.meta.key.name);
+            let refused = |other: &Issue| {
+                other.object.namespace == row.meta.key.namespace && other.what.contains(&named)
+            };
+            let is_refused = found.iter().any(refused);
+            found.push(issue.early(!is_refused));
         }
     }
 }
@@ -117,13 +119,9 @@ pub(super) fn autoscalers(look: &Look<'_>, found: &mut Vec<Issue>) {
             && limited.reason == "TooManyReplicas"
         {
             let what = format!("at its maximum of {} replicas and would scale further", row.max);
-            found.push(Issue::new(
-                "hpa_at_limit",
-                Severity::Medium,
-                object.clone(),
-                Some(limited.since),
-                what,
-            ));
+            let since = Some(limited.since);
+            // The condition was true before for another reason, so its moment says nothing of this one.
+            found.push(Issue::new("hpa_at_limit", Severity::Medium, object.clone(), since, what).early(true));
         }
         let broken = ["AbleToScale", "ScalingActive"].into_iter().filter_map(of).find(|c| {
             c.status == Truth::False && c.reason != "ScalingDisabled" && view.now - c.since > AUTOSCALER_GRACE

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::{View, fold, issues};
 use crate::issue::{Issue, Object, Severity};
 
+mod early;
+mod rollouts;
+
 const NOW: i64 = 1_790_000_000;
 
 fn ago(seconds: i64) -> String {

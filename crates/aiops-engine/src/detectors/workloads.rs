@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use aiops_inventory::{
     Kind, Row,
-    rows::{Condition, Meta, Seconds, Truth},
+    labels::LabelSet,
+    rows::{Condition, DeploymentRow, Meta, PodRow, Seconds, Truth},
 };
 
-use super::{Look, View, by_availability};
+use super::{Look, by_availability, progress};
 use crate::{
     diagnose::admission::classify,
     issue::{Issue, Object, Severity},
@@ -56,10 +57,8 @@ pub(super) fn rollouts(look: &Look<'_>, found: &mut Vec<Issue>) {
             continue;
         }
         if let Some(down) = condition(&row.conditions, "Available").filter(|c| c.status == Truth::False) {
-            let rolling =
-                progressing.is_some_and(|c| c.status == Truth::True && c.reason != "NewReplicaSetAvailable");
-            let first_rollout = rolling && view.now - row.meta.created < i64::from(row.progress_deadline);
-            if row.desired > 0 && !first_rollout && view.now - down.since > UNAVAILABLE_GRACE {
+            let is_due = row.desired > 0 && view.now - down.since > UNAVAILABLE_GRACE;
+            if is_due && !is_excused(look, row) {
                 let what =
                     format!("fewer replicas are available than the rollout strategy requires: {numbers}");
                 let object = object("Deployment", row.meta());
@@ -78,6 +77,13 @@ pub(super) fn rollouts(look: &Look<'_>, found: &mut Vec<Issue>) {
             ));
         }
     }
+}
+
+/// Whether that nothing is available belongs to the rollout that is under way.
+fn is_excused<'a>(look: &Look<'a>, row: &'a DeploymentRow) -> bool {
+    progress::is_first(look.view, row)
+        || (progress::is_from_nothing(look, row)
+            && !progress::is_in_trouble(look, progress::pods_of(look, row)))
 }
 
 fn refused(object: Object, severity: Severity, failure: &Condition) -> Issue {
@@ -153,7 +159,7 @@ pub(super) fn services(look: &Look<'_>, found: &mut Vec<Issue>) {
         }
         let Some(service) = view.inventory.services().get(namespace, name) else { continue };
         let old_enough = view.now - service.meta.created > ENDPOINTS_GRACE;
-        if old_enough && all_unready_long_enough(view, namespace, &service.selector) {
+        if old_enough && all_unready_long_enough(look, namespace, &service.selector) {
             let what = format!("no endpoint is ready ({not_ready} are not ready)");
             let object = object("Service", service.meta());
             found.push(Issue::new("service_without_endpoints", Severity::Critical, object, None, what));
@@ -161,22 +167,35 @@ pub(super) fn services(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
-/// Whether the pods behind a selector are unready for longer than a restart takes. While pods are not known nobody can
-/// say for how long.
-fn all_unready_long_enough(
-    view: View<'_>,
-    namespace: &str,
-    selector: &aiops_inventory::labels::LabelSet,
-) -> bool {
+/// Whether the pods behind a selector are unready for longer than a restart takes, and not because they are all of
+/// rollouts under way. While pods are not known nobody can say for how long.
+fn all_unready_long_enough(look: &Look<'_>, namespace: &str, selector: &LabelSet) -> bool {
+    let view = look.view;
     if selector.is_empty() {
         return true;
     }
     if !view.inventory.status(Kind::Pod).sync.is_known() {
         return false;
     }
-    view.inventory
+    let pods: Vec<&PodRow> = view
+        .inventory
         .pods()
         .in_namespace(namespace)
+        .map(|pod| &**pod)
         .filter(|pod| selector.iter().all(|(k, v)| pod.meta.labels.get(k).is_some_and(|value| value == v)))
-        .all(|pod| !pod.ready && view.now - pod.ready_since.max(pod.meta.created) > ENDPOINTS_GRACE)
+        .collect();
+    let is_long =
+        |pod: &&PodRow| !pod.ready && view.now - pod.ready_since.max(pod.meta.created) > ENDPOINTS_GRACE;
+    pods.iter().all(is_long) && !are_under_way(look, &pods)
+}
+
+/// Whether all these pods are of Deployments whose rollout is under way, and none is in trouble.
+fn are_under_way(look: &Look<'_>, pods: &[&PodRow]) -> bool {
+    let of_rollout = |pod: &&PodRow| {
+        let owner = crate::owners::top(look.view.inventory, "Pod", pod.meta());
+        let rows = look.view.inventory.deployments();
+        let row = rows.get(&owner.namespace, &owner.name).filter(|_| owner.kind == "Deployment");
+        row.is_some_and(|row| progress::is_first(look.view, row) || progress::is_from_nothing(look, row))
+    };
+    !pods.is_empty() && pods.iter().all(of_rollout) && !progress::is_in_trouble(look, pods.iter().copied())
 }

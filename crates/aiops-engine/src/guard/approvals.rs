@@ -44,6 +44,22 @@ pub fn is_entitled(settings: &Settings, caller: &Caller) -> bool {
     caller.is_identified && (settings.granted_to.is_empty() || is_named(settings, caller))
 }
 
+/// Why a caller is not entitled, and what to do about it.
+pub fn not_entitled(settings: &Settings, caller: &Caller) -> String {
+    match (caller.is_identified, settings.granted_to.as_slice()) {
+        (false, _) => format!(
+            "nobody in particular asked ({}); it takes a caller with a token of http.tokenFile, or an OS user over the socket",
+            caller.name
+        ),
+        (true, []) => format!("{} is not entitled", caller.name),
+        (true, granted) => format!(
+            "acting.grantedTo ({}) names neither {} nor a group of it",
+            granted.join(", "),
+            caller.name
+        ),
+    }
+}
+
 /// Whether this answer to a request for approval counts. A denial needs no second person and no policy: whoever is
 /// entitled may stop a plan, and so may its requester.
 ///
@@ -68,17 +84,28 @@ pub fn may_decide(
         return no(format!("the request ended at {when}; trigger again to get a new plan"));
     }
     if decision.digest != record.digest || workflow.digest.as_deref() != Some(record.digest.as_str()) {
-        return no(format!(
-            "the answer is for the plan {:.16}, the one that waits is {:.16}; look at it again",
-            decision.digest, record.digest
-        ));
+        let is_shorter = (1..record.digest.len()).contains(&decision.digest.len());
+        let begins_so = is_shorter && record.digest.starts_with(&decision.digest);
+        return no(if begins_so {
+            format!(
+                "the digest {:.16}… is cut off after {} of its {} characters; send all of it",
+                decision.digest,
+                decision.digest.len(),
+                record.digest.len()
+            )
+        } else {
+            format!(
+                "the answer is for the plan {:.16}, the one that waits is {:.16}…; look at it again, and send its whole digest",
+                decision.digest, record.digest
+            )
+        });
     }
     let is_requester = caller.name == workflow.requested_by.name;
     if !decision.approve {
         if is_entitled(settings, caller) || is_requester {
             return Ok(());
         }
-        return no(format!("{} is not entitled to deny it", caller.name));
+        return no(format!("it may not deny it: {}", not_entitled(settings, caller)));
     }
     if !caller.is_identified {
         return no(
@@ -86,7 +113,7 @@ pub fn may_decide(
         );
     }
     if !is_entitled(settings, caller) {
-        return no(format!("acting.grantedTo names neither {} nor a group of it", caller.name));
+        return no(not_entitled(settings, caller));
     }
     let plan = workflow.plan.as_ref();
     match plan.map(|plan| plan.approval) {

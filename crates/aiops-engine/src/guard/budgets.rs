@@ -6,7 +6,7 @@
 use super::{Question, names};
 use crate::{
     coordination::RuleVerdict,
-    model::{Millis, action::Action, phase::Phase, target::Target},
+    model::{Millis, action::Action, phase::Phase, plan::Problem, target::Target, wire_time},
     ports::store::{Cooldown, Write},
     settings::{Limits, limits::millis},
 };
@@ -30,6 +30,50 @@ pub fn slots<'a>(limits: &Limits, actions: impl IntoIterator<Item = &'a Action>)
     slots.extend(has_node.then(|| slot("nodes".to_owned(), limits.node_workflows)));
     slots.extend(namespaces.iter().map(|n| slot(format!("namespace/{n}"), limits.workflows_per_namespace)));
     slots
+}
+
+/// A budget: its scope, its bucket of this moment, and how much that has.
+pub(crate) type Budget = (String, i64, u32);
+
+/// The budgets that these actions use up, or before there are any a change of the target would, each once.
+pub(crate) fn budgets(limits: &Limits, problem: &Problem, actions: &[&Action], now: Millis) -> Vec<Budget> {
+    let mut targets: Vec<&Target> = actions.iter().map(|action| action.target()).collect();
+    if targets.is_empty() {
+        targets.push(&problem.target);
+    }
+    let mut budgets: Vec<Budget> = Vec::new();
+    for spend in targets.into_iter().flat_map(|target| spends(limits, target, now)) {
+        let Write::Spend { scope, bucket, max } = spend else { continue };
+        if budgets.iter().all(|(known, ..)| *known != scope) {
+            budgets.push((scope, bucket, max));
+        }
+    }
+    budgets
+}
+
+/// What the store would say to the next change: whether the budgets have one left, with how much is used up and when they
+/// begin anew. A step that finds none waits for that.
+pub fn budget(limits: &Limits, question: &Question<'_>) -> RuleVerdict {
+    let window = millis(limits.budget_window).max(1);
+    let mut passes = true;
+    let mut parts = Vec::new();
+    let mut ends = question.now;
+    for (scope, bucket, max) in budgets(limits, question.problem, question.actions, question.now) {
+        ends = bucket.saturating_add(1).saturating_mul(window);
+        parts.push(match question.figures.spent.get(&scope) {
+            Some(used) => {
+                passes &= *used < max;
+                format!("{used} of {max} changes in {scope}")
+            }
+            None => format!("how many of {max} changes in {scope} is not known"),
+        });
+    }
+    let until = wire_time(ends).unwrap_or_else(|| "later".to_owned());
+    let waits = if passes { "" } else { "; the next step waits for that" };
+    let minutes = limits.budget_window.as_secs() / 60;
+    let why =
+        format!("{} are used up within {minutes} min; it begins anew at {until}{waits}", parts.join(", "));
+    RuleVerdict { rule: names::BUDGET.to_owned(), passes, why }
 }
 
 /// What one mutation uses up, in the commit of its intent: one of the cluster's budget and one of its namespace's.
@@ -78,7 +122,8 @@ pub fn cooldown_after(
 }
 
 /// What the store would say to a trigger now: an active workflow for the same trouble, one that holds the target, or no
-/// free place. None of it refuses: the same trouble is answered with its workflow, and the others are waited for.
+/// free place, or a budget that is used up. None of it refuses: the same trouble is answered with its workflow, and the
+/// others are waited for.
 pub fn waits(limits: &Limits, question: &Question<'_>) -> Vec<RuleVerdict> {
     let verdict = |rule: &str, passes, why| RuleVerdict { rule: rule.to_owned(), passes, why };
     let target = &question.problem.target;
@@ -110,5 +155,5 @@ pub fn waits(limits: &Limits, question: &Question<'_>) -> Vec<RuleVerdict> {
         running.len(),
         limits.workflows_per_cluster
     );
-    vec![dedup, lock, verdict(names::CONCURRENCY, true, why)]
+    vec![dedup, lock, verdict(names::CONCURRENCY, true, why), budget(limits, question)]
 }

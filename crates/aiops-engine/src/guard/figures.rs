@@ -51,6 +51,8 @@ pub struct Figures {
     pub kill_switch: KillSwitch,
     /// Who set it and why.
     pub kill_switch_why: String,
+    /// It says so in a ConfigMap, which nothing of ours sets back.
+    pub kill_switch_is_elsewhere: bool,
     /// The control rows as they were read: what is decided by them holds only while the store keeps these.
     pub controls: Vec<Control>,
     /// When the controls were last read.
@@ -73,6 +75,8 @@ pub struct Figures {
     pub is_agreed: bool,
     /// Workflows that are not over, this one left out.
     pub active: Vec<Active>,
+    /// How much of each budget is used up now, by its scope; asked for explanations alone, for the store itself keeps them.
+    pub spent: BTreeMap<String, u32>,
     /// Who asked for the plan's objects to be left alone when it was made.
     pub left_alone: Option<String>,
     /// Bytes of the plan in JSON.

@@ -27,32 +27,45 @@ pub enum Foreseen {
     Waits,
 }
 
+/// What the policy would say to a plan of one remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Foresight {
+    /// The remedy.
+    pub remedy: &'static str,
+    /// Who would have to agree, as far as the trouble's own namespace tells.
+    pub then: Approval,
+    /// The rule that says so.
+    pub rule: String,
+    /// It acts through an owner in a namespace that is not known yet, where somebody may have to agree.
+    pub may_ask: bool,
+}
+
 /// What the policy would say to every plan that the remedies of this problem's issue can make of a target that is deployed
-/// so. A plan that it denies ends by itself and tells nothing here.
-pub fn foresee(settings: &Settings, problem: &Problem, method: DeployMethod) -> Foreseen {
+/// so, in the order in which they are tried.
+pub fn foreseen(settings: &Settings, problem: &Problem, method: DeployMethod) -> Vec<Foresight> {
     let issue = issue_words::lookup_for(&problem.issue, &problem.target.kind);
     let namespace = problem.target.namespace.as_str();
-    let says = |words: &[&'static str]| {
-        let of = |word: &&str| settings.policy.says(namespace, problem.severity, word).then;
-        words.iter().map(of).max().unwrap_or(Approval::Auto)
-    };
     let remedies = issue.map(|issue| issue.remedies).unwrap_or_default();
-    let words: Vec<_> = remedies
-        .iter()
-        .filter_map(|name| remedies::words(name, &problem.target.kind, method))
-        .filter(|words| says(words) != Approval::Deny)
-        .collect();
-    let all: Vec<Approval> = words.iter().map(|words| says(words)).collect();
-    // What goes through an owner acts in the owner's namespace as well, which nothing here knows.
-    let is_elsewhere = |words: &Vec<&str>| words.iter().any(|word| THROUGH_OWNERS.contains(word));
-    let asks = |words: &Vec<&str>| words.iter().any(|word| settings.policy.may_ask(problem.severity, word));
-    if all.iter().all(|approval| *approval == Approval::Auto)
-        && words.iter().any(|w| is_elsewhere(w) && asks(w))
-    {
-        return Foreseen::MayWait;
-    }
-    let waits = all.iter().filter(|approval| **approval > Approval::Auto).count();
+    let says = |remedy: &&'static str| {
+        let words = remedies::words(remedy, &problem.target.kind, method)?;
+        let all = words.iter().map(|word| settings.policy.says(namespace, problem.severity, word));
+        // Of equals the first that is met names the rule, as when the plan is judged.
+        let strictest = all.reduce(|one, other| if other.then > one.then { other } else { one })?;
+        let is_elsewhere = words.iter().any(|word| THROUGH_OWNERS.contains(word));
+        let may_ask =
+            is_elsewhere && words.iter().any(|word| settings.policy.may_ask(problem.severity, word));
+        Some(Foresight { remedy, then: strictest.then, rule: strictest.rule.to_owned(), may_ask })
+    };
+    remedies.iter().filter_map(says).collect()
+}
+
+/// What will become of such a plan. One that the policy denies ends by itself and tells nothing here.
+pub fn foresee(settings: &Settings, problem: &Problem, method: DeployMethod) -> Foreseen {
+    let mut all = foreseen(settings, problem, method);
+    all.retain(|one| one.then != Approval::Deny);
+    let waits = all.iter().filter(|one| one.then > Approval::Auto).count();
     match (waits, all.len()) {
+        (0, _) if all.iter().any(|one| one.may_ask) => Foreseen::MayWait,
         (0, 1..) => Foreseen::Acts,
         (waits, all) if waits == all && all > 0 => Foreseen::Waits,
         // Also where no remedy is known to fit: it ends without doing anything.

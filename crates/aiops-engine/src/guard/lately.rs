@@ -6,7 +6,7 @@
 
 use super::{Question, rules::Finding};
 use crate::{
-    model::{phase::Phase, plan::Approval, wire_time},
+    model::{action::Action, phase::Phase, plan::Approval, wire_time},
     settings::{Settings, limits::millis},
 };
 
@@ -14,8 +14,13 @@ use Finding::{Passes, Raises, Refuses};
 
 /// An upgrade replaces nodes and pods on its own: what looks like a fault often is the upgrade.
 pub(super) fn upgrade(question: &Question<'_>) -> Finding {
+    let only_waits = |action: &&Action| matches!(action, Action::AwaitPool { .. });
     match &question.figures.upgrading {
         None => Passes("no upgrade is seen".to_owned()),
+        // A pool that updates is what it waits for.
+        Some(what) if !question.actions.is_empty() && question.actions.iter().all(only_waits) => {
+            Passes(format!("the cluster is being upgraded ({what}), and the plan only waits for that"))
+        }
         Some(what) if question.is_automatic() => {
             Refuses(format!("the cluster is being upgraded ({what}); nothing is automatic until it is over"))
         }

@@ -119,11 +119,14 @@ pub(super) fn kill_switch(settings: &Settings, question: &Question<'_>, figures:
     }
     match figures.kill_switch {
         KillSwitch::Run => Passes("the kill switch says run".to_owned()),
-        mode => Refuses(format!(
-            "the kill switch says {} ({}); it is set back with PUT /api/v1/control or `aiops policy run`",
-            mode.as_str(),
-            figures.kill_switch_why
-        )),
+        mode => {
+            let back = if figures.kill_switch_is_elsewhere {
+                "it is set back in that ConfigMap, by whoever may write it, and not by `aiops control run`"
+            } else {
+                "it is set back with PUT /api/v1/control or `aiops control run`"
+            };
+            Refuses(format!("the kill switch says {} ({}); {back}", mode.as_str(), figures.kill_switch_why))
+        }
     }
 }
 
@@ -260,7 +263,10 @@ fn unplanned(settings: &Settings, question: &Question<'_>) -> PolicySays {
     match all.first() {
         Some(first) if all.iter().all(|says| says.then == Approval::Deny) => PolicySays {
             rule: format!("{}/{}", names::POLICY, first.rule),
-            finding: Refuses(format!("{} says deny to everything in {namespace}", settings.policy.source)),
+            finding: Refuses(format!(
+                "{} says deny to everything in {namespace}; `aiops policy show` prints its rules, and policy.file sets them",
+                settings.policy.source
+            )),
             autonomy,
         },
         _ => PolicySays {

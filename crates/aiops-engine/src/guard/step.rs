@@ -30,6 +30,22 @@ pub fn may_undo(settings: &Settings, question: &Question<'_>) -> Result<(), Rule
     first_refusal(asked)
 }
 
+/// Of what was asked of a whole plan, what is still asked once its first step is begun: the rest was decided then and
+/// for good (who may, the rest after the same trouble, how much at once, how long a plan may be). An upgrade and failures
+/// are judged as before a step.
+pub fn under_way(settings: &Settings, question: &Question<'_>, rules: Vec<RuleVerdict>) -> Vec<RuleVerdict> {
+    const DECIDED: [&str; 5] =
+        [names::GRANTED_TO, names::AUTONOMY, names::COOLDOWN, names::BLAST_RADIUS, names::PLAN_SIZE];
+    let asked = rules.into_iter().filter(|verdict| !DECIDED.contains(&verdict.rule.as_str()));
+    asked
+        .map(|verdict| match verdict.rule.as_str() {
+            names::UPGRADE => lately::upgrade_began(question).verdict(names::UPGRADE),
+            names::ERROR_BUDGET => lately::failures_since(settings, question).verdict(names::ERROR_BUDGET),
+            _ => verdict,
+        })
+        .collect()
+}
+
 fn first_refusal<const N: usize>(asked: [(&str, rules::Finding); N]) -> Result<(), RuleVerdict> {
     let verdicts = asked.into_iter().map(|(name, finding)| finding.verdict(name));
     verdicts.into_iter().find(|verdict| !verdict.passes).map_or(Ok(()), Err)

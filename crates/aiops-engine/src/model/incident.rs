@@ -85,6 +85,9 @@ pub enum IncidentSource {
 }
 
 impl IncidentSource {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Manual, Self::Trigger, Self::Detector, Self::Alert];
+
     /// The word in the store.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -97,7 +100,7 @@ impl IncidentSource {
 
     /// The source of a stored word.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Manual, Self::Trigger, Self::Detector, Self::Alert].into_iter().find(|s| s.as_str() == word)
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
     }
 }
 
@@ -158,6 +161,9 @@ pub struct IncidentBody {
     pub confidence: Option<f64>,
     /// How it was closed, in words.
     pub resolution: Option<String>,
+    /// Since when its alerts fire, when they say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub began: Option<Millis>,
     /// Alerts of it that fire, by the ids that Alertmanager knows them by.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub firing: BTreeSet<String>,

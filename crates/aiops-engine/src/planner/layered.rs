@@ -80,7 +80,11 @@ pub(super) async fn plan(
     let steps =
         assemble::steps(moves, |one| (layers::of_action(&one.action), assemble::is_irreversible(one)));
     let checkpoints = assemble::checkpoints(&steps, true);
-    let seconds = nears.iter().map(remedies::rollout_seconds).fold(0, u32::saturating_add);
+    // A node and a machine config wait for their pool.
+    let seconds = |near: &Neighbourhood| {
+        pool_of(near).map_or_else(|| remedies::rollout_seconds(near), remedies::pool_seconds)
+    };
+    let seconds = nears.iter().map(seconds).fold(0, u32::saturating_add);
     let plan = Plan {
         cluster: engine.look().info().uid.to_string(),
         problem: first.problem.clone(),

@@ -135,7 +135,7 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             let what = sentence(other, &target);
             let (risk, seconds) = match other {
                 Action::CordonNode { .. } | Action::UncordonNode { .. } => (Risk::Medium, 10),
-                Action::AwaitPool { .. } => (Risk::Low, 900),
+                Action::AwaitPool { .. } => (Risk::Low, remedies::pool_seconds(&near.object)),
                 _ => (Risk::Medium, 120),
             };
             let expected = format!("{target} is as {} leaves it", other.name());

@@ -207,6 +207,9 @@ pub trait Store: Send + Sync {
     /// How workflows ended since then, dry runs left out: the last, newest first, at most 100.
     async fn outcomes_since(&self, since: Millis) -> Result<Vec<Phase>, StoreError>;
 
+    /// How much of a budget's bucket is used up; 0 where nothing is.
+    async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError>;
+
     /// How many incidents were opened since then.
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError>;
 

@@ -10,6 +10,8 @@ use crate::{
 
 /// How long one machine's update is expected to take, in seconds: a reboot with its drain.
 const ONE: i64 = 300;
+/// How long a pool is expected to take that does not say how many machines it has, in seconds.
+const UNKNOWN: u32 = 3_600;
 
 pub(super) struct Await;
 
@@ -45,8 +47,18 @@ impl Remedy for Await {
             )],
             expected: format!("all {all} machines of {target} are updated and ready"),
             risk: Risk::Low,
-            seconds: u32::try_from((all.saturating_sub(updated)).saturating_mul(ONE).clamp(60, 86_400))
-                .unwrap_or(3_600),
+            seconds: seconds(pool),
         })
     }
+}
+
+/// How long the machines of a pool that are not updated yet are expected to take, one after another, in seconds: from a
+/// minute to a day. Where it does not say how many there are, it is an hour.
+pub(crate) fn seconds(pool: &serde_json::Value) -> u32 {
+    let count = |member: &str| value::int(pool, &format!("/status/{member}"));
+    let (Some(all), updated) = (count("machineCount"), count("updatedMachineCount").unwrap_or(0)) else {
+        return UNKNOWN;
+    };
+    let left = all.saturating_sub(updated).saturating_mul(ONE).clamp(60, 86_400);
+    u32::try_from(left).unwrap_or(UNKNOWN)
 }

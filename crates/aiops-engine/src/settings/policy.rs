@@ -35,6 +35,10 @@ pub const WORDS: [&str; 17] = [
 /// The rule that is met when no other matches.
 pub const REST: &str = "anything-else";
 
+/// Where the parts of the cluster itself run: the patterns of the default denial, each with a namespace that it means.
+const SYSTEM: [(&str, &str); 3] =
+    [("kube-*", "kube-system"), ("openshift", "openshift"), ("openshift-*", "openshift-monitoring")];
+
 /// The policy in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -142,6 +146,25 @@ impl Policy {
             .iter()
             .filter(|rule| any(&rule.severities, severity_word(severity)) && any(&rule.actions, word));
         met.any(|rule| matches!(rule.then, Approval::Approve | Approval::TwoPerson))
+    }
+
+    /// What a policy of one's own should say and does not, as sentences for its author.
+    pub fn warnings(&self) -> Vec<String> {
+        let all = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+        let is_denied = |namespace: &str| {
+            WORDS.iter().all(|word| all.iter().all(|s| self.says(namespace, *s, word).then == Approval::Deny))
+        };
+        let open: Vec<&str> =
+            SYSTEM.iter().filter(|(_, sample)| !is_denied(sample)).map(|(name, _)| *name).collect();
+        if open.is_empty() {
+            return Vec::new();
+        }
+        vec![format!(
+            "{} does not deny everything in {}, as the default table does: a file replaces it as a whole; put a rule before \
+             the others with namespaces = [\"kube-*\", \"openshift\", \"openshift-*\"] and then = \"deny\", unless that is meant",
+            self.source,
+            open.join(" and ")
+        )]
     }
 
     /// Whether an annotation in the cluster counts as approval of what this rule decides.

@@ -21,7 +21,8 @@ fn finding(code: &'static str, name: &str, severity: Severity, also: &[&'static 
 }
 
 fn sight<'a>(findings: &'a [Finding], open: &'a [Incident], now: Millis) -> Sight<'a> {
-    Sight { cluster: "c", findings, open, closed: &[], is_complete: true, now, grace: 2 * MINUTE }
+    const ALL: &Hidden = &Hidden::ALL;
+    Sight { cluster: "c", findings, open, closed: &[], early: &[], hidden: ALL, now, grace: 2 * MINUTE }
 }
 
 /// The incident that a finding opens.
@@ -69,8 +70,18 @@ fn what_got_worse_is_reported_into_the_open_incident() {
 fn trouble_must_be_gone_for_the_grace_and_seen_to_be() {
     let open = [opened(&finding("crash_loop", "web", Severity::High, &[]))];
     let mut memory = Memory::default();
-    let mut sweep = |now, is_complete, findings: &[Finding]| {
-        let sight = Sight { is_complete, ..sight(findings, &open, now) };
+    let mut rows = aiops_inventory::Inventory::default();
+    for kind in aiops_inventory::Kind::ALL {
+        rows.set_sync(kind, aiops_inventory::Sync::Synced);
+    }
+    rows.set_sync(
+        aiops_inventory::Kind::Pod,
+        aiops_inventory::Sync::Stale { since: 0, reason: "the watch broke".into() },
+    );
+    let blurred = Hidden::of(&rows);
+    let mut sweep = |now, is_complete: bool, findings: &[Finding]| {
+        let hidden = if is_complete { &Hidden::ALL } else { &blurred };
+        let sight = Sight { hidden, ..sight(findings, &open, now) };
         decide(sight, &Counter::default(), &mut memory).closures
     };
     assert!(sweep(0, true, &[]).is_empty());
@@ -187,4 +198,49 @@ fn a_flood_is_spread_and_bounded() {
     }
     let ids: BTreeSet<_> = open.iter().map(|incident| &incident.id).collect();
     assert_eq!(ids.len(), 250);
+}
+
+#[test]
+fn what_is_too_early_opens_an_incident_when_it_lasts_and_keeps_one_open() {
+    let early = [finding("quota_full", "web", Severity::Medium, &[])];
+    let (ids, mut memory) = (Counter::default(), Memory::default());
+    let at = |memory: &mut Memory, early: &[Finding], open: &[Incident], now: Millis| {
+        decide(Sight { early, ..sight(&[], open, now) }, &ids, memory)
+    };
+    assert_eq!(at(&mut memory, &early, &[], 0), Swept::default());
+    assert!(memory.is_waiting());
+    // A pause begins it anew.
+    assert_eq!(at(&mut memory, &[], &[], 4 * MINUTE), Swept::default());
+    assert!(!memory.is_waiting());
+    for minute in 5..10 {
+        assert_eq!(at(&mut memory, &early, &[], minute * MINUTE), Swept::default(), "{minute}");
+    }
+    let opened = at(&mut memory, &early, &[], 10 * MINUTE);
+    let open: Vec<Incident> = opened.reports.into_iter().map(|report| report.incident).collect();
+    assert_eq!(open.iter().map(|i| i.issue.as_str()).collect::<Vec<_>>(), ["quota_full"]);
+    assert!(!memory.is_waiting(), "there is nothing to wait for");
+    // One whose trouble looks like normal life again, for a moment or for long, is not over.
+    for minute in 11..20 {
+        let swept = at(&mut Memory::default(), &early, &open, minute * MINUTE);
+        assert_eq!(swept, Swept::default(), "{minute}");
+    }
+}
+
+#[test]
+fn what_people_write_takes_no_room() {
+    let names: Vec<String> = (0..MOST_OPEN).map(|n| format!("web-{n:04}")).collect();
+    let mut open: Vec<Incident> =
+        names.iter().map(|name| opened(&finding("crash_loop", name, Severity::Low, &[]))).collect();
+    let new = [finding("crash_loop", "new", Severity::Critical, &[])];
+    let decided = |open: &[Incident]| {
+        let swept = decide(sight(&new, open, 0), &Counter::default(), &mut Memory::default());
+        (swept.reports.len(), swept.left)
+    };
+    assert_eq!(decided(&open), (0, 1));
+    // One that is known and got worse needs no room.
+    let worse = [finding("crash_loop", "web-0000", Severity::Critical, &[])];
+    let swept = decide(sight(&worse, &open, 0), &Counter::default(), &mut Memory::default());
+    assert_eq!((swept.reports.len(), swept.left), (1, 0));
+    open[7].source = IncidentSource::Manual;
+    assert_eq!(decided(&open), (1, 0));
 }

@@ -290,6 +290,10 @@ impl Store for MemoryStore {
         Ok(self.look().outcomes_since(since))
     }
 
+    async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        Ok(self.look().budgets.get(&(scope.to_owned(), bucket)).map_or(0, |(used, _)| *used))
+    }
+
     async fn incidents_since(&self, since: Millis) -> Result<u64, StoreError> {
         let state = self.look();
         Ok(reads::count(state.incidents.values().filter(|incident| incident.first_seen >= since)))

@@ -240,20 +240,21 @@ impl Model {
     pub fn ail(&self, symptom: Symptom) {
         let mut world = self.world.lock();
         world.symptoms.push(symptom);
-        world.settled = None;
+        world.unsettle();
     }
 
     /// Takes an ailment away.
     pub fn heal(&self, image: &str) {
         let mut world = self.world.lock();
         world.symptoms.retain(|symptom| symptom.image != image);
-        world.settled = None;
+        world.unsettle();
     }
 
     /// How long pods take to start and to end.
     pub fn set_times(&self, startup: SignedDuration, ending: SignedDuration) {
         let mut world = self.world.lock();
         (world.startup, world.ending) = (startup, ending);
+        world.unsettle();
     }
 
     /// Sets a container's log.
@@ -271,7 +272,7 @@ impl Model {
     pub fn revert(&self, key: &Key, members: Value, times: u32) {
         let mut world = self.world.lock();
         world.reverted.insert(key.clone(), (members, times));
-        world.settled = None;
+        world.unsettle();
     }
 
     /// Sends a mutation and tells the whole answer: what the port's answer leaves out too.

@@ -5,6 +5,7 @@
 //! test` runs a part, `make proof-engine` all of it. No socket, no real time, and no thread within a run.
 
 mod again;
+mod away;
 mod cluster;
 mod coverage;
 mod defects;
@@ -23,6 +24,7 @@ mod rollback;
 mod run;
 mod scene;
 mod seeded;
+mod slow;
 pub(crate) mod store;
 mod stories;
 mod troubles;

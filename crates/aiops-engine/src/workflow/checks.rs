@@ -4,9 +4,11 @@
 //! rest on, not the whole cluster: trouble elsewhere, and trouble that was there before, undo nobody's repair.
 
 mod machines;
+mod standing;
 
 use serde_json::Value;
 
+pub(super) use self::standing::standing;
 use crate::{
     deeds::{self, Look, Sight},
     model::{
@@ -171,6 +173,10 @@ fn mounts(object: &Value, claim: &str) -> bool {
 /// The Services in front of the plan's workloads have somebody behind them.
 async fn endpoints(cluster: &dyn Cluster, plan: &Plan) -> Judged {
     let target = &plan.problem.target;
+    // What has no namespace has no pods: all Services of the cluster would be read to say so.
+    if target.namespace.is_empty() {
+        return (Verdict::Passed, format!("{target} has no pods that a Service could reach"));
+    }
     let looks = [
         Look::Object(target.clone()),
         list_of("", "Service", &target.namespace),

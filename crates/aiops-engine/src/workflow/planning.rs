@@ -20,7 +20,7 @@ use crate::{
         workflow::{ApprovalState, Workflow},
     },
     planner::{self, Planned},
-    ports::store::{StoreError, Write},
+    ports::store::{Resource, StoreError, Write},
     remedies,
     settings::limits::millis,
 };
@@ -137,7 +137,7 @@ impl Executor {
     async fn refused(&self, work: &mut Work<'_>, rule: &str, why: String) -> Result<Turn, Stop> {
         let soon = self.now(work.held).saturating_add(SOON);
         if guard::passes_by_itself(rule) && soon < work.workflow().deadline {
-            return self.wait(work, soon, Some(format!("{rule}: {why}"))).await;
+            return self.wait_by(work, soon, (Some(rule), Some(format!("{rule}: {why}")))).await;
         }
         self.refuse(work, rule, why).await
     }
@@ -222,7 +222,12 @@ impl Executor {
             Err(Stop::Store(StoreError::Taken { what, holder })) => {
                 let by = holder.map(|holder| format!(", held by {holder}")).unwrap_or_default();
                 let until = self.now(work.held).saturating_add(SOON).min(work.workflow().deadline);
-                self.wait(work, until, Some(format!("waits for {what}{by}"))).await
+                let rule = match what {
+                    Resource::Slot(_) => guard::names::CONCURRENCY,
+                    Resource::Budget(_) => guard::names::BUDGET,
+                    Resource::Target | Resource::Fingerprint => guard::names::TARGET_LOCK,
+                };
+                self.wait_by(work, until, (Some(rule), Some(format!("waits for {what}{by}")))).await
             }
             Err(stop) => Err(stop),
             Ok(()) => Ok(Turn::Again),

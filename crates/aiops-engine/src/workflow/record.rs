@@ -55,6 +55,8 @@ pub enum Event {
         until: Millis,
         /// For what.
         why: Option<String>,
+        /// The rule that it waits for, when one holds it up.
+        rule: Option<String>,
         /// Checks that were made.
         checks: Vec<CheckRecord>,
     },
@@ -265,12 +267,16 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
             draft.workflow.recoveries = draft.workflow.recoveries.saturating_add(1);
             draft.regain();
         }
-        Event::Waits { until, why, checks } => {
+        Event::Waits { until, why, rule, checks } => {
             draft.go(Move::Note)?;
             draft.checks(checks);
             draft.wait(until, why);
+            draft.waits_for(rule, until);
         }
-        Event::Planned { plan, digest, ask } => draft.planned(*plan, digest, ask)?,
+        Event::Planned { plan, digest, ask } => {
+            draft.workflow.rule = None;
+            draft.planned(*plan, digest, ask)?;
+        }
         Event::Refused { rule, why } => {
             draft.workflow.rule = Some(rule);
             draft.workflow.reason = Some(why);
@@ -283,17 +289,22 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
             draft.go(Move::Expire)?;
         }
         Event::Started { takes } => {
+            draft.workflow.rule = None;
             draft.take(takes);
             draft.go(Move::Start)?;
         }
         Event::Intended { step, pre_image, post_image, intent, takes } => {
+            draft.workflow.rule = None;
             draft.take(takes);
             draft.intended(step, pre_image, post_image, intent)?;
         }
         Event::Answered { step, outcome, http_status, observed, fails } => {
             draft.answered(step, outcome, http_status, observed, fails)?;
         }
-        Event::Seen { step, found, why } => draft.seen(step, found, why)?,
+        Event::Seen { step, found, why } => {
+            draft.workflow.rule = None;
+            draft.seen(step, found, why)?;
+        }
         Event::Undecided { step, why, until } => {
             draft.go(Move::Note)?;
             draft.undecided(step, &why);
@@ -309,6 +320,7 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
             draft.go(Move::Pass)?;
         }
         Event::Unwound { why, checks } => {
+            draft.workflow.rule = None;
             draft.checks(checks);
             draft.unwound(why)?;
         }
@@ -325,10 +337,12 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         }
         Event::Stopped => {
             draft.without_effect("be cancelled")?;
+            draft.workflow.rule = None;
             draft.go(Move::Cancel)?;
         }
         Event::Cancelled { by, why } => {
             draft.without_effect("be cancelled")?;
+            draft.workflow.rule = None;
             draft.cancelled(&by, why.as_deref())?;
         }
         Event::CancelAsked { by, why } => draft.cancel_asked(&by, why.as_deref())?,

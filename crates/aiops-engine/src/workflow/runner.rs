@@ -350,7 +350,18 @@ impl Executor {
         until: Millis,
         why: Option<String>,
     ) -> Result<Turn, Stop> {
-        self.commit(work, Event::Waits { until, why, checks: Vec::new() }).await?;
+        self.wait_by(work, until, (None, why)).await
+    }
+
+    /// The same for a rule that holds it up.
+    pub(super) async fn wait_by(
+        &self,
+        work: &mut Work<'_>,
+        until: Millis,
+        (rule, why): (Option<&str>, Option<String>),
+    ) -> Result<Turn, Stop> {
+        let rule = rule.map(str::to_owned);
+        self.commit(work, Event::Waits { until, why, rule, checks: Vec::new() }).await?;
         Ok(Turn::WakeAt(until))
     }
 

@@ -10,6 +10,7 @@ use super::{
     record::{self, Event, Found, StepAt},
     runner::{Executor, Stop, Turn, Work},
     stepping::SOON,
+    times,
 };
 use crate::{
     deeds::{Ready, Sight},
@@ -84,7 +85,7 @@ impl Executor {
             Err((rule, why)) => {
                 let why = format!("{rule}: {why}");
                 if guard::passes_by_itself(&rule) {
-                    return self.pause(work, at, SOON, why).await;
+                    return self.pause_by(work, at, SOON, (Some(&rule), why)).await;
                 }
                 return self.give_up(work, at, why).await;
             }
@@ -107,7 +108,15 @@ impl Executor {
             Err(Stop::Store(StoreError::Taken { what, .. })) => {
                 let window = millis(self.inner.settings.limits.budget_window).max(1);
                 let rest = window.saturating_sub(time.rem_euclid(window));
-                return self.pause(work, at, rest, format!("{what} is used up")).await;
+                let why = format!("{what} is used up");
+                let until = time.saturating_add(rest);
+                let rule = Some(guard::names::BUDGET);
+                // It has its time once the budget begins anew, and no other than the workflow's until then.
+                let timing = &self.inner.settings.timing;
+                if times::after_budget(work.workflow(), timing, until).is_some() {
+                    return self.wait_by(work, until, (rule, Some(why))).await;
+                }
+                return self.pause_by(work, at, rest, (rule, why)).await;
             }
             other => other?,
         }

@@ -13,6 +13,7 @@ use crate::{
     error::PortError,
     model::{
         Millis,
+        action::Action,
         phase::{Direction, StepState},
         plan::shown,
         workflow::StepRecord,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Between two looks at what may change soon.
 pub(super) const SOON: Millis = 2_000;
+/// Between two looks at machines that are updated, each of which takes minutes.
+const MACHINES: Millis = 15_000;
 
 impl Executor {
     /// The forward way: the step at the cursor.
@@ -118,7 +121,10 @@ impl Executor {
                 self.give_up_as(work, at, Found::Gone, why).await
             }
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
-            Observation::Wait { why } => self.pause(work, at, SOON, why).await,
+            Observation::Wait { why } => {
+                let by = if matches!(step.action, Action::AwaitPool { .. }) { MACHINES } else { SOON };
+                self.pause(work, at, by, why).await
+            }
             Observation::Ready(ready) if at.direction == Direction::Undo && changes_nothing(&ready) => {
                 let why =
                     "somebody else has set it back already; only our marker is left, and nothing is written \
@@ -168,12 +174,23 @@ impl Executor {
         by: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
+        self.pause_by(work, at, by, (None, why)).await
+    }
+
+    /// The same for a rule that holds it up.
+    pub(super) async fn pause_by(
+        &self,
+        work: &mut Work<'_>,
+        at: StepAt,
+        by: Millis,
+        (rule, why): (Option<&str>, String),
+    ) -> Result<Turn, Stop> {
         let (now, deadline) = (self.now(work.held), work.workflow().deadline);
         if now >= deadline {
             return self.give_up(work, at, format!("its time is over: {why}")).await;
         }
         let until = now.saturating_add(by.max(1)).min(deadline);
-        self.wait(work, until, Some(why)).await
+        self.wait_by(work, until, (rule, Some(why))).await
     }
 
     /// The step fails, unless a request of it may still be on its way: it is sent within a request's time of its intent, it

@@ -1,23 +1,27 @@
 //! Did it help? Each step is watched until its objects have settled, and the whole until the target is healthy.
 //!
-//! Three answers: passed, failed, and not known. What is not known when its time is over counts as failed, and what passes
-//! has to pass for a while: a container that crashes in ten seconds is running now.
+//! Three answers: passed, failed, and not known. What is not known when its time is over counts as failed, but its time
+//! begins anew whenever it comes nearer; and what passes has to pass for a while: a container that crashes in ten seconds is
+//! running now.
 
-use std::collections::BTreeMap;
+mod taken;
 
+use std::collections::BTreeSet;
+
+use self::taken::{applied_at, lasting, settled_at, verifying_since, worst};
 use super::{
     checks::{self, Judged},
     held::Held,
     planning::chain,
     record::{self, Event, StepAt},
     runner::{Executor, Stop, Turn, Work},
+    times,
 };
 use crate::{
-    deeds,
+    deeds::Nearing,
     model::{
         Millis,
-        action::Action,
-        phase::{Direction, StepState, Verdict},
+        phase::{StepState, Verdict},
         plan::{Checkpoint, Plan, shown},
         workflow::{CheckRecord, StepRecord},
     },
@@ -27,25 +31,16 @@ use crate::{
 
 /// The check that everything has held for a while.
 const STEADY: &str = "steady";
+/// The check that a step's own objects have settled.
+const SETTLED: &str = "settled";
+/// The check that the target, the owners of pods that were taken away and a node that was emptied are as they should be.
+const TARGET: &str = "target";
 /// The soonest look after a deed.
 const FIRST_LOOK: Millis = 100;
 /// Up to this pause a lease is kept instead of given back and claimed again, which costs two commits.
 const SHORT: Millis = 1_000;
 
 impl Executor {
-    /// Whether what a step did has settled.
-    async fn settled(&self, step: &StepRecord) -> Judged {
-        let looks = deeds::verify_looks(&step.action);
-        let cluster = match self.inner.engine.cluster("looking whether a step helped") {
-            Ok(cluster) => cluster,
-            Err(error) => return (Verdict::Unknown, chain(&error)),
-        };
-        match deeds::see(cluster, &looks).await {
-            Ok(seen) => deeds::verify(&step.action, &step.effect_key, &seen),
-            Err(error) => (Verdict::Unknown, error.message),
-        }
-    }
-
     /// A step that was applied: watched until it has settled.
     pub(super) async fn settle(
         &self,
@@ -60,18 +55,28 @@ impl Executor {
             let why = "it settles with the step after it, and is judged with that one".to_owned();
             return self.after_step(work, at, Some(why)).await;
         }
-        let (verdict, evidence) = self.settled(step).await;
+        let (verdict, evidence, nearing) = self.settled(step).await;
         let since = applied_at(work, at, step);
-        let deadline = since.saturating_add(millis(self.inner.settings.timing.verify));
         let what =
             || format!("step {} ({} on {})", shown(at.order), step.action.name(), step.action.target());
         match verdict {
             Verdict::Passed => self.after_step(work, at, Some(evidence)).await,
             Verdict::Failed => self.unwind(work, format!("{} did not help: {evidence}", what())).await,
-            Verdict::Unknown | Verdict::Pending if self.now(work.held) >= deadline => {
-                self.unwind(work, format!("{} was not seen to help in time: {evidence}", what())).await
+            Verdict::Unknown | Verdict::Pending => {
+                let clock = self.clock(work, times::place(at), since, (nearing, &evidence));
+                let timing = &self.inner.settings.timing;
+                let deadline = times::settles_until(work.workflow(), timing, (since, clock.moved), nearing);
+                let now = self.now(work.held);
+                if now >= deadline {
+                    let still = now.saturating_sub(clock.moved) / 1_000;
+                    let why = format!(
+                        "{} was not seen to help in time: {evidence}; nothing came nearer for {still} s",
+                        what()
+                    );
+                    return self.unwind(work, why).await;
+                }
+                self.look_again(work, since, deadline, evidence, clock.note).await
             }
-            Verdict::Unknown | Verdict::Pending => self.look_again(work, since, deadline, evidence).await,
         }
     }
 
@@ -88,13 +93,16 @@ impl Executor {
         since: Millis,
         deadline: Millis,
         why: String,
+        note: Option<CheckRecord>,
     ) -> Result<Turn, Stop> {
         let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by).min(deadline.max(now.saturating_add(1)));
         if by < SHORT {
             return Ok(Turn::Hold(until));
         }
-        self.wait(work, until, Some(why)).await
+        let checks = note.into_iter().collect();
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks }).await?;
+        Ok(Turn::WakeAt(until))
     }
 
     /// A step that is over without anything to wait for: what has to hold after it.
@@ -123,8 +131,14 @@ impl Executor {
         }
         let settled =
             (Verdict::Passed, evidence.clone().unwrap_or_else(|| "nothing had to be done".to_owned()));
-        let made = self.make(work, &plan, &due, &settled).await;
-        let since = applied_at(work, at, &step);
+        let mut made = self.make(work, &plan, &due, &settled).await;
+        let known = settled_at(work, at.order);
+        // Its own checks have their time from when it had settled, however long that took.
+        let since = if step.state == StepState::Applied {
+            known.unwrap_or_else(|| self.now(work.held))
+        } else {
+            applied_at(work, at, &step)
+        };
         match worst(&due, &made) {
             None => {
                 self.commit(work, Event::Advanced { checks: made, evidence }).await?;
@@ -133,7 +147,12 @@ impl Executor {
             Some((why, longest)) => {
                 let deadline = since.saturating_add(longest);
                 if self.now(work.held) < deadline {
-                    return self.wait_with(work, since, made, why).await;
+                    let is_new = step.state == StepState::Applied && known.is_none();
+                    if is_new {
+                        let (verdict, evidence) = settled;
+                        made.push(self.checked(work.held, at.order, SETTLED, verdict, evidence));
+                    }
+                    return self.wait_with(work, since, (made, is_new), why).await;
                 }
                 let why = format!("what has to hold after step {} does not: {why}", shown(at.order));
                 self.commit(work, Event::Unwound { why, checks: made }).await?;
@@ -146,15 +165,15 @@ impl Executor {
         &self,
         work: &mut Work<'_>,
         since: Millis,
-        checks: Vec<CheckRecord>,
+        (checks, has_to_be_kept): (Vec<CheckRecord>, bool),
         why: String,
     ) -> Result<Turn, Stop> {
         let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by);
-        if by < SHORT {
+        if by < SHORT && !has_to_be_kept {
             return Ok(Turn::Hold(until));
         }
-        self.commit(work, Event::Waits { until, why: Some(why), checks }).await?;
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks }).await?;
         Ok(Turn::WakeAt(until))
     }
 
@@ -185,7 +204,7 @@ impl Executor {
         made
     }
 
-    fn checked(
+    pub(super) fn checked(
         &self,
         held: &Held,
         after_order: u32,
@@ -214,13 +233,24 @@ impl Executor {
         let steps = lasting(&work.record.steps);
         let mut made = Vec::new();
         let mut settled = (Verdict::Passed, "nothing had to be done".to_owned());
+        let mut nearing = Nearing::default();
         for step in steps {
-            let (verdict, evidence) = self.settled(&step).await;
-            made.push(self.checked(work.held, step.order, "settled", verdict, evidence.clone()));
+            let (verdict, evidence, near) = self.settled(&step).await;
+            nearing = nearing.and(near);
+            made.push(self.checked(work.held, step.order, SETTLED, verdict, evidence.clone()));
             if verdict != Verdict::Passed && settled.0 != Verdict::Failed {
                 settled = (verdict, evidence);
             } else if settled.0 == Verdict::Passed {
                 settled.1 = evidence;
+            }
+        }
+        if settled.0 == Verdict::Passed
+            && let Some((judged, near)) = self.standing(work, &plan).await
+        {
+            nearing = nearing.and(near);
+            made.push(self.checked(work.held, last, TARGET, judged.0, judged.1.clone()));
+            if judged.0 != Verdict::Passed {
+                settled = judged;
             }
         }
         if settled.0 == Verdict::Failed {
@@ -237,7 +267,17 @@ impl Executor {
         made.extend(checked);
         match problem {
             None => self.steady(work, last, made).await,
-            Some(why) => self.unsteady(work, last, made, why).await,
+            Some(why) => self.unsteady(work, last, made, (why, nearing)).await,
+        }
+    }
+
+    /// What has to be well beside the steps' own objects; `None` where that is nothing.
+    async fn standing(&self, work: &Work<'_>, plan: &Plan) -> Option<(Judged, Nearing)> {
+        let steps = lasting(&work.record.steps);
+        let told: BTreeSet<String> = steps.iter().map(|step| step.action.target().key()).collect();
+        match self.inner.engine.cluster("looking whether the target is well") {
+            Ok(cluster) => checks::standing(cluster, &work.record, plan, &told).await,
+            Err(error) => Some(((Verdict::Unknown, chain(&error)), Nearing::default())),
         }
     }
 
@@ -258,12 +298,13 @@ impl Executor {
         let next = now.saturating_add(pace).min(until);
         if since.is_some() {
             // Nothing new to write down; the lease goes back all the same, for the pause is long.
-            self.commit(work, Event::Waits { until: next, why: None, checks: Vec::new() }).await?;
+            self.commit(work, Event::Waits { until: next, why: None, rule: None, checks: Vec::new() })
+                .await?;
             return Ok(Turn::WakeAt(next));
         }
         made.push(self.checked(work.held, last, STEADY, Verdict::Pending, "everything holds".to_owned()));
         let why = Some("everything holds; it has to do so for a while".to_owned());
-        self.commit(work, Event::Waits { until: next, why, checks: made }).await?;
+        self.commit(work, Event::Waits { until: next, why, rule: None, checks: made }).await?;
         Ok(Turn::WakeAt(next))
     }
 
@@ -273,92 +314,33 @@ impl Executor {
         work: &mut Work<'_>,
         last: u32,
         mut made: Vec<CheckRecord>,
-        why: String,
+        (why, nearing): (String, Nearing),
     ) -> Result<Turn, Stop> {
-        let deadline = work.workflow().deadline;
-        if self.now(work.held) >= deadline {
-            let why = format!("the target was not seen healthy in time: {why}");
+        let began = verifying_since(work);
+        let clock = self.clock(work, (last, times::OF_ALL), began, (nearing, &why));
+        let timing = &self.inner.settings.timing;
+        let deadline = times::settles_until(work.workflow(), timing, (began, clock.moved), nearing)
+            // What was taken over has a moment to be looked at.
+            .max(work.workflow().deadline);
+        made.extend(clock.note);
+        let now = self.now(work.held);
+        if now >= deadline {
+            let still = now.saturating_sub(clock.moved) / 1_000;
+            let why =
+                format!("the target was not seen healthy in time: {why}; nothing came nearer for {still} s");
             self.commit(work, Event::Unwound { why, checks: made }).await?;
             return Ok(self.next(work));
         }
         if work.record.checks.iter().any(|c| c.name == STEADY && c.verdict == Verdict::Pending) {
             made.push(self.checked(work.held, last, STEADY, Verdict::Unknown, why.clone()));
         }
-        let (now, by) =
-            self.pace(work.held, deadline.saturating_sub(millis(self.inner.settings.timing.verify)));
+        let (now, by) = self.pace(work.held, began);
         let until = now.saturating_add(by).min(deadline);
         let is_reset = made.last().is_some_and(|check| check.name == STEADY);
         if by < SHORT && !is_reset {
             return Ok(Turn::Hold(until));
         }
-        self.commit(work, Event::Waits { until, why: Some(why), checks: made }).await?;
+        self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks: made }).await?;
         Ok(Turn::WakeAt(until))
     }
-}
-
-/// The check that does not hold although it has to, and how long it may take, in milliseconds.
-fn worst(due: &[&Checkpoint], made: &[CheckRecord]) -> Option<(String, Millis)> {
-    let required = due.iter().filter(|checkpoint| checkpoint.required);
-    let mut longest: Option<(String, Millis)> = None;
-    for checkpoint in required {
-        let open = made.iter().find(|check| {
-            check.after_order == checkpoint.after_step
-                && checkpoint.checks.contains(&check.name)
-                && check.verdict != Verdict::Passed
-        });
-        if let Some(check) = open {
-            let evidence = check.evidence.as_deref().unwrap_or_default();
-            let may_take = i64::from(checkpoint.timeout_seconds).saturating_mul(1_000);
-            if longest.as_ref().is_none_or(|(_, held)| *held < may_take) {
-                longest =
-                    Some((format!("{} is {}: {evidence}", check.name, check.verdict.as_str()), may_take));
-            }
-        }
-    }
-    longest
-}
-
-/// When a step's effect was known.
-fn applied_at(work: &Work<'_>, at: StepAt, step: &StepRecord) -> Millis {
-    let attempts = record::attempts(&work.record, at);
-    let known = attempts.last().and_then(|attempt| attempt.observed_at);
-    [known, step.finished_at, step.started_at, work.workflow().started_at]
-        .into_iter()
-        .flatten()
-        .next()
-        .unwrap_or_default()
-}
-
-/// The steps whose effect is to be seen at the end: on each object the last one, for it may have overwritten the others.
-/// One for which nothing had to be done is among them where its object tells without a marker: that it wants what it
-/// should does not say that it is well.
-fn lasting(steps: &[StepRecord]) -> Vec<StepRecord> {
-    let mut last: BTreeMap<String, &StepRecord> = BTreeMap::new();
-    for step in steps {
-        let is_done = match step.state {
-            StepState::Applied | StepState::Verified => true,
-            StepState::Skipped => tells_without_marker(&step.action),
-            StepState::Pending | StepState::Intent | StepState::Failed | StepState::Indeterminate => false,
-        };
-        if step.direction == Direction::Do && is_done {
-            let held = last.entry(step.action.target().key()).or_insert(step);
-            if held.order < step.order {
-                *held = step;
-            }
-        }
-    }
-    let mut steps: Vec<StepRecord> = last.into_values().cloned().collect();
-    steps.sort_by_key(|step| step.order);
-    steps
-}
-
-const fn tells_without_marker(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::ScaleWorkload { .. }
-            | Action::RollbackWorkload { .. }
-            | Action::SetResources { .. }
-            | Action::CordonNode { .. }
-            | Action::UncordonNode { .. }
-    )
 }

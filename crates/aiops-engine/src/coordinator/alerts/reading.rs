@@ -1,7 +1,7 @@
 //! Reads one alert: which object it is about, which issue it names, how bad it is.
 //!
 //! Labels are conventions of kube-prometheus and kube-state-metrics, not a contract: what does not fit is an incident of
-//! the namespace or of the cluster, never a guess at an object.
+//! the namespace or of the cluster, never a guess at an object. What an exporter says of its node is never its pod's.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +36,8 @@ const OBJECTS: [(&str, &str); 12] = [
     ("replicaset", "ReplicaSet"),
     ("pod", "Pod"),
 ];
+/// The job of the exporter of nodes, behind whatever prefix its release has.
+const EXPORTER: &str = "node-exporter";
 /// What is kept of an alert's labels.
 const LABELS: usize = 32;
 const LABEL: usize = 200;
@@ -52,7 +54,9 @@ pub(in crate::coordinator) struct Read {
     pub(in crate::coordinator) key: String,
     /// Our word for the issue.
     issue: &'static str,
-    severity: Severity,
+    pub(in crate::coordinator) severity: Severity,
+    /// Since when it fires, when it says so.
+    pub(in crate::coordinator) began: Option<Millis>,
     /// Alertmanager's.
     pub(in crate::coordinator) fingerprint: String,
     /// The same, or what its labels make where it has none.
@@ -60,8 +64,8 @@ pub(in crate::coordinator) struct Read {
     body: IncidentBody,
 }
 
-/// Reads an alert; `None` when it names nothing that is wrong.
-pub(super) fn read(alert: &Alert) -> Option<Read> {
+/// Reads an alert; `None` when it names nothing that is wrong. `node_called` knows nodes by their name or address.
+pub(super) fn read(alert: &Alert, node_called: &dyn Fn(&str) -> Option<String>) -> Option<Read> {
     let label = |key: &str| alert.labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
     let name = kept(label("alertname")?, 128);
     if NO_TROUBLE.contains(&name.as_str()) || label("severity") == Some("none") {
@@ -70,7 +74,11 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
     let named = label("issue_type").or_else(|| label("issue")).unwrap_or(&name);
     let is_of_node =
         issue_words::lookup_for(named, "Node").is_some_and(|issue| issue.word.starts_with("node_"));
-    let target = target(&label, is_of_node);
+    // What it measures is its node, and its pod and namespace say only where it runs.
+    let is_of_exporter =
+        label("job").is_some_and(|job| job.ends_with(EXPORTER)) && label("instance").is_some();
+    let is_of_node = is_of_node || is_of_exporter;
+    let (target, place) = target(&label, is_of_node, node_called);
     let issue = issue_words::lookup_for(named, &target.kind);
     let severity = match label("severity").map(str::to_ascii_lowercase).as_deref() {
         Some("critical" | "page" | "emergency" | "disaster") => Severity::Critical,
@@ -104,7 +112,11 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
     };
     Some(Read {
         is_resolved: alert.is_resolved,
-        key: issue.map_or_else(|| format!("alert:{name}"), |issue| issue.word.to_owned()),
+        key: {
+            let key = issue.map_or_else(|| format!("alert:{name}"), |issue| issue.word.to_owned());
+            place.map_or_else(|| key.clone(), |instance| at(&key, instance))
+        },
+        began: began(&alert.starts_at),
         issue: issue.map_or(issue_words::UNSPECIFIED, |issue| issue.word),
         name,
         target,
@@ -115,20 +127,55 @@ pub(super) fn read(alert: &Alert) -> Option<Read> {
     })
 }
 
-fn target<'a>(label: &impl Fn(&str) -> Option<&'a str>, is_of_node: bool) -> Target {
+/// A key of trouble at an instance that is no node we know: two of them are not one trouble.
+pub(in crate::coordinator) fn at(key: &str, instance: &str) -> String {
+    format!("{key}@{}", kept(instance, LABEL))
+}
+
+/// The host of an `instance`: `10.0.0.5:9100`, `[fd00::5]:9100`, `node-a`.
+pub(in crate::coordinator) fn host(instance: &str) -> &str {
+    if let Some((host, _)) = instance.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return host;
+    }
+    match instance.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => instance,
+    }
+}
+
+/// When an alert began to fire. Go's zero time is no time.
+fn began(text: &str) -> Option<Millis> {
+    let at = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+    (at > 0).then_some(at)
+}
+
+/// The object, and the instance when that is all that tells it from others.
+fn target<'a>(
+    label: &impl Fn(&str) -> Option<&'a str>,
+    is_of_node: bool,
+    node_called: &dyn Fn(&str) -> Option<String>,
+) -> (Target, Option<&'a str>) {
     let name = |text: &str| kept(text, 253);
     let node = || label("node").map(|node| Target::known("Node", "", &name(node)));
-    if is_of_node && let Some(node) = node() {
-        return node;
+    if is_of_node {
+        let cluster = || Target::new("", "", "", "");
+        return match (node(), label("instance")) {
+            (Some(node), _) => (node, None),
+            (None, Some(instance)) => match node_called(host(instance)) {
+                Some(node) => (Target::known("Node", "", &node), None),
+                None => (cluster(), Some(instance)),
+            },
+            (None, None) => (cluster(), None),
+        };
     }
     let namespace = label("namespace").map(name).unwrap_or_default();
     if !namespace.is_empty() {
         let named = OBJECTS.into_iter().find_map(|(key, kind)| Some((kind, label(key)?)));
         if let Some((kind, object)) = named {
-            return Target::known(kind, &namespace, &name(object));
+            return (Target::known(kind, &namespace, &name(object)), None);
         }
     }
-    node().unwrap_or_else(|| Target::new("", "", namespace, ""))
+    (node().unwrap_or_else(|| Target::new("", "", namespace, "")), None)
 }
 
 impl Read {

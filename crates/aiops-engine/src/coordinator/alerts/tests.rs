@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+mod floods;
+mod lately;
+
 use super::*;
 use crate::{
     coordination::{Coordination as _, IncidentList, IncidentQuery},
@@ -235,20 +238,6 @@ async fn a_thousand_mixed_alerts_are_counted_right() {
 }
 
 #[tokio::test]
-async fn a_flood_is_bounded() {
-    let world = World::new();
-    let alerts = (0..2_500)
-        .map(|n| {
-            alert(
-                false,
-                &[("alertname", "KubeJobFailed"), ("namespace", "shop"), ("job_name", &format!("j{n}"))],
-            )
-        })
-        .collect();
-    assert_eq!(take(&world, alerts).await, taken(2_500, 2_000, 0, 0, 500));
-}
-
-#[tokio::test]
 async fn what_names_no_trouble_is_ignored() {
     let world = World::new();
     let alerts = vec![
@@ -261,10 +250,25 @@ async fn what_names_no_trouble_is_ignored() {
     assert_eq!(take(&world, alerts).await, taken(5, 0, 0, 0, 5));
 }
 
+/// The labels of an alert of kube-prometheus' node-exporter.
+fn exporter<'a>(name: &'a str, instance: &'a str) -> [(&'static str, &'a str); 8] {
+    [
+        ("alertname", name),
+        ("container", "node-exporter"),
+        ("endpoint", "http-metrics"),
+        ("instance", instance),
+        ("job", "node-exporter"),
+        ("namespace", "monitoring"),
+        ("pod", "node-exporter-x7k2p"),
+        ("service", "node-exporter"),
+    ]
+}
+
 #[test]
 fn labels_say_which_object_it_is() {
     let read = |labels: &[(&str, &str)]| {
-        let read = reading::read(&alert(false, labels)).unwrap();
+        let node_called = |host: &str| matches!(host, "10.0.0.5" | "n5").then(|| "n5".to_owned());
+        let read = reading::read(&alert(false, labels), &node_called).unwrap();
         (read.target.key(), read.key)
     };
     for (labels, target, key) in [
@@ -288,6 +292,30 @@ fn labels_say_which_object_it_is() {
             ],
             "/Node//n1",
             "node_not_ready",
+        ),
+        // What kube-prometheus says of a node: its exporter's pod and namespace, and the node only as an instance.
+        (&exporter("NodeFilesystemAlmostOutOfSpace", "10.0.0.5:9100"), "/Node//n5", "node_pressure"),
+        (&exporter("NodeMemoryHighUtilization", "n5:9100"), "/Node//n5", "node_pressure"),
+        (&exporter("NodeRAIDDegraded", "n5"), "/Node//n5", "alert:NodeRAIDDegraded"),
+        (&exporter("NodeRAIDDegraded", "[fd00::5]:9100"), "////", "alert:NodeRAIDDegraded@[fd00::5]:9100"),
+        (&exporter("NodeMemoryHighUtilization", "10.0.0.6:9100"), "////", "node_pressure@10.0.0.6:9100"),
+        // The exporter itself is in trouble, says another.
+        (
+            &[
+                ("alertname", "KubePodCrashLooping"),
+                ("job", "kube-state-metrics"),
+                ("instance", "10.244.1.7:8080"),
+                ("namespace", "monitoring"),
+                ("pod", "node-exporter-x7k2p"),
+                ("container", "node-exporter"),
+            ],
+            "/Pod/monitoring/node-exporter-x7k2p",
+            "crash_loop",
+        ),
+        (
+            &[("alertname", "TargetDown"), ("job", "node-exporter"), ("namespace", "monitoring")],
+            "///monitoring/",
+            "alert:TargetDown",
         ),
         (&[("alertname", "Strange"), ("namespace", "shop")], "///shop/", "alert:Strange"),
         (&[("alertname", "Strange"), ("node", "n1")], "/Node//n1", "alert:Strange"),
@@ -320,7 +348,8 @@ fn severities_of_all_houses_are_understood() {
         ("info", Severity::Low),
         ("purple", Severity::Medium),
     ] {
-        let read = reading::read(&alert(false, &[("alertname", "Strange"), ("severity", word)])).unwrap();
+        let labels = [("alertname", "Strange"), ("severity", word)];
+        let read = reading::read(&alert(false, &labels), &|_| None).unwrap();
         let incident = read.incident("c", "f", IncidentId::of("1"), 0);
         assert_eq!(incident.severity, want, "{word}");
     }

@@ -178,6 +178,50 @@ async fn lists_filter_by_the_words_of_all_doors_and_count_before_the_limit() {
 }
 
 #[tokio::test]
+async fn what_a_workflow_has_in_hand_is_still_active_and_open() {
+    let world = World::new();
+    let nothing = create(&world, new("untouched")).await;
+    let entry = Entry {
+        at: 0,
+        actor: "aiops".to_owned(),
+        via: crate::model::caller::Via::System,
+        action: "x".to_owned(),
+        object: String::new(),
+        body: json!({}),
+    };
+    for (title, to) in [
+        ("in hand", IncidentStatus::Remediating),
+        ("unrepaired", IncidentStatus::Failed),
+        ("over", IncidentStatus::Resolved),
+    ] {
+        let made = IncidentId::parse(&create(&world, new(title)).await.id).unwrap();
+        let active = [IncidentStatus::Active];
+        world.inner().store.set_incident(&made, &active, to, None, &entry).await.unwrap();
+    }
+    for (word, want) in [
+        ("active", &["in hand", "untouched"][..]),
+        ("pending", &["untouched"]),
+        ("in_progress", &["in hand"]),
+        ("failed", &["unrepaired"]),
+        ("open", &["unrepaired", "in hand", "untouched"]),
+        ("closed", &["over"]),
+    ] {
+        let query = IncidentQuery { status: Some(word.to_owned()), ..IncidentQuery::default() };
+        let listed = list(&world, query).await;
+        let (mut found, mut wanted) = (titles(&listed), want.to_vec());
+        found.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(found, wanted, "{word}");
+        assert_eq!(listed.total, u64::try_from(want.len()).unwrap(), "{word}");
+        // The word of the filter and the word of the counts agree.
+        if word == "active" {
+            assert_eq!((listed.summary.active, listed.summary.total), (2, 2));
+        }
+    }
+    assert_eq!(nothing.status, IncidentStatus::Active);
+}
+
+#[tokio::test]
 async fn closing_is_recorded_and_twice_is_once() {
     let world = World::new();
     let made = create(&world, new("x")).await;
@@ -192,9 +236,9 @@ async fn closing_is_recorded_and_twice_is_once() {
     assert!(resolution.contains("rebooted") && !resolution.contains("s3cr3ts3cr3t"), "{resolution}");
     assert_eq!(close().await.unwrap(), closed);
     let lines = world.coordinator.audit(&ann, "control", 0, 10).await.unwrap().lines;
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((lines[0].actor.as_str(), lines[0].action.as_str()), ("ann", "incident_closed"));
-    assert_eq!(lines[0].object, made.id);
+    let told: Vec<_> =
+        lines.iter().map(|l| (l.actor.as_str(), l.action.as_str(), l.object.as_str())).collect();
+    assert_eq!(told, [("ann", "incident_opened", &*made.id), ("ann", "incident_closed", &*made.id)]);
     let unknown = IncidentId::parse("inc-none").unwrap();
     let error = world.coordinator.resolve_incident(&ann, &unknown, None).await.unwrap_err();
     assert_eq!(error.code(), "not_found");
@@ -259,8 +303,9 @@ async fn the_story_tells_who_closed_it_and_what_was_switched_meanwhile() {
     let id = IncidentId::parse(&made.id).unwrap();
     let story = world.coordinator.incident_report(&ann(), &id).await.unwrap();
     let told: Vec<&str> = story.lines().filter(|line| line.contains("control #")).collect();
-    assert_eq!(told.len(), 2, "{story}");
-    assert!(told[0].contains("\"mode\":\"stop\"") && told[0].contains("`ann`"), "{story}");
-    assert!(told[1].contains("incident_closed") && told[1].contains(&made.id), "{story}");
+    assert_eq!(told.len(), 3, "{story}");
+    assert!(told[0].contains("incident_opened") && told[0].contains(&made.id), "{story}");
+    assert!(told[1].contains("\"mode\":\"stop\"") && told[1].contains("`ann`"), "{story}");
+    assert!(told[2].contains("incident_closed") && told[2].contains(&made.id), "{story}");
     assert!(story.contains("Closed with: `rebooted`."), "{story}");
 }

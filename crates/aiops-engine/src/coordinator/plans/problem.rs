@@ -54,7 +54,15 @@ impl Inner {
             );
             return Err(Error::invalid("resources", why));
         }
-        let resources = trigger.resources.iter().map(|resource| self.beside(&problem, resource));
+        let beside = |(at, resource)| {
+            self.beside(&problem, resource).map_err(|error| match error {
+                Error::Invalid { field, why } => {
+                    Error::Invalid { field: format!("resources[{at}].{field}"), why }
+                }
+                other => other,
+            })
+        };
+        let resources = trigger.resources.iter().enumerate().map(beside);
         let order = Order {
             action: trigger.action.clone(),
             digest: trigger.digest.clone(),
@@ -78,7 +86,7 @@ impl Inner {
 
     /// The object that a caller names.
     pub(super) fn named(&self, kind: &str, namespace: &str, name: &str) -> Result<Target, Error> {
-        discovery::check_name("name", name)?;
+        plainly("name", discovery::check_name("name", name))?;
         let Some((group, kind)) = planner::known_kind(kind) else {
             // Incidents of what an operator made stand under its resource, whose kind only owner references tell.
             let owner = owner_in_rows(&self.engine.look(), kind, namespace, name);
@@ -87,12 +95,23 @@ impl Inner {
         // The contract asks for a namespace even of objects that have none.
         let namespace = if planner::is_of_cluster(kind) { "" } else { namespace };
         if !planner::is_of_cluster(kind) {
-            discovery::check_namespace(namespace)?;
+            if namespace.is_empty() {
+                return Err(Error::invalid("namespace", format!("is required: a {kind} is in one")));
+            }
+            plainly("namespace", discovery::check_namespace(namespace))?;
         }
         let target = Target::new(group, kind, namespace, name);
         exists(&self.engine.look(), &target)?;
         Ok(target)
     }
+}
+
+/// The fault under the plain name of the member: doors say in their own words where it stood.
+fn plainly(field: &str, checked: Result<(), Error>) -> Result<(), Error> {
+    checked.map_err(|error| match error {
+        Error::Invalid { why, .. } => Error::invalid(field, why),
+        other => other,
+    })
 }
 
 /// The custom resource of this kind and name that controls a workload of the namespace, as the workload's row tells.
@@ -153,6 +172,9 @@ fn exists(inventory: &Inventory, target: &Target) -> Result<(), Error> {
     if keys.iter().any(|key| key.namespace == *target.namespace && key.name == *target.name) {
         return Ok(());
     }
+    if let Some(hint) = unknown_namespace(inventory, &target.namespace) {
+        return Err(Error::NotFound { what: format!("namespace {}", target.namespace), hint });
+    }
     let names = keys.iter().filter(|key| key.namespace == *target.namespace).map(|key| key.name.as_str());
     let what = if target.namespace.is_empty() {
         format!("{} {:?}", target.kind, target.name)
@@ -160,6 +182,18 @@ fn exists(inventory: &Inventory, target: &Target) -> Result<(), Error> {
         format!("{} {:?} in namespace {}", target.kind, target.name, target.namespace)
     };
     Err(Error::NotFound { what, hint: near(&target.name, names) })
+}
+
+/// That there is no such namespace, with near names; `None` where there is one, or where namespaces are not known.
+fn unknown_namespace(inventory: &Inventory, namespace: &str) -> Option<String> {
+    if namespace.is_empty() || !inventory.status(Kind::Namespace).sync.is_known() {
+        return None;
+    }
+    let keys = discovery::keys(inventory, Kind::Namespace);
+    if keys.iter().any(|key| *key.name == *namespace) {
+        return None;
+    }
+    Some(near(namespace, keys.iter().map(|key| &*key.name)))
 }
 
 /// The key under which a workload's method is remembered.

@@ -170,7 +170,7 @@ async fn what_a_trigger_names_is_read_from_memory() {
         ),
         (
             Trigger { namespace: String::new(), ..trigger("Deployment", "web", "crash_loop") },
-            "cannot be a namespace",
+            "namespace: is required",
         ),
         (Trigger { resources: vec![beside; 12], ..trigger("Deployment", "web", "crash_loop") }, "at most 9"),
     ] {

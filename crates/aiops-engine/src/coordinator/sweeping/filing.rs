@@ -5,7 +5,10 @@
 
 use serde_json::json;
 
-use super::super::Inner;
+use super::super::{
+    Inner,
+    alerts::{at, host},
+};
 use crate::{
     error::Error,
     fingerprint::fingerprint,
@@ -53,10 +56,19 @@ impl Inner {
         if cluster.is_empty() || (!incident.cluster.is_empty() && incident.cluster != cluster) {
             return None;
         }
-        let key = key(incident);
+        let mut key = key(incident);
         // What somebody wrote without an issue is merged with nothing: its fingerprint is its own.
         let is_own = key.is_none();
-        let target = if is_own { incident.target.clone() } else { self.owner_of(&incident.target) };
+        let mut target = if is_own { incident.target.clone() } else { self.owner_of(&incident.target) };
+        // An instance that turns out to be a node.
+        let instance = incident.body.labels.get("instance");
+        if let (Some(key), Some(instance)) = (key.as_mut(), instance)
+            && let Some(plain) = key.strip_suffix(&at("", instance)).map(str::to_owned)
+            && let Some(node) = self.node_called(host(instance))
+        {
+            *key = plain;
+            target = Target::known("Node", "", &node);
+        }
         if incident.cluster == cluster && is_same(&target, &incident.target) {
             return None;
         }
@@ -78,7 +90,11 @@ fn key(incident: &Incident) -> Option<String> {
     if of(&incident.issue) {
         return Some(incident.issue.clone());
     }
-    let name = incident.body.labels.get("alertname").filter(|_| incident.source == IncidentSource::Alert)?;
-    let key = format!("alert:{name}");
-    of(&key).then_some(key)
+    let label = |key: &str| {
+        incident.body.labels.get(key).filter(|_| incident.source == IncidentSource::Alert).cloned()
+    };
+    let named = format!("alert:{}", label("alertname")?);
+    let instance = label("instance").unwrap_or_default();
+    let keys = [at(&incident.issue, &instance), at(&named, &instance), named];
+    keys.into_iter().find(|key| of(key))
 }

@@ -13,15 +13,6 @@ use crate::{
 /// An API server that does not answer for this long opens the breaker.
 const API_DOWN: Millis = 5_000;
 
-/// Whether every kind that detectors look at is known and fresh.
-pub(super) fn is_complete(inventory: &Inventory) -> bool {
-    Kind::ALL.into_iter().all(|kind| match inventory.status(kind).sync {
-        Sync::Synced => true,
-        Sync::Absent => kind.is_optional(),
-        _ => false,
-    })
-}
-
 /// Whether it can be told whose every pod is: the lists of all that own pods have come in, or will not. A trouble would be
 /// filed under a ReplicaSet whose Deployment comes in a moment later.
 pub(super) fn knows_owners(inventory: &Inventory) -> bool {
@@ -37,7 +28,8 @@ pub(super) fn signals(
     incidents: u64,
     now: Millis,
 ) -> Signals {
-    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced);
+    // What nobody may list tells nothing, and neither opens the breaker nor keeps it open.
+    let is_fresh = |kind: Kind| matches!(inventory.status(kind).sync, Sync::Synced | Sync::Forbidden { .. });
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     let zones = is_fresh(Kind::Node).then(|| {
         let mut zones: BTreeMap<String, Share> = BTreeMap::new();

@@ -88,6 +88,54 @@ async fn a_broken_watch_closes_nothing() {
     assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 1));
 }
 
+/// Kinds that a far cluster's token, bound to namespaces, may not list.
+fn narrow(world: &World) {
+    world.rows.change(|rows| {
+        for kind in [Kind::Node, Kind::Namespace, Kind::LimitRange, Kind::PodDisruptionBudget] {
+            rows.set_sync(kind, Sync::Forbidden { reason: "no rights".into() });
+        }
+    });
+}
+
+#[tokio::test]
+async fn rights_that_no_detector_of_it_needs_keep_no_incident_open() {
+    let world = World::new();
+    narrow(&world);
+    let mut sweeper = Sweeper::default();
+    let objects = crashing("web", 100, 1);
+    world.put(&objects);
+    assert_eq!(sweep(&world, &mut sweeper).await, (1, 0, 0));
+    for object in &objects {
+        world.remove(object);
+    }
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 0));
+    world.pass(2 * MINUTE);
+    assert_eq!(sweep(&world, &mut sweeper).await, (0, 0, 1));
+}
+
+#[tokio::test]
+async fn the_breaker_closes_where_nodes_may_not_be_listed() {
+    let world = World::new();
+    narrow(&world);
+    let mut sweeper = Sweeper::default();
+    let all: Vec<Value> = (0..31).flat_map(|n| crashing(&format!("web-{n}"), 100 + n * 100, 1)).collect();
+    world.put(&all);
+    assert_eq!(sweep(&world, &mut sweeper).await, (31, 0, 0));
+    let watch =
+        async |sweeper: &mut Sweeper| world.inner().watch_storms(sweeper, world.inner().now()).await.unwrap();
+    assert_eq!(watch(&mut sweeper).await, Some(breaker::Mode::Automation));
+    for object in &all {
+        world.remove(object);
+    }
+    // Five minutes until no incident is new, and ten calm ones.
+    for minute in 0..=16 {
+        sweep(&world, &mut sweeper).await;
+        let changed = watch(&mut sweeper).await;
+        assert_eq!(changed, (minute == 16).then_some(breaker::Mode::Closed), "after {minute} min");
+        world.pass(MINUTE);
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_opened_under_a_replica_set_while_deployments_come_in() {
     let world = World::new();

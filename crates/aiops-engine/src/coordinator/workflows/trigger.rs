@@ -5,6 +5,8 @@
 
 use serde_json::json;
 
+mod filing;
+
 use super::{Inner, conflict};
 use crate::{
     coordination::{PlanRequest, Trigger, Triggered},
@@ -15,7 +17,6 @@ use crate::{
         action::Action,
         caller::Caller,
         ids::{IncidentId, WorkflowId},
-        incident::{Incident, IncidentBody, IncidentSource, IncidentStatus},
         layer::Layer,
         method::DeployMethod,
         phase::Phase,
@@ -36,6 +37,7 @@ impl Inner {
         trigger: Trigger,
     ) -> Result<Triggered, Error> {
         let (problem, order) = self.problem(&trigger)?;
+        filing::check(trigger.incident.as_deref())?;
         if trigger.dry_run {
             return self.dry_run(caller, trigger, &problem).await;
         }
@@ -73,7 +75,7 @@ impl Inner {
             (Approval::Approve | Approval::TwoPerson | Approval::Deny, _) => guard::Foreseen::Waits,
         };
         let id = WorkflowId::of(&self.ids.unique());
-        let report = self.report(caller, &trigger, &problem, now).await?;
+        let report = self.report(caller, &trigger, (&problem, &order), now).await?;
         let acceptance = self.acceptance(caller, (id.clone(), now), &problem, order, report, idempotency);
         let taken = self.store.accept(&acceptance).await;
         match taken.map_err(|error| Error::from_store(&what, error))? {
@@ -218,59 +220,6 @@ impl Inner {
         }))
     }
 
-    /// The incident of a trigger: the one it names, else the open one of the same trouble, else a new one.
-    async fn report(
-        &self,
-        caller: &Caller,
-        trigger: &Trigger,
-        problem: &Problem,
-        now: Millis,
-    ) -> Result<Report, Error> {
-        let cluster = self.cluster_uid().unwrap_or_default();
-        let mut body = IncidentBody {
-            title: format!("{} on {}", problem.issue, problem.target),
-            description: problem.description.clone(),
-            created_by: Some(caller.name.clone()),
-            ..IncidentBody::default()
-        };
-        let mut into = None;
-        let mut id = IncidentId::of(&self.ids.unique());
-        if let Some(given) = trigger.incident.as_deref().map(str::trim).filter(|given| !given.is_empty()) {
-            let shown: String = given.chars().take(128).collect();
-            let parsed = IncidentId::parse(given).ok();
-            let held = match &parsed {
-                Some(parsed) => {
-                    let read = self.store.incident(parsed).await;
-                    read.map_err(|error| Error::from_store(format!("reading incident {parsed}"), error))?
-                }
-                None => None,
-            };
-            match (parsed, held) {
-                (Some(parsed), Some(held)) if !held.status.is_closed() => into = Some(parsed),
-                (Some(parsed), None) => id = parsed,
-                // A closed one is not opened again by a trigger, and what is no id of ours is somebody else's.
-                (Some(_), Some(_)) | (None, _) => body.external_id = Some(shown),
-            }
-        }
-        let incident = Incident {
-            id,
-            fingerprint: fingerprint::fingerprint(&cluster, &problem.target, &problem.issue),
-            cluster,
-            target: problem.target.clone(),
-            issue: problem.issue.clone(),
-            severity: problem.severity,
-            status: IncidentStatus::Remediating,
-            source: IncidentSource::Trigger,
-            occurrences: 1,
-            first_seen: now,
-            last_seen: now,
-            closed_at: None,
-            workflow: None,
-            body,
-        };
-        Ok(Report { incident, into })
-    }
-
     fn acceptance(
         &self,
         caller: &Caller,
@@ -289,6 +238,7 @@ impl Inner {
             body: json!({
                 "issue": problem.issue, "severity": problem.severity, "named": problem.named.to_string(),
                 "action": order.action.as_ref().map(Action::name), "digest": order.digest,
+                "incident": report.into.as_ref().map(IncidentId::as_str).or(report.incident.body.external_id.as_deref()),
             }),
         }];
         let workflow = Workflow {

@@ -116,6 +116,16 @@ fn a_stateful_set_is_updated_by_revision_and_a_daemon_set_by_node() {
     };
     assert_eq!(stateful(1, "old"), Verdict::Unknown);
     assert_eq!(stateful(3, "new"), Verdict::Passed);
+    // With minReadySeconds the last pod is ready before it counts.
+    let available = |available: i64| {
+        set(
+            "StatefulSet",
+            json!({"observedGeneration": 2, "replicas": 3, "readyReplicas": 3, "availableReplicas": available,
+            "updatedReplicas": 3, "currentRevision": "new", "updateRevision": "new"}),
+        )
+    };
+    assert_eq!(available(2), Verdict::Unknown);
+    assert_eq!(available(3), Verdict::Passed);
     let daemon = |updated: i64, ready: i64| {
         set(
             "DaemonSet",
@@ -210,6 +220,9 @@ fn a_scale_is_judged_by_its_pods_and_not_by_the_template() {
         assert_eq!(verdict(counts(5, 5, 4)), Verdict::Unknown, "{kind} {spec}: one is not ready");
         assert_eq!(verdict(counts(3, 0, 3)), Verdict::Unknown, "{kind} {spec}: the new ones are not there");
         assert_eq!(verdict(counts(7, 7, 5)), Verdict::Unknown, "{kind} {spec}: two are too many");
+        let mut young = counts(5, 5, 5);
+        young["availableReplicas"] = json!(4);
+        assert_eq!(verdict(young), Verdict::Unknown, "{kind} {spec}: one is not available");
         let mut unseen = counts(5, 5, 5);
         unseen["observedGeneration"] = json!(1);
         assert_eq!(verdict(unseen), Verdict::Unknown, "{kind} {spec}: its controller has not come to it");

@@ -110,12 +110,20 @@ fn two_persons_are_two() {
 #[test]
 fn replayed_expired_forged_and_foreign_answers_do_not_count() {
     type Change = fn(&mut Case);
-    let ways: [(Change, &str); 8] = [
+    let ways: [(Change, &str); 9] = [
         (|c| c.record.state = ApprovalState::Approved, "answered before"),
         (|c| c.record.state = ApprovalState::Expired, "answered before"),
         (|c| c.record.expires_at = NOW, "ended at"),
         (|c| c.decision.digest = "d2".to_owned(), "for the plan d2"),
         (|c| (c.decision.digest, c.record.digest) = ("d2".to_owned(), "d2".to_owned()), "look at it again"),
+        (
+            |c| {
+                c.record.digest =
+                    "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned();
+                c.decision.digest = "9f86d081884c7d65".to_owned();
+            },
+            "cut off after 16 of its 64 characters",
+        ),
         (|c| c.caller = Caller::anonymous(Via::Mcp), "anonymous"),
         (|c| c.settings.granted_to = vec!["carl".to_owned()], "acting.grantedTo"),
         (|c| c.approval = Approval::Deny, "nobody may approve"),

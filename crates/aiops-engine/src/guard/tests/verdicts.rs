@@ -51,6 +51,12 @@ fn the_kill_switch_stops_and_so_does_not_knowing_it() {
         });
         world.refused(names::KILL_SWITCH, word);
         world.refused(names::KILL_SWITCH, "change freeze");
+        world.refused(names::KILL_SWITCH, "set back with PUT /api/v1/control or `aiops control run`");
+        let elsewhere = World::with(|w| {
+            w.figures.kill_switch = mode;
+            w.figures.kill_switch_is_elsewhere = true;
+        });
+        elsewhere.refused(names::KILL_SWITCH, "set back in that ConfigMap");
         assert_eq!(world.step(&json!({})).unwrap_err().rule, names::KILL_SWITCH);
         let undo = world.ask(|question| may_undo(&world.settings, question));
         assert_eq!(undo.is_ok(), mode == KillSwitch::Pause, "{undo:?}");
@@ -379,6 +385,7 @@ fn what_the_store_would_say_is_told_before() {
     let quiet = told(Vec::new());
     assert!(quiet.iter().all(|verdict| verdict.passes), "{quiet:?}");
     assert!(quiet[2].why.contains("0 of 1 workflows act in shop"), "{quiet:?}");
+    assert!(quiet[3].why.contains("how many of 5 changes in namespace/shop is not known"), "{quiet:?}");
     let same = told(vec![active("1", "web", "crash_loop", Phase::Running)]);
     assert!(same[0].why.contains("wf-1"), "{same:?}");
     assert!(same[2].why.contains("1 of 1 workflows act in shop"), "{same:?}");

@@ -10,7 +10,7 @@ use crate::{
         Millis,
         caller::Via,
         ids::{IncidentId, WorkflowId},
-        incident::{Incident, IncidentStatus},
+        incident::{Incident, IncidentSource, IncidentStatus},
         phase::Phase,
         target::Target,
         workflow::Workflow,
@@ -170,6 +170,9 @@ pub struct Report {
     pub incident: Incident,
     /// Merge with this open incident instead, whatever its fingerprint: the caller named it.
     pub into: Option<IncidentId>,
+    /// A line of the chain `control` that is written with it when it opens an incident; its object is that incident. Reports
+    /// of the sweep and of alerts have none: a flood would fill the chain.
+    pub line: Option<Entry>,
 }
 
 /// What became of a report.
@@ -203,6 +206,8 @@ pub struct IncidentFilter {
     pub severity: Option<Severity>,
     /// In one of these states; empty for all.
     pub status: Vec<IncidentStatus>,
+    /// From one of these; empty for all.
+    pub source: Vec<IncidentSource>,
     /// At most.
     pub limit: u32,
     /// After so many.

@@ -30,6 +30,22 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
                         findings.add("I7", format!("{id} is completed though {why}"));
                     }
                 }
+                let is_ours = |entry: &&Entry| {
+                    let is_away = matches!(entry.verb, Verb::Evict | Verb::Delete);
+                    entry.workflow == id.as_str() && entry.is_effect() && entry.changed && is_away
+                };
+                for entry in history.journal.iter().filter(is_ours) {
+                    if let Some(why) = lacks(entry, scene) {
+                        findings.add("I7", format!("{id} is completed though {why}"));
+                    }
+                }
+                let drained = workflow.plan.iter().filter(|plan| plan.remedy == "drain-node");
+                for node in drained.map(|plan| plan.problem.target.name.as_str()) {
+                    let left = scene.iter().find(|(key, pod)| key.kind == "Pod" && is_left(node, pod));
+                    if let Some((key, _)) = left {
+                        findings.add("I7", format!("{id} is completed though {key} is left on {node}"));
+                    }
+                }
             }
             Some((Phase::RolledBack, Some(scene))) if !is_resolved(told.phases.as_slice()) => {
                 restored(history, id.as_str(), scene, findings);
@@ -93,6 +109,40 @@ fn ails(action: &Action, scene: &Scene) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// What is wrong with the owner of a pod that was taken away.
+fn lacks(taken: &Entry, scene: &Scene) -> Option<String> {
+    let pod = taken.before.as_ref()?;
+    let controller = crate::testing::model::json::controller;
+    let by_uid = |uid: &str| {
+        let found = scene.iter().find(|(_, object)| text(object, "/metadata/uid") == uid);
+        found.map(|(key, object)| (key, object.as_ref()))
+    };
+    let (mut key, mut owner): (&Key, &Value) = by_uid(controller(pod)?.2)?;
+    if key.kind == "ReplicaSet"
+        && let Some((above, object)) = controller(owner).and_then(|(_, _, uid)| by_uid(uid))
+    {
+        (key, owner) = (above, object);
+    }
+    match key.kind.as_str() {
+        "Deployment" | "StatefulSet" | "DaemonSet" => unhealthy(key, owner, scene),
+        "Job" => {
+            let uid = text(owner, "/metadata/uid");
+            let is_ours = |pod: &Value| controller(pod).is_some_and(|(_, _, by)| by == uid) && is_ready(pod);
+            let runs = scene.iter().any(|(key, pod)| key.kind == "Pod" && is_ours(pod));
+            let is_complete = condition(owner, "Complete") == "True";
+            (!runs && !is_complete).then(|| format!("{key} neither runs nor is complete"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a pod is one that a drain of this node leaves behind.
+fn is_left(node: &str, pod: &Value) -> bool {
+    let by = crate::testing::model::json::controller(pod).map_or("", |(kind, ..)| kind);
+    let is_over = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
+    text(pod, "/spec/nodeName") == node && by != "DaemonSet" && !is_over
 }
 
 /// Counted from the pods, not from the workload's own status.

@@ -68,6 +68,7 @@ impl State {
             })
             .filter(|i| filter.severity.is_none_or(|severity| i.severity == severity))
             .filter(|i| filter.status.is_empty() || filter.status.contains(&i.status))
+            .filter(|i| filter.source.is_empty() || filter.source.contains(&i.source))
     }
 
     pub(super) fn list_incidents(&self, filter: &IncidentFilter) -> Rows<Incident> {

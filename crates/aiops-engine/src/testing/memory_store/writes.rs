@@ -140,9 +140,7 @@ impl State {
             }
             Write::Incident { id: incident, status, closed_at } => {
                 self.change_incident(incident, |incident| {
-                    incident.status = *status;
-                    incident.closed_at = *closed_at;
-                    incident.workflow = Some(id.clone());
+                    keeping::acted_on(incident, *status, *closed_at, id);
                 })?;
             }
             Write::Audit(entry) => self.append(id.as_str(), entry),
@@ -293,6 +291,9 @@ impl State {
         }
         let reported = Reported { id: new.id.clone(), is_new: true, occurrences: new.occurrences };
         self.incidents.insert(new.id.clone(), Arc::new(new));
+        if let Some(line) = report.line.clone() {
+            self.append(audit::CONTROL, &Entry { object: reported.id.to_string(), ..line });
+        }
         Ok(reported)
     }
 

@@ -1,17 +1,23 @@
 //! The controllers of the model. Each looks at the whole state and does what the real one would do next; a step is one
 //! turn of each.
 //!
-//! They decide by what is stored alone, so the same state and time give the same step.
+//! They decide by what is stored alone, so the same state and time give the same step; so one that had nothing to do with an
+//! object is not asked again before something changed that it looks at.
 
 mod around;
 mod create;
 mod deployments;
 mod gitops;
+mod jobs;
 mod pods;
 mod revisions;
 mod sets;
 
-use super::world::World;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{kinds::Key, world::World};
 
 /// The manager name of Kubernetes's own controllers.
 pub(super) const MANAGER: &str = "kube-controller-manager";
@@ -26,6 +32,41 @@ fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     }
 }
 
+/// What a controller says of one object: the moment that it waits for, in milliseconds since 1970.
+enum Said {
+    /// It looked at the object's namespace and the cluster's own objects alone.
+    Until(Option<i64>),
+    /// It looked further, and has to be asked again whatever changes.
+    Again(Option<i64>),
+}
+
+/// One turn of a controller over its kind. Returns the moment that is waited for.
+fn each(
+    world: &mut World,
+    kind: &str,
+    mut one: impl FnMut(&mut World, &Key, &Arc<Value>) -> Said,
+) -> Option<i64> {
+    let mut due = None;
+    for (key, object) in world.of_kind(kind) {
+        if let Some(until) = world.rests(&key) {
+            due = earlier(due, until);
+            continue;
+        }
+        let before = world.version;
+        let until = match one(world, &key, &object) {
+            Said::Until(until) => {
+                if world.version == before {
+                    world.rest(&key, until);
+                }
+                until
+            }
+            Said::Again(until) => until,
+        };
+        due = earlier(due, until);
+    }
+    due
+}
+
 /// One turn of each controller. Returns whether anything changed.
 pub(super) fn step(world: &mut World) -> bool {
     let now = world.now.as_millisecond();
@@ -37,6 +78,7 @@ pub(super) fn step(world: &mut World) -> bool {
     around::autoscalers(world);
     let mut due = deployments::step(world);
     sets::replica_sets(world);
+    jobs::jobs(world);
     revisions::stateful_sets(world);
     revisions::daemon_sets(world);
     due = earlier(due, pods::step(world));

@@ -49,6 +49,10 @@ pub(super) struct World {
     pub(super) ending: SignedDuration,
     /// The version at which the controllers had nothing left to do, and until when, in milliseconds since 1970.
     pub(super) settled: Option<(u64, i64)>,
+    /// The version at which a namespace changed last; the cluster's own objects are under the empty name.
+    touched: BTreeMap<String, u64>,
+    /// Objects with which their controller had nothing to do at this version, and until when.
+    resting: BTreeMap<Key, (u64, Option<i64>)>,
 }
 
 impl World {
@@ -72,7 +76,36 @@ impl World {
             startup: SignedDuration::from_secs(2),
             ending: SignedDuration::from_secs(1),
             settled: None,
+            touched: BTreeMap::new(),
+            resting: BTreeMap::new(),
         }
+    }
+
+    /// What controllers go by besides objects is another: they look at everything again.
+    pub(super) fn unsettle(&mut self) {
+        self.settled = None;
+        self.resting.clear();
+    }
+
+    fn touch(&mut self, namespace: &str) {
+        match self.touched.get_mut(namespace) {
+            Some(version) => *version = self.version,
+            None => _ = self.touched.insert(namespace.to_owned(), self.version),
+        }
+    }
+
+    /// Until when a controller has nothing to do with an object, if nothing that it looks at has changed since it said so:
+    /// controllers look at the object's namespace and at what is in none.
+    pub(super) fn rests(&self, key: &Key) -> Option<Option<i64>> {
+        let (version, until) = *self.resting.get(key)?;
+        let moved = |namespace: &str| self.touched.get(namespace).is_some_and(|at| *at > version);
+        let is_due = until.is_some_and(|until| self.now.as_millisecond() >= until);
+        (!is_due && !moved(&key.namespace) && !moved("")).then_some(until)
+    }
+
+    /// A controller has nothing to do with an object until then.
+    pub(super) fn rest(&mut self, key: &Key, until: Option<i64>) {
+        self.resting.insert(key.clone(), (self.version, until));
     }
 
     pub(super) fn next_order(&mut self) -> u64 {
@@ -162,6 +195,7 @@ impl World {
         let key = Key::of(&object);
         let object = Arc::new(object);
         self.objects.insert(key.clone(), Arc::clone(&object));
+        self.touch(&key.namespace);
         self.deltas.push(Delta { key: key.clone(), object, is_deleted: false });
         key
     }
@@ -193,6 +227,7 @@ impl World {
         put(&mut new, "/metadata/resourceVersion", version);
         let object = Arc::new(new);
         self.objects.insert(key.clone(), Arc::clone(&object));
+        self.touch(&key.namespace);
         self.deltas.push(Delta { key: key.clone(), object, is_deleted: false });
         true
     }
@@ -211,6 +246,8 @@ impl World {
         let uid = text(&object, "/metadata/uid").to_owned();
         // A deletion is a change: the version moves on, so that controllers look again.
         self.next_version();
+        self.touch(&key.namespace);
+        self.resting.remove(key);
         self.deltas.push(Delta { key: key.clone(), object, is_deleted: true });
         let dependents: Vec<Key> = self
             .objects

@@ -52,11 +52,12 @@ pub(crate) enum What {
 }
 
 /// The kinds that a scene holds.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "Deployment",
     "StatefulSet",
     "DaemonSet",
     "ReplicaSet",
+    "Job",
     "Pod",
     "Node",
     "Application",

@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -127,6 +127,7 @@ pub(crate) fn spread<T: Sync>(
     let began = Instant::now();
     let next = AtomicUsize::new(0);
     let broken = AtomicUsize::new(0);
+    let minutes = AtomicU64::new(0);
     let parts: Vec<Part> = std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads.max(1))
             .map(|_| {
@@ -136,6 +137,11 @@ pub(crate) fn spread<T: Sync>(
                     while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let before = part.broken.len();
                         work(&base, item, &mut part);
+                        let minute = began.elapsed().as_secs() / 60;
+                        if minutes.fetch_max(minute, Ordering::Relaxed) < minute {
+                            let begun = next.load(Ordering::Relaxed).min(items.len());
+                            println!("{name}: {begun} of {} begun after {minute} min", items.len());
+                        }
                         let new = part.broken.len() - before;
                         if broken.fetch_add(new, Ordering::Relaxed) + new > MOST_BROKEN * 4 {
                             break;

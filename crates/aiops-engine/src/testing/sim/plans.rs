@@ -33,7 +33,7 @@ pub(crate) struct Made {
 /// The issue of every run's problem.
 const ISSUE: &str = "crash_loop";
 
-fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Plan {
+pub(crate) fn plan(model: &Model, actions: &[Action], approval: Approval, at: Millis) -> Plan {
     let target = actions[0].target().clone();
     let problem = Problem {
         issue: ISSUE.to_owned(),
@@ -99,8 +99,13 @@ pub(crate) fn workflow(
     (asks, expires_in): (Approval, Millis),
     at: Millis,
 ) -> Made {
+    of_plan(number, plan(model, actions, asks, at), expires_in)
+}
+
+/// A workflow of this plan.
+pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
     let id = WorkflowId::of(&format!("{number:06}"));
-    let plan = plan(model, actions, asks, at);
+    let (asks, at) = (plan.approval, plan.at);
     let digest = fingerprint::digest(&plan).unwrap();
     let waits = asks != Approval::Auto;
     let incident_id = IncidentId::of(&format!("{number:06}"));
@@ -189,7 +194,7 @@ pub(crate) fn workflow(
         lock: Some(target.key()),
         workflow,
         fingerprint: print,
-        incident: Report { incident, into: None },
+        incident: Report { incident, into: None, line: None },
         idempotency: None,
         audit: vec![line("accepted"), line("planned")],
     };

@@ -23,7 +23,7 @@ use crate::{
 /// The uid of the cluster.
 pub(crate) const CLUSTER: &str = "00000000-0000-4000-8000-0000000c1057";
 
-fn second_revision(model: &Model, key: &Key) {
+pub(crate) fn second_revision(model: &Model, key: &Key) {
     model.edit("kubectl", key, |workload| {
         let image = text(workload, "/spec/template/spec/containers/0/image").replace(":1", ":2");
         if let Some(container) = workload.pointer_mut("/spec/template/spec/containers/0") {
@@ -91,7 +91,10 @@ pub(crate) fn build(hands: &Arc<Hands>) -> Model {
         model.put_manifests(&app, revision, vec![build::deployment("argo", "campaign", &image, 1)]);
     }
     let job = put_in(json!({
-        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "import", "namespace": "data" }, "spec": {},
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "import", "namespace": "data" },
+        "spec": { "selector": { "matchLabels": { "job-name": "import" } },
+            "template": { "metadata": { "labels": { "job-name": "import" } }, "spec": { "restartPolicy": "Never",
+                "containers": [{ "name": "app", "image": "registry.example/job:1" }] } } },
     }));
     let uid = text(&model.object(&job).unwrap(), "/metadata/uid").to_owned();
     put_in(build::job_pod("data", "import", "import-x", &uid, "n1"));
@@ -129,14 +132,14 @@ fn release(model: &Model) {
     }
 }
 
-fn target(model: &Model, kind: &str, namespace: &str, name: &str) -> Target {
+pub(crate) fn target(model: &Model, kind: &str, namespace: &str, name: &str) -> Target {
     let object = model.object(&Key::new(kind, namespace, name)).unwrap();
     let group = if kind == "Database" { "model.aiops.io" } else { crate::model::target::group_of(kind) };
     Target::new(group, kind, namespace, name).with_uid(text(&object, "/metadata/uid"))
 }
 
 /// The first revision of a workload: its number now, and what holds it.
-fn first(model: &Model, workload: &Target) -> (i64, String) {
+pub(crate) fn first(model: &Model, workload: &Target) -> (i64, String) {
     let kind = if workload.kind == "Deployment" { "ReplicaSet" } else { "ControllerRevision" };
     let number_of = |object: &Value| {
         if kind == "ReplicaSet" {

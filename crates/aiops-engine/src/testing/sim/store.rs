@@ -249,6 +249,11 @@ impl Store for Handle {
         self.base.outcomes_since(since).await
     }
 
+    async fn budget_used(&self, scope: &str, bucket: i64) -> Result<u32, StoreError> {
+        self.read().await?;
+        self.base.budget_used(scope, bucket).await
+    }
+
     async fn wake(&self, workflow: &WorkflowId) -> Result<(), StoreError> {
         self.base.wake(workflow).await
     }

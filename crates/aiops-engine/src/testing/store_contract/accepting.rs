@@ -207,7 +207,7 @@ async fn of_many_triggers_at_once_one_is_kept(bench: Arc<dyn Bench>) -> Found {
         let store = Arc::clone(&store);
         let mut one = acceptance("web", now);
         one.workflow.id = wf(&format!("w{n}"));
-        one.incident = Report { incident: incident("web", now), into: None };
+        one.incident = Report { incident: incident("web", now), into: None, line: None };
         running.spawn(async move { store.accept(&one).await });
     }
     let mut new = 0;

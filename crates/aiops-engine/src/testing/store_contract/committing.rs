@@ -246,6 +246,8 @@ async fn a_budget_ends_at_its_limit(bench: Arc<dyn Bench>) -> Found {
     let refused = store.commit(&web.id, None, &spend("cluster", 7, 3)).await;
     let what = Resource::Budget("cluster".to_owned());
     holds("the fourth is refused", matches!(refused, Err(StoreError::Taken { what: w, .. }) if w == what))?;
+    holds("it tells what is used up", store.budget_used("cluster", 7).await? == 3)?;
+    holds("nothing of a bucket to come is", store.budget_used("cluster", 8).await? == 0)?;
     store.commit(&web.id, None, &spend("cluster", 7, 4)).await?;
     store.commit(&web.id, None, &spend("cluster", 8, 1)).await?;
     store.commit(&web.id, None, &spend("namespace/shop", 7, 1)).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Bench, Found, holds, listed, same, samples::*};
 use crate::{
+    audit::CONTROL,
     issue::Severity,
     model::{
         ids::IncidentId,
@@ -21,6 +22,7 @@ listed![
     reports_come_in_order_and_together,
     many_reports_at_once_are_one_incident,
     an_incident_is_closed_and_opened_again,
+    an_incident_that_is_opened_by_hand_is_in_the_audit_once,
     two_incidents_of_one_trouble_are_not_open,
     incidents_are_listed_and_counted_by_filter,
     what_was_closed_lately_is_read_alone,
@@ -123,6 +125,20 @@ async fn many_reports_at_once_are_one_incident(bench: Arc<dyn Bench>) -> Found {
     same("reports", kept.rows.first().map(|i| i.occurrences), Some(40))
 }
 
+async fn an_incident_that_is_opened_by_hand_is_in_the_audit_once(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    store.report(&[report("db", now)]).await?;
+    let with_line = |name: &str| Report { line: Some(entry("incident_opened", now)), ..report(name, now) };
+    let mut named = with_line("web");
+    named.incident.id = inc("db");
+    let reported = store.report(&[named, with_line("web"), with_line("db")]).await?;
+    let opened = reported.iter().find(|r| r.is_new).ok_or("none is new")?;
+    let lines = store.audit(CONTROL, 0, 10).await?;
+    let told: Vec<_> = lines.iter().map(|l| (l.entry.action.clone(), l.entry.object.clone())).collect();
+    // Under the id it got, and not for what was only counted.
+    same("the lines", told, vec![("incident_opened".to_owned(), opened.id.to_string())])
+}
+
 async fn an_incident_is_closed_and_opened_again(bench: Arc<dyn Bench>) -> Found {
     let (store, now) = (bench.store(), bench.now());
     store.report(&[report("web", now)]).await?;
@@ -142,6 +158,7 @@ async fn an_incident_is_closed_and_opened_again(bench: Arc<dyn Bench>) -> Found 
     store.set_incident(&id, &[to], IncidentStatus::Active, None, &reopened).await?;
     let kept = store.incident(&id).await?.ok_or("it is gone")?;
     same("it is open", kept.closed_at, None)?;
+    same("it does not say how it was closed", kept.body.resolution, None)?;
     let lines = store.audit(crate::audit::CONTROL, 0, 9).await?;
     crate::audit::verify(&lines)?;
     let actions: Vec<_> = lines.iter().map(|line| line.entry.action.as_str()).collect();
@@ -179,6 +196,9 @@ async fn incidents_are_listed_and_counted_by_filter(bench: Arc<dyn Bench>) -> Fo
             one.incident.target = Target::known("Node", "", "n1");
             one.incident.body.reported_target = Some("shop".to_owned());
         }
+        if name == "c" {
+            one.incident.source = IncidentSource::Detector;
+        }
         if name == "d" {
             one.incident.target.namespace = "pay".to_owned();
         }
@@ -209,6 +229,12 @@ async fn incidents_are_listed_and_counted_by_filter(bench: Arc<dyn Bench>) -> Fo
     same("active in shop", of(active).await?.0, 2)?;
     let two = vec![IncidentStatus::Active, IncidentStatus::Cancelled];
     same("of two states", of(IncidentFilter { status: two, ..all() }).await?.0, 4)?;
+    let all_sources = of(IncidentFilter { source: IncidentSource::ALL.to_vec(), ..all() }).await?.0;
+    same("of all sources", all_sources, 4)?;
+    for source in IncidentSource::ALL {
+        let these = listed.rows.iter().filter(|i| i.source == source).map(|i| i.id.to_string()).collect();
+        same(source.as_str(), of(IncidentFilter { source: vec![source], ..all() }).await?.1, these)?;
+    }
     let by = store.incident_counts(&shop).await?.by;
     let wanted = vec![
         (IncidentStatus::Active, Severity::High, 1),

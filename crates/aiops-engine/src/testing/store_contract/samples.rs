@@ -149,13 +149,14 @@ pub(super) fn incident(name: &str, now: Millis) -> Incident {
             created_by: Some("ann".to_owned()),
             confidence: Some(0.5),
             resolution: None,
+            began: Some(now - 60_000),
             firing: ["0123456789abcdef".to_owned()].into(),
         },
     }
 }
 
 pub(super) fn report(name: &str, now: Millis) -> Report {
-    Report { incident: incident(name, now), into: None }
+    Report { incident: incident(name, now), into: None, line: None }
 }
 
 pub(super) fn entry(action: &str, at: Millis) -> Entry {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Context, StepAt, may_have_effect};
 use crate::{
+    guard,
     model::{
         Millis,
         caller::{Caller, Via},
@@ -20,6 +21,7 @@ use crate::{
     workflow::{
         annotation,
         machine::{Illegal, Move, follow},
+        times,
     },
 };
 
@@ -133,7 +135,9 @@ impl<'a> Draft<'a> {
         let at = self.at();
         let timing = &self.context.settings.timing;
         let later = |by: std::time::Duration| at.saturating_add(millis(by));
-        let whole = self.workflow.started_at.unwrap_or(at).saturating_add(millis(timing.workflow));
+        let plan = self.workflow.plan.as_ref();
+        let whole = times::whole(plan, timing);
+        let step = times::of_step(plan, 0, timing);
         self.workflow.recoveries = 0;
         self.workflow.wake_at = at;
         match phase {
@@ -154,10 +158,10 @@ impl<'a> Draft<'a> {
                 self.workflow.started_at = Some(at);
                 self.workflow.cursor = 0;
                 self.workflow.reason = None;
-                self.workflow.deadline = later(timing.step).min(later(timing.workflow));
+                self.workflow.deadline = at.saturating_add(step.min(whole));
                 self.incident(crate::model::incident::IncidentStatus::Remediating);
             }
-            Phase::Verifying => self.workflow.deadline = later(timing.verify).min(whole.max(at)),
+            Phase::Verifying => self.workflow.deadline = later(timing.verify),
             Phase::RollingBack => self.workflow.deadline = later(timing.step),
             Phase::NeedsOperator => self.park(),
             Phase::Completed
@@ -187,6 +191,16 @@ impl<'a> Draft<'a> {
             self.workflow.reason = why;
         }
         self.give_back();
+    }
+
+    /// Which rule it waits for until then, when one holds it up.
+    pub(super) fn waits_for(&mut self, rule: Option<String>, until: Millis) {
+        if rule.as_deref() == Some(guard::names::BUDGET)
+            && let Some(deadline) = times::after_budget(&self.workflow, &self.context.settings.timing, until)
+        {
+            self.workflow.deadline = deadline;
+        }
+        self.workflow.rule = rule;
     }
 
     pub(super) fn planned(

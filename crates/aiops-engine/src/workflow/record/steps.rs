@@ -11,8 +11,10 @@ use crate::{
         workflow::{Attempt, Outcome, StepRecord},
     },
     ports::store::Write,
-    settings::limits::millis,
-    workflow::machine::{Illegal, Move, StepMove, follow_step},
+    workflow::{
+        machine::{Illegal, Move, StepMove, follow_step},
+        times,
+    },
 };
 
 impl Draft<'_> {
@@ -211,9 +213,11 @@ impl Draft<'_> {
         self.go(if is_last { Move::Watch } else { Move::Advance })?;
         if !is_last {
             let timing = &self.context.settings.timing;
-            let whole =
-                self.workflow.started_at.unwrap_or(self.context.at).saturating_add(millis(timing.workflow));
-            self.workflow.deadline = self.at().saturating_add(millis(timing.step)).min(whole);
+            let plan = self.workflow.plan.as_ref();
+            let began = self.workflow.started_at.unwrap_or(self.context.at);
+            let ends = began.saturating_add(times::whole(plan, timing));
+            let step = times::of_step(plan, next, timing);
+            self.workflow.deadline = self.at().saturating_add(step).min(ends);
             self.workflow.cursor = next;
             self.workflow.wake_at = self.at();
             self.workflow.reason = None;

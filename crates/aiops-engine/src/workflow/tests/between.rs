@@ -5,10 +5,10 @@ use std::sync::{Arc, atomic::Ordering};
 use super::{
     dying::Gate,
     requests::caller,
-    world::{Trouble, World, deployment},
+    world::{Trouble, World, deployment, node_target},
 };
 use crate::{
-    coordination::{Coordination as _, Decision},
+    coordination::{Coordination as _, Decision, WhyNot},
     model::{
         action::Action,
         caller::{Caller, Via},
@@ -95,7 +95,7 @@ async fn failures_elsewhere_hold_the_next_step_of_what_a_machine_began_and_of_no
         world.drive_until(&executor, &id, is_between).await;
         // It is not due while the others fail.
         let until = world.clock.at() + 20_000;
-        world.decide(&id, Event::Waits { until, why: None, checks: Vec::new() }).await;
+        world.decide(&id, Event::Waits { until, why: None, rule: None, checks: Vec::new() }).await;
         for n in 0..5 {
             let name = format!("w{n}");
             world.cluster.put("deployments", deployment(&name, 2));
@@ -115,4 +115,34 @@ async fn failures_elsewhere_hold_the_next_step_of_what_a_machine_began_and_of_no
         assert_eq!(record.workflow.phase, phase, "{:?}", record.workflow.reason);
         world.check(&id).await;
     }
+}
+
+#[tokio::test]
+async fn a_step_that_waits_for_a_budget_says_so_with_its_figures() {
+    let mut world = World::new();
+    world.settings.limits.budget_per_cluster = 1;
+    let world = Arc::new(world);
+    let id = world.planned(World::cordons(&["n0", "n1"])).await;
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    let waits = |record: &Record| record.workflow.rule.as_deref() == Some("budget");
+    let record = world.drive_until(&executor, &id, waits).await;
+    assert_eq!(record.workflow.phase, Phase::Running);
+    let told = coordinator.why_not(&caller("ann"), WhyNot::Workflow(id.clone())).await.unwrap();
+    let budgets: Vec<_> = told.rules.iter().filter(|rule| rule.rule == "budget").collect();
+    let [own, figures] = budgets.as_slice() else { panic!("{:#?}", told.rules) };
+    assert!(!own.passes && own.why.contains("is used up"), "{own:?}");
+    assert!(!figures.passes && figures.why.contains("1 of 1 changes in cluster"), "{figures:?}");
+    // What was decided when it began is not asked again.
+    assert!(told.rules.iter().all(|rule| rule.rule != "cooldown"), "{:#?}", told.rules);
+    let record = world.drive(&executor, &id).await;
+    let ended = (record.workflow.phase, record.workflow.rule);
+    assert_eq!(ended, (Phase::Completed, None), "{:?}", record.workflow.reason);
+    // A trigger is told before.
+    let order = crate::coordination::Trigger {
+        action: Some(crate::model::action::Action::CordonNode { target: node_target("n2") }),
+        ..crate::coordination::Trigger::default()
+    };
+    let told = coordinator.why_not(&caller("ann"), WhyNot::Trigger(Box::new(order))).await.unwrap();
+    let budget = told.rules.iter().find(|rule| rule.rule == "budget").unwrap();
+    assert!(budget.why.contains("1 of 1 changes in cluster"), "{budget:?}");
 }

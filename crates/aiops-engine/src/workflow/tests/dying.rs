@@ -199,6 +199,7 @@ gated! {
     async fn file_incident(id: &IncidentId, filing: &Filing, entry: &Entry) -> Option<IncidentId>;
     async fn cooldown(fingerprint: &str) -> Option<Cooldown>;
     async fn outcomes_since(since: Millis) -> Vec<Phase>;
+    async fn budget_used(scope: &str, bucket: i64) -> u32;
     async fn incidents_since(since: Millis) -> u64;
     async fn controls() -> Vec<Control>;
     async fn set_control(control: &Control, entry: &Entry, notice: Option<&Notice>) -> ();

@@ -17,7 +17,9 @@ use crate::{
     error::{PortError, PortErrorKind},
     model::{
         Millis,
+        action::Action,
         phase::{Phase, StepState},
+        target::Target,
         workflow::Record,
     },
     ports::{acting::NotDoneKind, store::Store as _},
@@ -181,4 +183,44 @@ async fn a_workflow_is_parked_before_its_start_though_somebody_else_holds_what_i
     assert_eq!(world.drive(&executor, &first).await.workflow.phase, Phase::Completed);
     assert!(world.store.lease(&second).is_some());
     let _ = world.store.writable();
+}
+
+/// A pool of eight machines, so many of which are updated.
+fn pool(updated: u32) -> serde_json::Value {
+    let is = |is: bool| if is { "True" } else { "False" };
+    json!({
+        "apiVersion": "machineconfiguration.openshift.io/v1", "kind": "MachineConfigPool",
+        "metadata": {"name": "worker", "uid": "uid-worker", "resourceVersion": "3", "generation": 2}, "spec": {},
+        "status": {"observedGeneration": 2, "machineCount": 8, "updatedMachineCount": updated, "conditions": [
+            {"type": "Updated", "status": is(updated == 8)}, {"type": "Updating", "status": is(updated < 8)}]},
+    })
+}
+
+#[tokio::test]
+async fn a_pool_is_waited_for_as_long_as_its_machines_are_expected_to_take() {
+    for comes in [true, false] {
+        let world = Arc::new(World::new());
+        world.cluster.put("machineconfigpools", pool(0));
+        let target = Target::known("MachineConfigPool", "", "worker").with_uid("uid-worker");
+        let mut plan = World::plan(vec![Action::AwaitPool { target }]);
+        plan.estimated_seconds = crate::remedies::pool_seconds(&pool(0));
+        assert_eq!(plan.estimated_seconds, 8 * 300);
+        let id = world.planned(plan).await;
+        let (_coordinator, executor) = world.process("one", &Gate::open());
+        let began = world.clock.at();
+        // Longer than a step, and than a workflow, may take otherwise.
+        let is_late = |_: &Record| world.clock.at() - began > 70 * MINUTE;
+        let record = world.drive_until(&executor, &id, is_late).await;
+        assert_eq!(record.workflow.phase, Phase::Running, "{:?}", record.workflow.reason);
+        assert!(record.workflow.reason.unwrap().contains("0 of 8 nodes"));
+        if comes {
+            world.cluster.put("machineconfigpools", pool(8));
+        }
+        let record = world.drive(&executor, &id).await;
+        let (wanted, why) = (if comes { Phase::Completed } else { Phase::Failed }, record.workflow.reason);
+        assert_eq!(record.workflow.phase, wanted, "{why:?}");
+        let took = world.clock.at() - began;
+        assert!(took < 82 * MINUTE, "{took} ms");
+        assert!(comes || why.as_deref().is_some_and(|why| why.contains("its time is over")), "{why:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{MANAGER, earlier};
+use super::{MANAGER, Said, each};
 use crate::testing::model::{
     json::{condition, flag, hash, is_ready, items, letters, number, put, reference, share, take, text},
     kinds::Key,
@@ -26,11 +26,7 @@ const OWN: [&str; 5] = [
 
 /// One turn. Returns the next deadline of a progress, in milliseconds since 1970.
 pub(super) fn step(world: &mut World) -> Option<i64> {
-    let mut due = None;
-    for (key, deployment) in world.of_kind("Deployment") {
-        due = earlier(due, one(world, &key, &deployment));
-    }
-    due
+    each(world, "Deployment", |world, key, deployment| Said::Until(one(world, key, deployment)))
 }
 
 /// A template without what the controller adds to it.

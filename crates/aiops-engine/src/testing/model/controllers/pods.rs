@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    KUBELET, create, earlier,
+    KUBELET, Said, create, each,
     revisions::{is_alive, is_open},
 };
 use crate::testing::model::{
@@ -25,21 +25,19 @@ const OURS: &str = "/metadata/annotations/model.aiops.io~1started";
 
 /// One turn. Returns the moment that is waited for, in milliseconds since 1970.
 pub(super) fn step(world: &mut World) -> Option<i64> {
-    let mut due = None;
     let mut loads = None;
-    for (key, pod) in world.of_kind("Pod") {
-        let next = if has(&pod, "/metadata/deletionTimestamp") {
-            end(world, &key, &pod)
-        } else if matches!(text(&pod, "/status/phase"), "Succeeded" | "Failed") {
-            None
-        } else if text(&pod, "/spec/nodeName").is_empty() {
-            schedule(world, &key, &pod, &mut loads)
+    each(world, "Pod", |world, key, pod| {
+        if has(pod, "/metadata/deletionTimestamp") {
+            Said::Until(end(world, key, pod))
+        } else if matches!(text(pod, "/status/phase"), "Succeeded" | "Failed") {
+            Said::Until(None)
+        } else if text(pod, "/spec/nodeName").is_empty() {
+            // Pods of every namespace take room on a node.
+            Said::Again(schedule(world, key, pod, &mut loads))
         } else {
-            run(world, &key, &pod)
-        };
-        due = earlier(due, next);
-    }
-    due
+            Said::Until(run(world, key, pod))
+        }
+    })
 }
 
 fn node_of(world: &World, pod: &Value) -> Option<Arc<Value>> {

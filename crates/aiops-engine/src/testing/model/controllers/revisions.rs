@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, create, deployments::replicas, sets::staying};
+use super::{MANAGER, Said, create, deployments::replicas, each, sets::staying};
 use crate::testing::model::{
     json::{flag, hash, is_ready, items, letters, number, put, reference, text},
     kinds::Key,
@@ -67,17 +67,18 @@ fn hash_of(pod: &Value) -> &str {
 /// One turn of the StatefulSet controller, as `stateful_set_control.go` of Kubernetes 1.36 has it: one whose pods come one
 /// after another does nothing else while one of them is missing, on its way out, or not ready.
 pub(super) fn stateful_sets(world: &mut World) {
-    for (key, set) in world.of_kind("StatefulSet") {
-        let update = newest(world, &key, &set).name;
-        let wanted = replicas(&set);
-        let is_parallel = text(&set, "/spec/podManagementPolicy") == "Parallel";
-        let pods = world.owned("Pod", &key.namespace, text(&set, "/metadata/uid"));
-        let waits = fill(world, &key, &set, &update, &pods);
+    each(world, "StatefulSet", |world, key, set| {
+        let update = newest(world, key, set).name;
+        let wanted = replicas(set);
+        let is_parallel = text(set, "/spec/podManagementPolicy") == "Parallel";
+        let pods = world.owned("Pod", &key.namespace, text(set, "/metadata/uid"));
+        let waits = fill(world, key, set, &update, &pods);
         if is_parallel || !waits {
-            replace(world, &key, &set, &update, &pods);
+            replace(world, key, set, &update, &pods);
         }
-        report(world, &key, &update, wanted);
-    }
+        report(world, key, &update, wanted);
+        Said::Until(None)
+    });
 }
 
 type Pods = [(Key, Arc<Value>)];
@@ -168,37 +169,38 @@ fn belongs(set: &Value, node: &Value) -> bool {
 
 /// One turn of the DaemonSet controller. Its pods tolerate cordons and dead nodes.
 pub(super) fn daemon_sets(world: &mut World) {
-    for (key, set) in world.of_kind("DaemonSet") {
-        let revision = newest(world, &key, &set).name;
+    each(world, "DaemonSet", |world, key, set| {
+        let revision = newest(world, key, set).name;
         let update = revision.strip_prefix(&format!("{}-", key.name)).unwrap_or(&revision).to_owned();
         let nodes: Vec<String> = world
             .of_kind("Node")
             .into_iter()
-            .filter(|(_, node)| belongs(&set, node))
+            .filter(|(_, node)| belongs(set, node))
             .map(|(node, _)| node.name)
             .collect();
-        let pods = world.owned("Pod", &key.namespace, text(&set, "/metadata/uid"));
+        let pods = world.owned("Pod", &key.namespace, text(set, "/metadata/uid"));
         let has_one = |node: &str| pods.iter().any(|(_, pod)| text(pod, "/spec/nodeName") == node);
         for node in &nodes {
             if !has_one(node) {
                 let template = set.pointer("/spec/template").cloned().unwrap_or(Value::Null);
                 let name = format!("{}-{}", key.name, world.suffix());
-                let generation = number(&set, "/metadata/generation").to_string();
+                let generation = number(set, "/metadata/generation").to_string();
                 let labels = [(HASH, update.as_str()), ("pod-template-generation", generation.as_str())];
                 // A quota's refusal is tried again at the next turn.
-                let _ = create::pod(world, &set, &template, &name, &labels, Some(node));
+                let _ = create::pod(world, set, &template, &name, &labels, Some(node));
             }
         }
         let all_there = pods.iter().filter(|(_, pod)| is_ready(pod)).count() >= nodes.len();
-        let old = staying(world, &set).into_iter().filter(|(_, pod)| hash_of(pod) != update);
+        let old = staying(world, set).into_iter().filter(|(_, pod)| hash_of(pod) != update);
         // One at a time, those that do not serve first.
         if let Some((pod, object)) = old.min_by_key(|(pod, object)| (is_ready(object), pod.name.clone()))
             && (all_there || !is_ready(&object))
         {
             world.end(MANAGER, &pod);
         }
-        report_daemons(world, &key, &update, nodes.len());
-    }
+        report_daemons(world, key, &update, nodes.len());
+        Said::Until(None)
+    });
 }
 
 fn report_daemons(world: &mut World, key: &Key, update: &str, nodes: usize) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{MANAGER, create, deployments::replicas};
+use super::{MANAGER, Said, create, deployments::replicas, each};
 use crate::testing::model::{
     json::{has, is_ready, items, number, put, text},
     kinds::Key,
@@ -26,9 +26,9 @@ pub(super) fn staying(world: &World, owner: &Value) -> Vec<(Key, Arc<Value>)> {
 
 /// One turn.
 pub(super) fn replica_sets(world: &mut World) {
-    for (key, set) in world.of_kind("ReplicaSet") {
-        let wanted = replicas(&set);
-        let mut pods = staying(world, &set);
+    each(world, "ReplicaSet", |world, key, set| {
+        let wanted = replicas(set);
+        let mut pods = staying(world, set);
         let there = i64::try_from(pods.len()).unwrap_or(i64::MAX);
         let mut failure = None;
         if there < wanted {
@@ -36,7 +36,7 @@ pub(super) fn replica_sets(world: &mut World) {
             for _ in there..wanted {
                 let serial = world.serial;
                 let name = format!("{}-{}", key.name, world.suffix());
-                if let Err(why) = create::pod(world, &set, &template, &name, &[], None) {
+                if let Err(why) = create::pod(world, set, &template, &name, &[], None) {
                     // The next try is of the same name, so that what is refused for good says the same for good.
                     world.serial = serial;
                     failure = Some(why);
@@ -54,8 +54,9 @@ pub(super) fn replica_sets(world: &mut World) {
                 world.end(MANAGER, &pod);
             }
         }
-        report(world, &key, failure);
-    }
+        report(world, key, failure);
+        Said::Until(None)
+    });
 }
 
 fn report(world: &mut World, key: &Key, failure: Option<String>) {

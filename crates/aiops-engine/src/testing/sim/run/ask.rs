@@ -8,7 +8,7 @@ use crate::{
         action::Action,
         caller::{Caller, Via},
         ids::WorkflowId,
-        plan::Approval,
+        plan::{Approval, Plan},
     },
     ports::store::{Control, Entry, Store as _, Taken},
     testing::sim::{notes::What, plans, store::Handle},
@@ -29,7 +29,16 @@ impl Sim {
     ) -> Option<WorkflowId> {
         self.orders += 1;
         let at = self.hands.millis();
-        let made = plans::workflow(&self.model, self.orders, actions, (asks, waits), at);
+        self.keep(&plans::workflow(&self.model, self.orders, actions, (asks, waits), at))
+    }
+
+    /// Keeps a workflow of this plan.
+    pub(crate) fn order_plan(&mut self, plan: Plan) -> Option<WorkflowId> {
+        self.orders += 1;
+        self.keep(&plans::of_plan(self.orders, plan, 0))
+    }
+
+    fn keep(&self, made: &plans::Made) -> Option<WorkflowId> {
         let door = Handle::new("door", &self.store, &self.notes, &self.faults, self.defect);
         let id = made.acceptance.workflow.id.clone();
         let taken = tried(door.accept(&made.acceptance));

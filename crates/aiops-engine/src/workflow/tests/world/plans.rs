@@ -172,7 +172,7 @@ impl World {
         let acceptance = Acceptance {
             workflow,
             fingerprint: print,
-            incident: Report { incident, into: None },
+            incident: Report { incident, into: None, line: None },
             idempotency: None,
             audit: Vec::new(),
             lock: Some(problem.target.key()),
