@@ -22,6 +22,7 @@ mod rollback;
 mod rollout;
 mod scale;
 mod see;
+mod strategy;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
 pub(crate) use scale::loses_volumes;
 pub use see::see;
+pub use strategy::takes_down;
 
 use crate::{
     model::{

@@ -448,6 +448,7 @@ pub(crate) fn record() -> Record {
         required: order == 0,
         planned_on: std::collections::BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {

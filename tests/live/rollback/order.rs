@@ -150,6 +150,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         required: true,
         planned_on: std::collections::BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     });
     let steps: Vec<Step> = steps.collect();

@@ -51,6 +51,7 @@ pub(crate) fn plan(model: &Model, actions: &[Action], approval: Approval, at: Mi
         required: true,
         planned_on: BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     });
     let mut steps: Vec<Step> = steps.collect();

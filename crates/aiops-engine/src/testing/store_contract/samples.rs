@@ -67,6 +67,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,

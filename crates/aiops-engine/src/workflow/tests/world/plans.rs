@@ -81,6 +81,7 @@ impl World {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: None,
         });
         Plan {
