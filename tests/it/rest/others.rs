@@ -106,8 +106,7 @@ async fn alertmanagers_webhook_is_taken_as_it_comes() {
     });
     let reply = world.post("/api/v1/alerts", payload.to_string()).await;
     assert_eq!(reply.status, 200, "{reply:?}");
-    let wanted =
-        json!({ "status": "success", "received": 2, "opened": 2, "merged": 0, "resolved": 0, "ignored": 0 });
+    let wanted = json!({ "status": "success", "received": 2, "opened": 2, "merged": 0, "waiting": 0, "resolved": 0, "ignored": 0 });
     assert_eq!(reply.json(), wanted);
     let Asked::Alerts(alerts) = world.one() else { panic!("alerts") };
     let labels = [("alertname", "KubePodCrashLooping"), ("namespace", "shop"), ("pod", "web-1")];

@@ -172,6 +172,8 @@ pub struct AlertsTaken {
     pub opened: u64,
     /// How many were counted with an open one.
     pub merged: u64,
+    /// How many fire on though their incident was closed a moment ago: they open another one if that goes on.
+    pub waiting: u64,
     /// How many closed one.
     pub resolved: u64,
     /// How many named nothing that an incident could be about, or were resolved without an open incident.

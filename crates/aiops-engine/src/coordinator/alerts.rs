@@ -122,7 +122,7 @@ impl Inner {
         for (fingerprint, group) in firing {
             let alerts = count(group.firing.len());
             if let Some(until) = lately.late.get(fingerprint) {
-                taken.merged += alerts;
+                taken.waiting += alerts;
                 if let Some(report) = self.incident_of(&cluster, fingerprint, group, now) {
                     taking.waiting.keep(*until, report);
                 }

@@ -156,6 +156,12 @@ impl Model {
         self.world.lock().of_kind(kind)
     }
 
+    /// Moves on with every change.
+    #[cfg(test)]
+    pub(crate) fn version(&self) -> u64 {
+        self.world.lock().version
+    }
+
     /// The uids of everything there is.
     #[cfg(test)]
     pub(crate) fn uids(&self) -> std::collections::BTreeSet<String> {

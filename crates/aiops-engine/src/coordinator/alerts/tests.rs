@@ -35,7 +35,11 @@ async fn take(world: &World, alerts: Vec<Alert>) -> AlertsTaken {
     let received = count(alerts.len());
     let taken = world.coordinator.alerts(&ann(), alerts).await.unwrap();
     assert_eq!(taken.received, received);
-    assert_eq!(taken.opened + taken.merged + taken.resolved + taken.ignored, received, "{taken:?}");
+    assert_eq!(
+        taken.opened + taken.merged + taken.waiting + taken.resolved + taken.ignored,
+        received,
+        "{taken:?}"
+    );
     taken
 }
 
@@ -45,7 +49,7 @@ async fn list(world: &World, status: &str) -> IncidentList {
 }
 
 fn taken(received: u64, opened: u64, merged: u64, resolved: u64, ignored: u64) -> AlertsTaken {
-    AlertsTaken { received, opened, merged, resolved, ignored }
+    AlertsTaken { received, opened, merged, waiting: 0, resolved, ignored }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Findings, History, replay::Replay};
 use crate::{
-    model::{action::Action, phase::Phase},
+    model::{action::Action, phase::Phase, workflow::Workflow},
     ports::acting::Verb,
     testing::{
         model::{
@@ -23,37 +23,57 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
     for (id, told) in &replay.told {
         let Some(workflow) = &told.workflow else { continue };
         match &told.end {
-            Some((Phase::Completed, Some(scene))) if !is_resolved(told.phases.as_slice()) => {
-                let steps = workflow.plan.iter().flat_map(|plan| &plan.steps);
-                for step in steps {
-                    if let Some(why) = ails(&step.action, scene) {
-                        findings.add("I7", format!("{id} is completed though {why}"));
-                    }
-                }
-                let is_ours = |entry: &&Entry| {
-                    let is_away = matches!(entry.verb, Verb::Evict | Verb::Delete);
-                    entry.workflow == id.as_str() && entry.is_effect() && entry.changed && is_away
-                };
-                for entry in history.journal.iter().filter(is_ours) {
-                    if let Some(why) = lacks(entry, scene) {
-                        findings.add("I7", format!("{id} is completed though {why}"));
-                    }
-                }
-                let drained = workflow.plan.iter().filter(|plan| plan.remedy == "drain-node");
-                for node in drained.map(|plan| plan.problem.target.name.as_str()) {
-                    let left = scene.iter().find(|(key, pod)| key.kind == "Pod" && is_left(node, pod));
-                    if let Some((key, _)) = left {
-                        findings.add("I7", format!("{id} is completed though {key} is left on {node}"));
-                    }
-                }
+            Some((Phase::Completed, scenes)) if !is_resolved(told.phases.as_slice()) => {
+                completed(history, (id.as_str(), workflow), scenes, findings);
             }
-            Some((Phase::RolledBack, Some(scene))) if !is_resolved(told.phases.as_slice()) => {
-                restored(history, id.as_str(), scene, findings);
+            Some((Phase::RolledBack, scenes)) if !is_resolved(told.phases.as_slice()) => {
+                if let Some(scene) = scenes.last() {
+                    restored(history, id.as_str(), scene, findings);
+                }
             }
             _ => {}
         }
     }
     disruptions(history, findings);
+}
+
+/// I7: everything that a plan promises was well when the workflow looked, or when it ended: what breaks between the look and
+/// the commit nobody could have seen.
+fn completed(
+    history: &History,
+    (id, workflow): (&str, &Workflow),
+    scenes: &[Arc<Scene>],
+    findings: &mut Findings,
+) {
+    let mut judge = |judged: &dyn Fn(&Scene) -> Option<String>| {
+        let mut last = None;
+        for scene in scenes {
+            match judged(scene) {
+                Some(why) => last = Some(why),
+                None => return,
+            }
+        }
+        if let Some(why) = last {
+            findings.add("I7", format!("{id} is completed though {why}"));
+        }
+    };
+    for step in workflow.plan.iter().flat_map(|plan| &plan.steps) {
+        judge(&|scene| ails(&step.action, scene));
+    }
+    let is_ours = |entry: &&Entry| {
+        let is_away = matches!(entry.verb, Verb::Evict | Verb::Delete);
+        entry.workflow == id && entry.is_effect() && entry.changed && is_away
+    };
+    for entry in history.journal.iter().filter(is_ours) {
+        judge(&|scene| lacks(entry, scene));
+    }
+    let drained = workflow.plan.iter().filter(|plan| plan.remedy == "drain-node");
+    for node in drained.map(|plan| plan.problem.target.name.as_str()) {
+        judge(&|scene| {
+            let left = scene.iter().find(|(key, pod)| key.kind == "Pod" && is_left(node, pod));
+            left.map(|(key, _)| format!("{key} is left on {node}"))
+        });
+    }
 }
 
 /// A person said so: then it is the person's word.

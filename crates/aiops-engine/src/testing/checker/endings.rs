@@ -9,7 +9,7 @@ use super::{
     replay::{Replay, shown},
 };
 use crate::{
-    model::{ids::WorkflowId, incident::IncidentStatus, phase::Phase},
+    model::{Millis, ids::WorkflowId, incident::IncidentStatus, phase::Phase},
     ports::store::Taken,
     testing::sim::{notes::What, store::CANARY},
 };
@@ -76,17 +76,25 @@ fn triggers(
                 accepted.insert(&acceptance.workflow.id);
             }
             What::Acknowledged { workflow, key } => {
-                let ended = replay.told.get(workflow).and_then(|told| told.ended_at);
-                let is_old = ended.is_some_and(|at| history.ended_at - at >= history.limits.retention)
-                    && history.chains.contains_key(workflow.as_str());
-                findings.unless(kept.contains_key(workflow) || is_old, "I1", || {
-                    format!("{workflow} was acknowledged and is not kept")
-                });
+                // An end is dated when it is decided, and kept within a lease.
+                let is_old = |id: &WorkflowId, at: Millis| {
+                    let ended = replay.told.get(id).and_then(|told| told.ended_at);
+                    let old = history.limits.retention - history.limits.lease;
+                    ended.is_some_and(|ended| at - ended >= old) && history.chains.contains_key(id.as_str())
+                };
+                findings.unless(
+                    kept.contains_key(workflow) || is_old(workflow, history.ended_at),
+                    "I1",
+                    || format!("{workflow} was acknowledged and is not kept"),
+                );
                 if let Some(key) = key {
                     let first = by_key.entry(key).or_insert(workflow);
-                    findings.unless(*first == workflow, "I14", || {
+                    // A key is kept as long as its workflow.
+                    let is_forgotten = is_old(first, note.at) && !kept.contains_key(first);
+                    findings.unless(*first == workflow || is_forgotten, "I14", || {
                         format!("the key {key} was answered with {first} and with {workflow}")
                     });
+                    *first = workflow;
                 }
             }
             _ => {}

@@ -4,7 +4,10 @@
 
 mod held;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
 
@@ -68,8 +71,8 @@ pub(crate) struct Told {
     pub(crate) asked_by: Option<String>,
     /// The lines of its audit chain, in order.
     pub(crate) lines: Vec<Entry>,
-    /// When it ended, and how the cluster stood.
-    pub(crate) end: Option<(Phase, Option<Scene>)>,
+    /// How it ended, and how the cluster stood when that was decided, and then.
+    pub(crate) end: Option<(Phase, Vec<Arc<Scene>>)>,
     pub(crate) ended_at: Option<Millis>,
     /// When it began to act.
     pub(crate) began_at: Option<Millis>,
@@ -185,7 +188,7 @@ impl Replay {
                     replay.breaker.clone_from(&control.mode);
                 }
                 What::Controlled { .. } => {}
-                What::Committed { workflow, fence, writes, scene } => {
+                What::Committed { workflow, fence, writes, scenes } => {
                     replay.fence(workflow, fence.as_ref(), (&note.actor, note.at), writes, findings);
                     for write in writes {
                         replay.write(history, workflow, write, (note.order, note.at), findings);
@@ -194,7 +197,7 @@ impl Replay {
                         && let Some(phase) = told.workflow.as_ref().map(|w| w.phase).filter(|p| is_over(*p))
                         && told.end.is_none()
                     {
-                        told.end = Some((phase, scene.clone()));
+                        told.end = Some((phase, scenes.clone()));
                         told.ended_at = Some(note.at);
                     }
                     replay.nothing_held_by_the_dead(workflow, findings);

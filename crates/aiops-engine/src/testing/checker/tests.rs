@@ -52,14 +52,16 @@ fn write(history: &mut History, change: impl Fn(&mut Write) -> bool) -> bool {
 fn scene(history: &mut History, end: Phase, spoil: impl Fn(&mut serde_json::Value, &str)) -> bool {
     let mut did = false;
     for note in &mut history.notes {
-        let What::Committed { writes, scene: Some(scene), .. } = &mut note.what else { continue };
+        let What::Committed { writes, scenes, .. } = &mut note.what else { continue };
         if !writes.iter().any(|write| matches!(write, Write::Workflow(w) if w.phase == end)) {
             continue;
         }
-        for (key, object) in scene {
-            spoil(std::sync::Arc::make_mut(object), &key.kind);
+        for scene in scenes {
+            for (key, object) in std::sync::Arc::make_mut(scene) {
+                spoil(std::sync::Arc::make_mut(object), &key.kind);
+            }
+            did = true;
         }
-        did = true;
     }
     did
 }

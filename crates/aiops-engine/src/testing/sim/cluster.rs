@@ -61,7 +61,10 @@ impl Reach {
         match self.faults.meet(Call::Look, &self.who, None).await {
             Fate::CrashBefore | Fate::CrashAfter => self.faults.crash(&self.who).await,
             Fate::Busy => Err(PortError::new(PortErrorKind::Unavailable, "the API server does not answer")),
-            _ => Ok(()),
+            _ => {
+                self.notes.looks(&self.who);
+                Ok(())
+            }
         }
     }
 

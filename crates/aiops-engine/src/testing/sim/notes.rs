@@ -3,7 +3,7 @@
 //!
 //! It stands behind faults and defects, directly before the store: what it notes has happened.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(crate) enum What {
     /// The store took a trigger.
     Accepted { acceptance: Box<Acceptance>, taken: Taken },
     /// The store took a commit.
-    Committed { workflow: WorkflowId, fence: Option<Fence>, writes: Vec<Write>, scene: Option<Scene> },
+    Committed { workflow: WorkflowId, fence: Option<Fence>, writes: Vec<Write>, scenes: Vec<Arc<Scene>> },
     /// A workflow was claimed.
     Claimed { lease: Lease, ttl: Millis },
     /// A lease was renewed.
@@ -75,11 +75,21 @@ pub(crate) struct Notes {
     model: Model,
     hands: Arc<Hands>,
     list: Mutex<Vec<Note>>,
+    /// How the cluster stood whenever a process looked since its last commit.
+    looked: Mutex<BTreeMap<String, Vec<Arc<Scene>>>>,
+    /// The last scene, and the version of the model of which it is.
+    last: Mutex<Option<(u64, Arc<Scene>)>>,
 }
 
 impl Notes {
     pub(crate) fn new(model: Model, hands: Arc<Hands>) -> Arc<Self> {
-        Arc::new(Self { model, hands, list: Mutex::default() })
+        Arc::new(Self {
+            model,
+            hands,
+            list: Mutex::default(),
+            looked: Mutex::default(),
+            last: Mutex::default(),
+        })
     }
 
     pub(crate) fn write(&self, actor: &str, what: What) {
@@ -98,22 +108,46 @@ impl Notes {
         self.list.lock().len()
     }
 
-    /// A commit, with the scene when a workflow ends by it.
+    /// A process looks at the cluster.
+    pub(crate) fn looks(&self, actor: &str) {
+        let scene = self.scene();
+        let mut looked = self.looked.lock();
+        let scenes = looked.entry(actor.to_owned()).or_default();
+        if scenes.last().is_none_or(|last| !Arc::ptr_eq(last, &scene)) {
+            scenes.push(scene);
+        }
+    }
+
+    /// A commit; when a workflow ends by it, with the scenes by which that was decided, and the one at its end as the last.
     pub(crate) fn commit(&self, actor: &str, workflow: &WorkflowId, fence: Option<&Fence>, writes: &[Write]) {
         let ends = writes.iter().any(|write| {
             matches!(write, Write::Workflow(w) if matches!(w.phase, Phase::Completed | Phase::RolledBack))
         });
+        let mut scenes = self.looked.lock().remove(actor).unwrap_or_default();
+        if ends {
+            scenes.push(self.scene());
+        } else {
+            scenes.clear();
+        }
         let what = What::Committed {
             workflow: workflow.clone(),
             fence: fence.cloned(),
             writes: writes.to_vec(),
-            scene: ends.then(|| self.scene()),
+            scenes,
         };
         self.write(actor, what);
     }
 
-    pub(crate) fn scene(&self) -> Scene {
-        KINDS.iter().flat_map(|kind| self.model.objects(kind)).collect()
+    pub(crate) fn scene(&self) -> Arc<Scene> {
+        let version = self.model.version();
+        let mut last = self.last.lock();
+        if let Some((_, scene)) = last.as_ref().filter(|(known, _)| *known == version) {
+            return Arc::clone(scene);
+        }
+        let scene: Scene = KINDS.iter().flat_map(|kind| self.model.objects(kind)).collect();
+        let scene = Arc::new(scene);
+        *last = Some((version, Arc::clone(&scene)));
+        scene
     }
 
     pub(crate) fn list(&self) -> Vec<Note> {
