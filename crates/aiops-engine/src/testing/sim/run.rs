@@ -389,6 +389,6 @@ impl Sim {
             self.processes.push(process);
         }
         self.calm_since = self.hands.millis();
-        self.rush(60_000);
+        self.rush(400_000);
     }
 }
