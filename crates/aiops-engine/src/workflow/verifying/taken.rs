@@ -62,7 +62,7 @@ pub(super) fn settled_at(work: &Work<'_>, order: u32) -> Option<Millis> {
 pub(super) fn verifying_since(work: &Work<'_>) -> Millis {
     let taken = work.record.steps.iter().filter(|step| step.direction == Direction::Do);
     let last = taken.filter_map(|step| step.finished_at).max();
-    last.or(work.workflow().started_at).unwrap_or_default()
+    last.or_else(|| work.workflow().started_at).unwrap_or_default()
 }
 
 /// The steps whose effect is to be seen at the end: on each object the last one, for it may have overwritten the others.
