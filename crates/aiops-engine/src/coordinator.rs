@@ -68,7 +68,7 @@ pub(crate) struct Inner {
     /// What the ConfigMap of the kill switch said last.
     pub(crate) switch: switch::Switch,
     /// Held while a message of alerts is taken: of two at once, one may close what the other counts with.
-    pub(crate) taking_alerts: Mutex<alerts::Refused>,
+    pub(crate) taking_alerts: Mutex<alerts::Taking>,
 }
 
 /// The parts of a coordinator.

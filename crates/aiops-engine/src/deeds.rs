@@ -161,6 +161,8 @@ pub struct Ready {
     pub post_image: Value,
     /// What changes, `path: before -> after`.
     pub diff: Vec<String>,
+    /// An earlier request of the same step was cut off half-way: a part of its effect is there, and this makes it whole.
+    pub completes: bool,
 }
 
 /// What to read before [`observe`] and [`observe_undo`], the changed object first.

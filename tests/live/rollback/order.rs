@@ -260,6 +260,7 @@ pub(super) async fn accept(plane: &Plane, desk: &Desk, namespace: &str, planned:
     let steps: Vec<Write> = plan.steps.iter().map(|step| pending(&id, step.order, &step.action)).collect();
     let acceptance = Acceptance {
         lock: Some(target.key()),
+        only_joins: false,
         workflow,
         fingerprint: print,
         incident: Report { incident, into: None, line: None },

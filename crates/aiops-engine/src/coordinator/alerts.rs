@@ -16,9 +16,10 @@ use aiops_inventory::{
 };
 use serde_json::json;
 
-use self::{lately::Lately, reading::Read};
-pub(super) use self::{
-    reading::{at, host},
+pub(super) use self::reading::{at, host};
+use self::{
+    lately::{Lately, Waiting},
+    reading::Read,
     room::Refused,
 };
 use super::Inner;
@@ -45,6 +46,15 @@ const FLAP: Millis = 10 * 60_000;
 /// Incidents that were closed lately and are looked through for that.
 const MOST_CLOSED: u32 = 500;
 
+/// What is remembered from one message of alerts to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Taking {
+    /// Messages that were sent back.
+    refused: Refused,
+    /// Alerts that are late.
+    waiting: Waiting,
+}
+
 /// The alerts of one trouble within a batch.
 #[derive(Debug, Default)]
 struct Group {
@@ -70,7 +80,7 @@ impl Inner {
                 retry_after: Some(std::time::Duration::from_secs(1)),
             });
         }
-        let mut refused = self.taking_alerts.lock().await;
+        let mut taking = self.taking_alerts.lock().await;
         let now = self.stored_now("taking alerts").await?;
         let mut taken = AlertsTaken { received: count(alerts.len()), ..AlertsTaken::default() };
         let cluster = self.cluster_uid().unwrap_or_default();
@@ -86,7 +96,7 @@ impl Inner {
         }
         let failed = |error| Error::from_store("taking alerts", error);
         let message = room::digest(&alerts);
-        let is_repeat = refused.knows(&message);
+        let is_repeat = taking.refused.knows(&message);
         let open = self.open_incidents().await.map_err(failed)?;
         let by_fingerprint: BTreeMap<&str, &Incident> =
             open.iter().map(|incident| (incident.fingerprint.as_str(), incident)).collect();
@@ -105,12 +115,17 @@ impl Inner {
         let mut firing: Vec<(&String, &Group)> =
             groups.iter().filter(|(_, group)| !group.firing.is_empty()).collect();
         firing.sort_by_key(|(fingerprint, group)| (group.worst(), *fingerprint));
+        let over = groups.values().flat_map(|group| &group.resolved).map(|read| read.id.as_str());
+        taking.waiting.quiet(&over.collect());
         let mut left = 0;
         let mut reports = Vec::new();
         for (fingerprint, group) in firing {
             let alerts = count(group.firing.len());
-            if lately.late.contains(fingerprint) {
+            if let Some(until) = lately.late.get(fingerprint) {
                 taken.merged += alerts;
+                if let Some(report) = self.incident_of(&cluster, fingerprint, group, now) {
+                    taking.waiting.keep(*until, report);
+                }
                 continue;
             }
             match by_fingerprint.get(fingerprint.as_str()) {
@@ -129,6 +144,7 @@ impl Inner {
                 }
                 None => room -= 1,
             }
+            taking.waiting.forget(fingerprint);
             reports.extend(self.incident_of(&cluster, fingerprint, group, now));
         }
         let reported = if reports.is_empty() {
@@ -156,10 +172,10 @@ impl Inner {
                 received = taken.received,
                 "too many incidents are open; alerts opened none"
             );
-            refused.keep(message);
+            taking.refused.keep(message);
             return Err(room::full(left, taken.received));
         }
-        refused.forget(&message);
+        taking.refused.forget(&message);
         Ok(taken)
     }
 

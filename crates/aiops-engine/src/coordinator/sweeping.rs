@@ -63,6 +63,8 @@ pub(crate) struct Sweeper {
     anchored_at: Option<Millis>,
     printed_at: Option<Millis>,
     retained_at: Option<Millis>,
+    /// Retention left some of what is over for the next time.
+    has_more: bool,
     is_failing: bool,
 }
 
@@ -127,6 +129,7 @@ impl Inner {
         if self.store.writable().is_err() {
             return Ok(());
         }
+        self.open_late().await?;
         if is_due(sweeper.held_at, ticks, DUTY_EVERY) {
             if !self.store.hold_duty(DUTY, owner, DUTY_TTL).await.map_err(failed)? {
                 // Whoever has it keeps its own memory.

@@ -192,6 +192,7 @@ pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
     }
     let acceptance = Acceptance {
         lock: Some(target.key()),
+        only_joins: false,
         workflow,
         fingerprint: print,
         incident: Report { incident, into: None, line: None },

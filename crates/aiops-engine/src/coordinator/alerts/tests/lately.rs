@@ -38,6 +38,40 @@ async fn an_alert_that_still_fires_after_the_repair_is_late() {
 }
 
 #[tokio::test]
+async fn a_late_alert_that_nobody_resolves_opens_an_incident_without_being_sent_again() {
+    for is_resolved in [false, true] {
+        let world = World::new();
+        let mut sweeper = Default::default();
+        let first = since(&world, 0);
+        assert_eq!(take(&world, vec![first.clone()]).await, taken(1, 1, 0, 0, 0));
+        set(&world, IncidentStatus::Remediated).await;
+        world.pass(5 * MINUTE);
+        assert_eq!(take(&world, vec![first.clone()]).await, taken(1, 0, 1, 0, 0));
+        if is_resolved {
+            // Its pod is not known here, as when it is gone: the alert's own id tells.
+            world.put(&crashing("web", 100, 1)[..2]);
+            assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 0, 1));
+        }
+        for minute in 5..10 {
+            world.inner().duties("one", &mut sweeper, minute * MINUTE).await.unwrap();
+            assert_eq!(list(&world, "all").await.total, 1, "{minute}");
+            world.pass(MINUTE);
+        }
+        world.pass(1);
+        for minute in 10..12 {
+            world.inner().duties("one", &mut sweeper, minute * MINUTE).await.unwrap();
+            let all = list(&world, "all").await;
+            assert_eq!(all.total, if is_resolved { 1 } else { 2 }, "{minute}");
+        }
+        if !is_resolved {
+            // The same alert closes it.
+            assert_eq!(take(&world, vec![pod(0, true)]).await, taken(1, 0, 0, 1, 0));
+            assert_eq!(list(&world, "open").await.total, 0);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_alert_that_began_after_the_repair_is_new_trouble() {
     let world = World::new();
     assert_eq!(take(&world, vec![since(&world, 0)]).await, taken(1, 1, 0, 0, 0));

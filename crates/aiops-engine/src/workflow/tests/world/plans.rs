@@ -176,6 +176,7 @@ impl World {
             idempotency: None,
             audit: Vec::new(),
             lock: Some(problem.target.key()),
+            only_joins: false,
         };
         let taken = self.store.accept(&acceptance).await.unwrap();
         assert!(matches!(taken, Taken::New { .. }), "{taken:?}");
