@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use self::marks::{Tracking, custom_owner, managers, tracking};
+use self::marks::{Tracking, custom_owner, is_written_by, managers, tracking};
 pub use self::rows::from_rows;
 use crate::{
     model::{
@@ -111,7 +111,7 @@ fn application(object: &Value, is_controlled: bool) -> Option<Target> {
     if let Some(name) = label(object, "argocd.argoproj.io/instance") {
         return Some(app("", name));
     }
-    let by_argo = managers(object).iter().any(|manager| manager == "argocd-controller");
+    let by_argo = is_written_by(object, "argocd-controller");
     label(object, "app.kubernetes.io/instance").filter(|_| by_argo).map(|name| app("", name))
 }
 

@@ -89,16 +89,25 @@ pub(super) fn custom_owner(object: &Value) -> Option<Target> {
     Some(if uid.is_empty() { target } else { target.with_uid(uid) })
 }
 
-/// Who wrote the object's spec, newest first, each once, at most four; writers of status and scale left out.
-pub(super) fn managers(object: &Value) -> Vec<String> {
+/// The times and names of all who wrote the object's spec; writers of status and scale left out.
+fn writers(object: &Value) -> impl Iterator<Item = (&str, &str)> {
     let entries = object.pointer("/metadata/managedFields").and_then(Value::as_array);
-    let mut writers: Vec<(&str, &str)> = entries
+    entries
         .into_iter()
         .flatten()
         .filter(|entry| text(entry, "/subresource").is_empty() && entry.pointer("/fieldsV1/f:spec").is_some())
         .map(|entry| (text(entry, "/time"), text(entry, "/manager")))
         .filter(|(_, manager)| !manager.is_empty())
-        .collect();
+}
+
+/// Whether this manager wrote the object's spec, however many others did since.
+pub(super) fn is_written_by(object: &Value, manager: &str) -> bool {
+    writers(object).any(|(_, known)| known == manager)
+}
+
+/// Who wrote the object's spec, newest first, each once, at most four.
+pub(super) fn managers(object: &Value) -> Vec<String> {
+    let mut writers: Vec<(&str, &str)> = writers(object).collect();
     writers.sort_unstable_by(|a, b| b.cmp(a));
     let mut names: Vec<String> = Vec::new();
     for (_, manager) in writers {

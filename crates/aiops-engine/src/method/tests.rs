@@ -59,6 +59,19 @@ fn labels_and_writers_name_an_application_too() {
     let found = judged(&written);
     assert_eq!(found.deployed.source, "managedFields:argocd-controller");
     assert_eq!(found.deployed.details["field_managers"], "argocd-controller");
+    // However many wrote it since.
+    let since = ["a", "b", "c", "d", "e"].map(|name| {
+        json!({"manager": name, "time": format!("2026-01-02T00:00:0{}Z", name.len()), "fieldsV1": {"f:spec": {}}})
+    });
+    let entries = written["metadata"]["managedFields"].as_array_mut().unwrap();
+    entries.extend(since);
+    let found = judged(&written);
+    assert_eq!(found.deployed.method, DeployMethod::Argocd);
+    assert!(!found.deployed.details["field_managers"].contains("argocd"), "{found:?}");
+    // Only its status is no word about who deploys it.
+    written["metadata"]["managedFields"] = json!([{"manager": "argocd-controller", "subresource": "status",
+        "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}}]);
+    assert_eq!(judged(&written).deployed.method, DeployMethod::Manual);
 }
 
 #[test]
