@@ -353,6 +353,10 @@ impl Store for SqlStore {
         self.ready().await?.active(limit).await
     }
 
+    async fn began(&self, workflows: &[WorkflowId]) -> Result<Vec<(WorkflowId, Millis)>, StoreError> {
+        self.ready().await?.began(workflows).await
+    }
+
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
         self.write(incidents::Reports(reports)).await
     }

@@ -30,8 +30,10 @@ use crate::{
 
 /// How often a process that may not execute looks whether it may by now.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often a store is opened again that could not be opened for writing: it is examined as a whole each time.
-const OPEN_EVERY: Duration = Duration::from_secs(5);
+/// When a store is opened again that could not be opened for writing; each further wait is twice as long, up to the longest,
+/// for it is examined as a whole each time.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What the engine works with.
 pub(super) struct Start {
@@ -117,7 +119,9 @@ struct Keeper {
 impl Keeper {
     async fn run(mut self) {
         let Some((mut store, mut coordinator)) = self.attach().await else { return };
-        while store.is_to_be_opened_again() && self.sleep(OPEN_EVERY).await {
+        let mut wait = FIRST_WAIT;
+        while store.is_to_be_opened_again() && self.sleep(wait).await {
+            wait = wait.saturating_mul(2).min(LONGEST_WAIT);
             if let Some(next) = store::open_again(&store, &self.options, self.store_clock()).await {
                 tracing::info!("the store could be opened for writing");
                 coordinator = self.coordinator(&next);

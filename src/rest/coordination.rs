@@ -85,6 +85,7 @@ pub(super) async fn trigger(
     Key(key): Key,
     Given(body): Given<TroubleBody>,
 ) -> Result<Response, Failure> {
+    let caller = if body.dry_run { &who.caller } else { who.acts()? };
     let kinds: Vec<String> = body.resources.iter().map(|one| one.kind.clone()).collect();
     let words = body.description.clone();
     let mut resources = body.resources.into_iter().map(|one| ResourceTrouble {
@@ -114,7 +115,6 @@ pub(super) async fn trigger(
         idempotency_key: key,
         ..Trigger::default()
     };
-    let caller = if trigger.dry_run { &who.caller } else { who.acts()? };
     let triggered = rest.engine().trigger(caller, trigger).await.map_err(spelt)?;
     // A workflow over one object has no layers of its own before its plan is made; this route always told some.
     let kinds = || kinds.iter().map(String::as_str);

@@ -79,9 +79,9 @@ pub(super) struct IncidentRow {
     /// RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     resolved_at: Option<String>,
-    /// When the first step of its last workflow began; null where that is not told.
+    /// When the first step of its last workflow began; null where none did.
     started_at: Option<String>,
-    /// When its last workflow ended, or the incident was closed; null while it is open.
+    /// When it was closed, by the end of its workflow or by hand; null while it is open.
     completed_at: Option<String>,
     /// From the one to the other; null while one is not known.
     duration_seconds: Option<f64>,
@@ -218,12 +218,9 @@ fn between(from: Option<&String>, to: Option<&String>) -> Option<f64> {
 
 impl IncidentRow {
     fn of(view: IncidentView, dialect: Dialect) -> Self {
-        let last = view.workflows.first();
-        let started_at = last.and_then(|workflow| workflow.started_at.clone());
-        let completed_at = match last {
-            Some(workflow) => workflow.completed_at.clone(),
-            None => view.resolved_at.clone(),
-        };
+        let started_at = view.started_at.clone();
+        // What a workflow repaired is closed in the commit in which the workflow ends.
+        let completed_at = view.resolved_at.clone().filter(|_| view.status.is_closed());
         Self {
             priority: priority(view.severity),
             status: dialect.word(view.status),

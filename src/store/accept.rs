@@ -61,6 +61,9 @@ impl Unit for Accept<'_> {
             self.remember(tx, &active).await?;
             return Ok(Done::Written(Taken::Duplicate(active)));
         }
+        if acceptance.only_joins {
+            return Ok(Done::Nothing(Taken::Alone));
+        }
         let lock = acceptance.lock.as_ref().filter(|_| !workflow.dry_run);
         if let Some(key) = lock
             && let Some(holder) = one_id(tx, HOLDER, key).await?

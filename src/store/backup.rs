@@ -26,7 +26,7 @@ use super::{
     Location, Options, Role, audit,
     db::{Db, Done, Tx, Unit},
     failure::Stop,
-    files, postgres,
+    files, migrate, postgres,
     readers::Readers,
     sqlite,
     tables::{self, Counts},
@@ -53,15 +53,15 @@ pub async fn backup(options: &Options, to: &Path, clock: Arc<dyn Clock>) -> Resu
     match &options.location {
         Location::Folder(folder) => files::backup(folder, to, options.busy_timeout, &clock).await,
         Location::Postgres(url) => {
-            let from = reached(url, options, &clock).await?;
+            let from = looked_at(url, options, &clock).await?;
             let file = files::make_file(to, options.busy_timeout, &clock).await?;
-            let rows = tables::copy(reading(&from)?, &file).await;
+            let rows = fill(reading(&from)?, &files::bare(&clock, options.busy_timeout, &file), None).await;
             file.close().await;
             if rows.is_err() {
                 // It is ours, and not whole.
                 let _ = std::fs::remove_file(to);
             }
-            rows
+            rows.map(|(rows, _)| rows)
         }
     }
 }
@@ -84,11 +84,11 @@ pub async fn restore(
             let held = files::hold(folder)?;
             if !force && files::is_filled(folder, busy, &clock).await? {
                 let what = folder.display().to_string();
-                return Err(not_empty(&what));
+                return Err(not_empty(&what, FORCE));
             }
             let file = files::make_beside(folder, busy, &clock).await?;
-            let rows = tables::copy(&backup, &file).await?;
-            let active = reobserve(&clock, busy, &file, from).await?;
+            let again = Reobserve { what: shown(from), by: RESTORED };
+            let (rows, active) = fill(&backup, &files::bare(&clock, busy, &file), Some(&again)).await?;
             file.close().await;
             let set_aside = files::put_in_place(folder, clock.now().as_millisecond())?;
             drop(held);
@@ -96,15 +96,8 @@ pub async fn restore(
         }
         Location::Postgres(url) => {
             let to = reached(url, options, &clock).await?;
-            let pool = writing(&to)?;
-            if tables::is_filled(pool).await? {
-                if !force {
-                    return Err(not_empty("the database"));
-                }
-                tables::clear(pool).await?;
-            }
-            let rows = tables::copy(&backup, pool).await?;
-            let active = to.write(&Reobserve { what: shown(from), by: RESTORED }).await?;
+            let again = Reobserve { what: shown(from), by: RESTORED };
+            let (rows, active) = replace(&backup, &to, force, &again).await?;
             Restored { rows, active, set_aside: None }
         }
     };
@@ -118,31 +111,92 @@ pub async fn restore(
 /// The target keeps something already or cannot be written to, or the source cannot be read.
 pub async fn copy(from: &Options, to: &Options, clock: Arc<dyn Clock>) -> Result<Restored, StoreError> {
     let busy = to.busy_timeout;
-    let what = "a copy".to_owned();
     let source = match &from.location {
         Location::Folder(folder) => files::open_for_reading(folder, from.busy_timeout, &clock).await?,
-        Location::Postgres(url) => reading(&reached(url, from, &clock).await?)?.clone(),
+        Location::Postgres(url) => reading(&looked_at(url, from, &clock).await?)?.clone(),
     };
     let target = match &to.location {
         Location::Folder(folder) => {
             let attached = sqlite::open(folder, busy, to.max_bytes, Arc::clone(&clock), None).await;
             if attached.role != Role::Sole {
-                return Err(attached.db.writable().err().unwrap_or_else(|| not_empty("the target")));
+                return Err(attached.db.writable().err().unwrap_or_else(|| not_empty("the target", OTHER)));
             }
             attached.db
         }
         Location::Postgres(url) => reached(url, to, &clock).await?,
     };
     target.writable()?;
-    let pool = writing(&target)?;
-    if tables::is_filled(pool).await? {
-        return Err(not_empty("the target"));
-    }
-    let rows = tables::copy(&source, pool).await?;
-    let active = target.write(&Reobserve { what, by: AFTER_COPY }).await?;
+    let again = Reobserve { what: "a copy".to_owned(), by: AFTER_COPY };
+    let (rows, active) = fill(&source, &target, Some(&again)).await?;
     source.close().await;
-    pool.close().await;
+    if let Some(writer) = &target.writer {
+        writer.close().await;
+    }
     Ok(Restored { rows, active, set_aside: None })
+}
+
+/// Copies everything into an empty store, and makes what is active in it due, in one transaction.
+async fn fill(from: &AnyPool, to: &Db, again: Option<&Reobserve>) -> Result<(Counts, u64), StoreError> {
+    let mut tx = to.begin_long().await?;
+    if tx.is_shared() {
+        lock(&mut tx).await?;
+    }
+    if tables::is_filled(tx.raw()).await? {
+        return Err(not_empty("the target", OTHER));
+    }
+    copied(from, to, tx, again).await
+}
+
+/// Puts what a backup has in the place of what PostgreSQL holds, in one transaction: until it is committed everybody sees what
+/// was there, and when it is not that stays.
+async fn replace(
+    from: &AnyPool,
+    to: &Db,
+    force: bool,
+    again: &Reobserve,
+) -> Result<(Counts, u64), StoreError> {
+    let mut tx = to.begin_long().await?;
+    lock(&mut tx).await?;
+    if tables::is_filled(tx.raw()).await? {
+        if !force {
+            return Err(not_empty("the database", FORCE));
+        }
+        tables::clear(&mut tx).await?;
+    }
+    copied(from, to, tx, Some(again)).await
+}
+
+async fn copied(
+    from: &AnyPool,
+    to: &Db,
+    mut tx: Tx,
+    again: Option<&Reobserve>,
+) -> Result<(Counts, u64), StoreError> {
+    let rows = tables::copy(from, &mut tx).await?;
+    let active = match again {
+        None => 0,
+        Some(again) => match again.run(&mut tx).await.map_err(tables::stopped)? {
+            Done::Written(active) | Done::Nothing(active) => active,
+        },
+    };
+    to.commit_long(tx).await?;
+    Ok((rows, active))
+}
+
+/// Has a PostgreSQL store to itself until the transaction ends: nobody migrates it, nobody writes to it, and nobody executes
+/// on it.
+async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
+    tx.execute(migrate::LOCK, []).await.map_err(tables::stopped)?;
+    tables::lock(tx).await?;
+    let Some(row) = tx.optional(HELD, [tx.now.into()]).await.map_err(tables::stopped)? else { return Ok(()) };
+    let mut row = Reader::plain("lease", &row).map_err(tables::stopped)?;
+    let what = row.text().map_err(tables::stopped)?;
+    let until = row.int().map_err(tables::stopped)?;
+    let seconds = until.saturating_sub(tx.now).saturating_add(999) / 1_000;
+    Err(StoreError::Unavailable(format!(
+        "an aiops executes on the database ({what} is held for {seconds} s more); end every replica and try again after that \
+         time, so that nothing is done from two states"
+    )))
 }
 
 fn shown(path: &Path) -> String {
@@ -157,8 +211,19 @@ fn refuse_existing(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn not_empty(what: &str) -> StoreError {
-    StoreError::Changed(format!("{what} keeps something already; nothing was changed (--force replaces it)"))
+/// What helps where something is kept already: with a restore, and with a copy.
+const FORCE: &str = "--force replaces it";
+const OTHER: &str = "name an empty one";
+
+fn not_empty(what: &str, fix: &str) -> StoreError {
+    StoreError::Changed(format!("{what} keeps something already; nothing was changed ({fix})"))
+}
+
+/// A PostgreSQL store as it is: nothing is made or brought up in it, for others may be using it.
+async fn looked_at(url: &str, options: &Options, clock: &Arc<dyn Clock>) -> Result<Db, StoreError> {
+    let db = postgres::open(url, options.busy_timeout, Arc::clone(clock))?;
+    db.read(&migrate::IsOurs).await?;
+    Ok(db)
 }
 
 /// A PostgreSQL store, with its schema brought up.
@@ -175,24 +240,14 @@ fn reading(db: &Db) -> Result<&AnyPool, StoreError> {
         .ok_or_else(|| StoreError::Unavailable("it cannot be read".to_owned()))
 }
 
-fn writing(db: &Db) -> Result<&AnyPool, StoreError> {
-    db.writer.as_ref().ok_or_else(|| StoreError::ReadOnly("it cannot be written to".to_owned()))
-}
-
-async fn reobserve(
-    clock: &Arc<dyn Clock>,
-    busy: std::time::Duration,
-    pool: &AnyPool,
-    from: &Path,
-) -> Result<u64, StoreError> {
-    let db = files::bare(clock, busy, pool);
-    db.write(&Reobserve { what: shown(from), by: RESTORED }).await
-}
-
 /// Far beyond any epoch that was given out since the copy was taken. After a restore it is [`RESTORED`] beyond, which the
 /// engine knows by: a copy is of now, a backup of some time ago.
 const AFTER_COPY: i64 = 1_000_000;
 
+/// The lease that ends last.
+const HELD: &str = "SELECT what, until FROM (SELECT name AS what, until FROM duty_lease UNION ALL \
+                    SELECT id AS what, lease_until AS until FROM workflow WHERE lease_owner IS NOT NULL) AS held \
+                    WHERE until > $1 ORDER BY until DESC LIMIT 1";
 const ACTIVE: &str = "SELECT id FROM workflow WHERE finished_at IS NULL ORDER BY id";
 const FENCE_OFF: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0, lease_epoch = lease_epoch + $2, \
                          wake_at = $3, woken = 1 WHERE id = $1";

@@ -265,6 +265,31 @@ impl Db {
         }
     }
 
+    /// Begins a transaction that may take as long as it takes, for whoever has the store to itself; one of a machine that is
+    /// gone is ended by PostgreSQL, which would else keep its locks for hours.
+    pub(super) async fn begin_long(&self) -> Result<Tx, StoreError> {
+        const UNHURRIED: &str =
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 60000";
+        let mut tx = self.begin(self.writer()?).await.map_err(|error| self.sql_failed(&error))?;
+        if tx.is_shared() {
+            tx.script(UNHURRIED).await.map_err(|stop| self.stopped(stop))?;
+        }
+        Ok(tx)
+    }
+
+    /// Commits it.
+    pub(super) async fn commit_long(&self, mut tx: Tx) -> Result<(), StoreError> {
+        let number = match &self.mark {
+            Some(_) => Some(tx.count(COMMITS).await.map_err(|stop| self.stopped(stop))?),
+            None => None,
+        };
+        tx.conn.commit().await.map_err(|error| failure::told_of_commit(&error))?;
+        if let (Some(mark), Some(number)) = (&self.mark, number) {
+            mark.set(number);
+        }
+        Ok(())
+    }
+
     fn turn(&self, stop: Stop) -> Turn {
         match stop {
             Stop::Race => Turn::Again,

@@ -159,7 +159,10 @@ pub(super) async fn is_filled(
         return Ok(false);
     }
     let Ok(reader) = open_for_reading(folder, busy, clock).await else { return Ok(true) };
-    let filled = tables::is_filled(&reader).await;
+    let filled = match reader.acquire().await {
+        Ok(mut conn) => tables::is_filled(&mut conn).await,
+        Err(error) => Err(told(&error)),
+    };
     reader.close().await;
     filled
 }

@@ -41,7 +41,7 @@ const NOTE: &str = "INSERT INTO schema_migration (version, checksum, compatible_
                     VALUES ($1, $2, $3, $4, $5)";
 const STORE: &str = "INSERT INTO meta (name, value) VALUES ('store', $1) ON CONFLICT (name) DO NOTHING";
 /// One migrates, the others wait. The number is ours: `aiops` in letters of a telephone.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(24677)";
+pub(super) const LOCK: &str = "SELECT pg_advisory_xact_lock(24677)";
 
 /// Brings the schema up to what this binary knows.
 pub(super) struct Migrate<'a> {
@@ -80,6 +80,37 @@ impl Unit for Migrate<'_> {
         }
         tx.execute(STORE, [self.store.into()]).await?;
         Ok(Done::Written(done))
+    }
+}
+
+/// Whether a store has the schema of this binary, so that everything in it is known.
+///
+/// It writes nothing.
+pub(super) struct IsOurs;
+
+#[async_trait]
+impl Unit for IsOurs {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx) -> Result<Done<()>, Stop> {
+        const IS_THERE: &str =
+            "SELECT 1 FROM pg_catalog.pg_class WHERE oid = to_regclass('schema_migration')";
+        if tx.optional(IS_THERE, []).await?.is_none() {
+            return Err(
+                StoreError::Unavailable("there is no store of aiops in the database".to_owned()).into()
+            );
+        }
+        let newest = ran(tx).await?.last().map_or(0, |step| step.version);
+        if newest == known() {
+            return Ok(Done::Nothing(()));
+        }
+        let fix =
+            if newest > known() { "take the release that wrote it" } else { "run `aiops db migrate` first" };
+        Err(StoreError::ReadOnly(format!(
+            "it is at schema {newest}, and this binary knows {}: {fix}",
+            known()
+        ))
+        .into())
     }
 }
 

@@ -70,6 +70,11 @@ const COUNT_NOT_OVER: &str = concat!("SELECT COUNT(*)", workflow_filter!(), " AN
 const ACTIVE: &str = "SELECT id, phase, problem FROM workflow WHERE finished_at IS NULL AND dry_run = 0 \
                       ORDER BY created_at + 0 DESC, id DESC LIMIT $1";
 
+/// Workflows that are looked up at once.
+const TOGETHER: usize = 16;
+const BEGAN: &str = "SELECT id, started_at FROM workflow WHERE id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+                     $13, $14, $15, $16) AND started_at IS NOT NULL";
+
 macro_rules! incident_filter {
     () => {
         " FROM incident WHERE ($1 IS NULL OR namespace = $1 OR reported_target = $1) \
@@ -200,6 +205,23 @@ impl Db {
             Ok(Active { id, phase, target, issue })
         };
         self.rows(ACTIVE, vec![limit.into()], read).await
+    }
+
+    pub(super) async fn began(
+        &self,
+        workflows: &[WorkflowId],
+    ) -> Result<Vec<(WorkflowId, Millis)>, StoreError> {
+        let read = |row: &sqlx::any::AnyRow| {
+            let mut row = Reader::plain("beginning of a workflow", row)?;
+            Ok((row.word(|text| WorkflowId::parse(text).ok())?, row.int()?))
+        };
+        let mut all = Vec::new();
+        for some in workflows.chunks(TOGETHER) {
+            // No workflow has an empty id.
+            let ids = some.iter().map(WorkflowId::as_str).chain(std::iter::repeat("")).take(TOGETHER);
+            all.extend(self.rows(BEGAN, ids.map(V::from).collect(), read).await?);
+        }
+        Ok(all)
     }
 
     pub(super) async fn incident(&self, id: &IncidentId) -> Result<Option<Incident>, StoreError> {

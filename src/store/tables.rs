@@ -5,10 +5,10 @@
 
 use aiops_engine::ports::store::StoreError;
 use futures::TryStreamExt as _;
-use sqlx::{AnyPool, AssertSqlSafe};
+use sqlx::{Any, AnyPool, AssertSqlSafe};
 
 use super::{
-    db::number,
+    db::{Tx, number},
     failure::{self, Stop},
     values::{V, bind, columns},
 };
@@ -121,7 +121,7 @@ fn told(error: &sqlx::Error) -> StoreError {
     failure::told(error)
 }
 
-fn stopped(stop: Stop) -> StoreError {
+pub(super) fn stopped(stop: Stop) -> StoreError {
     match stop {
         Stop::Store(error) => error,
         Stop::Sql(error) => told(&error),
@@ -131,14 +131,13 @@ fn stopped(stop: Stop) -> StoreError {
     }
 }
 
-/// Copies every table, as it is at one moment, in one transaction.
-pub(super) async fn copy(from: &AnyPool, to: &AnyPool) -> Result<Counts, StoreError> {
+/// Copies every table, as it is at one moment, in the transaction of whoever asks.
+pub(super) async fn copy(from: &AnyPool, to: &mut Tx) -> Result<Counts, StoreError> {
     let error = |error: sqlx::Error| told(&error);
     let mut source = from.acquire().await.map_err(error)?;
     let is_postgres = source.backend_name() == "PostgreSQL";
     let begin = if is_postgres { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
     let mut reading = sqlx::Connection::begin_with(&mut *source, begin).await.map_err(error)?;
-    let mut writing = to.begin().await.map_err(error)?;
     let mut counts = Counts::default();
     for table in &TABLES {
         let insert = table.insert();
@@ -148,14 +147,21 @@ pub(super) async fn copy(from: &AnyPool, to: &AnyPool) -> Result<Counts, StoreEr
         while let Some(row) = rows.try_next().await.map_err(error)? {
             let values = table.typed(columns(table.name, &row).map_err(stopped)?);
             let query = bind(sqlx::query(AssertSqlSafe(insert.clone())), values);
-            query.execute(&mut *writing).await.map_err(error)?;
+            query.execute(to.raw()).await.map_err(error)?;
             copied += 1;
         }
         counts.0.push((table.name, copied));
     }
-    writing.commit().await.map_err(|error| failure::told_of_commit(&error))?;
     reading.rollback().await.map_err(error)?;
     Ok(counts)
+}
+
+/// Keeps everybody else from writing to a PostgreSQL store until the transaction ends; they read what was there.
+pub(super) async fn lock(to: &mut Tx) -> Result<(), StoreError> {
+    let names: Vec<&str> = TABLES.iter().map(|table| table.name).chain(["duty_lease"]).collect();
+    // Made of the names above.
+    let lock = format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "));
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(to.raw()).await.map(drop).map_err(|error| told(&error))
 }
 
 /// How many rows each table has.
@@ -171,21 +177,19 @@ pub(super) async fn count(pool: &AnyPool) -> Result<Counts, StoreError> {
 }
 
 /// Whether anything is kept that matters.
-pub(super) async fn is_filled(pool: &AnyPool) -> Result<bool, StoreError> {
+pub(super) async fn is_filled(from: &mut <Any as sqlx::Database>::Connection) -> Result<bool, StoreError> {
     const KEPT: &str = "SELECT (SELECT COUNT(*) FROM incident) + (SELECT COUNT(*) FROM workflow) \
                         + (SELECT COUNT(*) FROM audit)";
-    let row = sqlx::query(KEPT).fetch_one(pool).await.map_err(|error| told(&error))?;
+    let row = sqlx::query(KEPT).fetch_one(from).await.map_err(|error| told(&error))?;
     Ok(number(&row).map_err(stopped)? > 0)
 }
 
-/// Deletes every row, in one transaction.
-pub(super) async fn clear(pool: &AnyPool) -> Result<(), StoreError> {
-    let error = |error: sqlx::Error| told(&error);
-    let mut tx = pool.begin().await.map_err(error)?;
+/// Deletes every row, in the transaction of whoever asks.
+pub(super) async fn clear(to: &mut Tx) -> Result<(), StoreError> {
     for table in TABLES.iter().rev() {
         // Made of the names above.
         let delete = format!("DELETE FROM {}{}", table.name, table.but);
-        sqlx::query(AssertSqlSafe(delete)).execute(&mut *tx).await.map_err(error)?;
+        sqlx::query(AssertSqlSafe(delete)).execute(to.raw()).await.map_err(|error| told(&error))?;
     }
-    tx.commit().await.map_err(|error| failure::told_of_commit(&error))
+    Ok(())
 }

@@ -237,6 +237,34 @@ fn rooms_know_only_whom_they_may() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// The one file that makes a client of the API server: what changes a cluster goes through a port, and can go through a
+/// member instead.
+const CONNECTS: &str = "src/cluster/connect.rs";
+
+fn makes_a_client(text: &str) -> Vec<usize> {
+    let made = ["Client::new(", "Client::try_from(", "Client::try_default(", "ClientBuilder::"];
+    let makes = |line: &str| made.iter().any(|word| line.contains(word));
+    // A test beside the code may make one over a service of its own.
+    let code_alone = text.split("#[cfg(test)]\n").next().unwrap_or_default();
+    if !code_alone.contains("kube") {
+        return Vec::new();
+    }
+    code(code_alone).filter(|(_, line)| makes(line)).map(|(at, _)| at).collect()
+}
+
+#[test]
+fn clients_of_the_api_server_are_made_in_one_file() {
+    let all = files(&["src", "crates"]);
+    let makers: Vec<String> = all
+        .iter()
+        .filter(|(file, _)| file != CONNECTS && !file.ends_with("/tests.rs"))
+        .flat_map(|(file, text)| makes_a_client(text).into_iter().map(move |at| format!("{file}:{at}")))
+        .collect();
+    assert!(makers.is_empty(), "only {CONNECTS} makes a kube::Client: {}", makers.join(", "));
+    let (_, text) = all.iter().find(|(file, _)| file == CONNECTS).unwrap();
+    assert!(!makes_a_client(text).is_empty(), "the rule no longer knows how a client is made");
+}
+
 #[test]
 fn a_breach_is_found() {
     let file = |name: &str, text: &str| [(name.to_owned(), text.to_owned())];

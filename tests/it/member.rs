@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test ends its own tasks, and no shutdown waits for them")]
 
+mod actions;
 mod crashes;
 mod line;
 mod served;

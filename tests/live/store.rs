@@ -2,6 +2,7 @@
 
 mod cut;
 mod load;
+mod restore;
 
 use std::{
     path::Path,

@@ -22,6 +22,7 @@ mod rollback;
 mod rollout;
 mod scale;
 mod see;
+mod strategy;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use nearing::{Nearing, nearing};
 pub(crate) use rollout::{holds_still, well};
 pub(crate) use scale::loses_volumes;
 pub use see::see;
+pub use strategy::takes_down;
 
 use crate::{
     model::{
@@ -159,6 +161,8 @@ pub struct Ready {
     pub post_image: Value,
     /// What changes, `path: before -> after`.
     pub diff: Vec<String>,
+    /// An earlier request of the same step was cut off half-way: a part of its effect is there, and this makes it whole.
+    pub completes: bool,
 }
 
 /// What to read before [`observe`] and [`observe_undo`], the changed object first.

@@ -32,6 +32,7 @@ pub(crate) use self::{
     pools::seconds as pool_seconds,
     restart::{draft as restart, holds_still, rollout_seconds},
     rollback::explicit as rollback_to,
+    scale::has_room,
     words::words,
 };
 use crate::{

@@ -7,6 +7,7 @@ use aiops_engine::{
     issue::Severity,
     model::phase::Phase,
 };
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -98,12 +99,58 @@ pub(in crate::mcp) struct IncidentLine {
     /// The last workflow that acted on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow_id: Option<String>,
+    #[serde(flatten)]
+    old: Option<OldMembers>,
+}
+
+/// What the predecessor's rows have beside; told with a limit, as its clients ask.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct OldMembers {
+    /// 1 for critical to 4 for low.
+    priority: u8,
+    /// RFC 3339: when the first step of its last workflow began.
+    started_at: Option<String>,
+    /// From then to its end.
+    duration_seconds: Option<f64>,
+    /// Labels, as key=value.
+    tags: Vec<String>,
+    /// Always null: nothing of it is kept.
+    parameters: Option<String>,
+}
+
+impl OldMembers {
+    fn of(incident: &IncidentView) -> Self {
+        let at = |text: &Option<String>| text.as_ref()?.parse::<Timestamp>().ok();
+        let lasted = at(&incident.started_at).zip(at(&incident.resolved_at));
+        Self {
+            priority: match incident.severity {
+                Severity::Critical => 1,
+                Severity::High => 2,
+                Severity::Medium => 3,
+                Severity::Low => 4,
+            },
+            started_at: incident.started_at.clone(),
+            duration_seconds: lasted
+                .map(|(from, to)| to.duration_since(from).as_secs_f64())
+                .filter(|seconds| *seconds >= 0.0),
+            tags: incident.labels.iter().map(|(key, value)| format!("{key}={value}")).collect(),
+            parameters: None,
+        }
+    }
 }
 
 /// The longest description in a list, in bytes.
 const SHORT: usize = 200;
 
 impl IncidentLine {
+    /// A row with every member that the predecessor's has.
+    pub(in crate::mcp) fn with_old_members(incident: IncidentView) -> Self {
+        let said = aiops_engine::text::clean(&incident.description, SHORT).text;
+        let old = Some(OldMembers::of(&incident));
+        Self { description: Some(said), old, ..Self::of(incident) }
+    }
+
     pub(in crate::mcp) fn of(incident: IncidentView) -> Self {
         let said = aiops_engine::text::clean(&incident.description, SHORT).text;
         Self {
@@ -120,6 +167,7 @@ impl IncidentLine {
             completed_at: incident.resolved_at,
             confidence: incident.confidence,
             workflow_id: incident.workflow_id,
+            old: None,
             id: incident.id,
         }
     }

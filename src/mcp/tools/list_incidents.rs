@@ -145,7 +145,8 @@ impl CoordinatedTool for ListIncidents {
             Some(_) => coordination.incidents(&context.caller, query).await?,
             None => worst_first(&**coordination, &context.caller, query, status).await?,
         };
-        let rows = listed.incidents.into_iter().map(IncidentLine::of).collect();
+        let row = if input.limit.is_some() { IncidentLine::with_old_members } else { IncidentLine::of };
+        let rows = listed.incidents.into_iter().map(row).collect();
         let (incidents, _) = fitting(rows, budget::of(input.limit));
         let shown = u64::try_from(incidents.len()).unwrap_or(u64::MAX);
         let reached = u64::from(offset).saturating_add(shown);

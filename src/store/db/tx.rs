@@ -52,6 +52,11 @@ impl Tx {
         matches!(self.dialect, Dialect::Postgres)
     }
 
+    /// The connection, for statements that are put together.
+    pub(in crate::store) fn raw(&mut self) -> &mut <Any as sqlx::Database>::Connection {
+        &mut self.conn
+    }
+
     /// Runs a statement; how many rows it touched.
     pub(in crate::store) async fn execute(
         &mut self,

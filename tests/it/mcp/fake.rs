@@ -173,6 +173,7 @@ pub(crate) fn incident(id: &str, name: &str, status: IncidentStatus) -> Incident
         last_seen: "2026-11-24T09:59:37Z".to_owned(),
         resolved_at: None,
         workflow_id: None,
+        started_at: None,
         affected_resources: Vec::new(),
         labels: BTreeMap::new(),
         external_id: None,

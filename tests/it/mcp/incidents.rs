@@ -48,6 +48,25 @@ async fn incidents_are_listed_with_the_old_arguments_and_members() {
     assert_eq!((&first["status"], &first["target"]), (&json!("pending"), &json!("Deployment shop/web")));
     assert_eq!(all["incidents"][1]["status"], "completed");
 
+    // With a limit, as its clients ask, each row has all of the predecessor's members.
+    let began = Some("2026-11-24T10:04:00Z".to_owned());
+    let one = IncidentView {
+        started_at: began,
+        resolved_at: Some("2026-11-24T10:05:30Z".to_owned()),
+        labels: [("team".to_owned(), "x".to_owned())].into(),
+        ..incident("inc-3", "old", IncidentStatus::Resolved)
+    };
+    fake.put_incident(IncidentView { description: one.title.clone(), ..one });
+    let old = answer(&client, "list-incidents", json!({"limit": 1})).await["incidents"][0].clone();
+    fake.asked();
+    assert_eq!((&old["priority"], &old["tags"]), (&json!(2), &json!(["team=x"])));
+    assert_eq!(
+        (&old["started_at"], &old["duration_seconds"]),
+        (&json!("2026-11-24T10:04:00Z"), &json!(90.0))
+    );
+    assert_eq!((old.get("parameters"), &old["description"]), (Some(&Value::Null), &old["title"]));
+    assert!(first.get("priority").is_none(), "a short answer leaves out what repeats: {first}");
+
     let page = json!({"status": "active", "severity": "high", "limit": 1, "offset": "1"});
     let none = answer(&client, "list-incidents", page).await;
     assert_eq!(fake.one().what, Ask::Incidents(query("active", "high", 1, 1)));

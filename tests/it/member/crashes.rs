@@ -6,7 +6,7 @@ use aiops_engine::{SharedInventory, model::phase::Phase};
 use super::world::{At, BAD, Cluster, GOOD, Hub, Serving, ail, careful, over_http, within};
 
 /// Rows as the engine has them of a cluster that a member keeps: none, but which cluster it is.
-fn no_rows() -> SharedInventory {
+pub(super) fn no_rows() -> SharedInventory {
     let rows = SharedInventory::default();
     rows.change(|rows| rows.set_info(|info| info.uid = "5b1a6c1e-0000-4000-8000-000000000001".into()));
     rows

@@ -18,7 +18,7 @@ use aiops::{
     telemetry::Metrics,
 };
 use aiops_engine::{
-    Coordinator, Engine, SharedInventory,
+    Coordinator, Engine, Error, SharedInventory,
     coordination::{Coordination as _, Decision, PolicyRule, Trigger, WorkflowView},
     coordinator::Parts,
     member::{Member, MemberCluster, Parts as MemberParts},
@@ -145,30 +145,40 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
+    /// A Deployment of a good image whose second one cannot be pulled.
     pub(super) fn new() -> Self {
+        Self::with(|model, pass| {
+            model.put("kubectl", build::node("n1"));
+            let mut web = build::deployment("shop", "web", GOOD, 3);
+            web["spec"]["template"]["spec"]["containers"][0]["env"] =
+                json!([{"name": "PASSWORD", "value": "hunter2-canary"}]);
+            let deployment = model.put("kubectl", web);
+            pass(60);
+            ail(model, BAD);
+            model.edit("kubectl", &deployment, |object| {
+                object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(BAD);
+            });
+            pass(700);
+            deployment
+        })
+    }
+
+    /// What this makes of an empty cluster with a namespace `shop`; it may let seconds pass, and returns the Deployment that
+    /// the test is about.
+    pub(super) fn with(scene: impl FnOnce(&Model, &dyn Fn(i64)) -> Key) -> Self {
         let begin: Timestamp = "2026-11-27T11:00:00Z".parse().unwrap();
         let hands = Arc::new(Hands(AtomicI64::new(begin.as_millisecond())));
         let model = Model::new(hands.clone());
         model.set_times(SignedDuration::from_secs(2), SignedDuration::from_secs(1));
         model.put("kubectl", build::namespace("kube-system"));
         model.put("kubectl", build::namespace("shop"));
-        model.put("kubectl", build::node("n1"));
-        let mut web = build::deployment("shop", "web", GOOD, 3);
-        web["spec"]["template"]["spec"]["containers"][0]["env"] =
-            json!([{"name": "PASSWORD", "value": "hunter2-canary"}]);
-        let deployment = model.put("kubectl", web);
         let pass = |seconds: i64| {
             for _ in 0..seconds {
                 hands.0.fetch_add(1_000, Ordering::SeqCst);
                 model.settle(8);
             }
         };
-        pass(60);
-        ail(&model, BAD);
-        model.edit("kubectl", &deployment, |object| {
-            object["spec"]["template"]["spec"]["containers"][0]["image"] = json!(BAD);
-        });
-        pass(700);
+        let deployment = scene(&model, &pass);
         let inventory = SharedInventory::default();
         model.relist();
         model.feed(&inventory);
@@ -364,18 +374,24 @@ impl Hub {
 
     /// Triggers on the broken Deployment, as soon as the member has said which cluster it is.
     pub(super) async fn trigger(&self) -> WorkflowId {
+        let trigger = Trigger {
+            namespace: "shop".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: "web".to_owned(),
+            issue: "image_pull".to_owned(),
+            ..Trigger::default()
+        };
+        self.order(&trigger).await
+    }
+
+    /// Triggers this, as soon as the member has said which cluster it is.
+    pub(super) async fn order(&self, trigger: &Trigger) -> WorkflowId {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let trigger = Trigger {
-                namespace: "shop".to_owned(),
-                kind: "Deployment".to_owned(),
-                name: "web".to_owned(),
-                issue: "image_pull".to_owned(),
-                ..Trigger::default()
-            };
-            match self.coordinator.trigger(&caller(), trigger).await {
+            match self.coordinator.trigger(&caller(), trigger.clone()).await {
                 Ok(done) => return WorkflowId::parse(&done.workflow_id.unwrap()).unwrap(),
-                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+                Err(error @ Error::Unavailable { .. }) => assert!(Instant::now() < deadline, "{error}"),
+                Err(error) => panic!("{trigger:?}: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -34,7 +34,7 @@ fn body(path: &str) -> Value {
             contract::trigger()
         }
         "/api/v1/coordination/trigger" => {
-            json!({ "incident_id": "inc-9", "description": "x", "resources": [{ "kind": "Node", "name": "n" }] })
+            json!({ "incident_id": "inc-9", "description": "x", "resources": [{ "kind": "Node", "name": "n", "issue": "NotReady" }] })
         }
         "/api/v1/incidents" => json!({ "title": "t", "description": "d", "severity": "low" }),
         "/api/v1/alerts" => json!({ "alerts": [{ "status": "firing", "labels": { "alertname": "x" } }] }),

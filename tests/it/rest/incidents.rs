@@ -53,13 +53,21 @@ async fn a_row_has_every_member_of_every_old_client_in_its_type() {
             "description": "Deployment production/payment-service crashes", "action_type": "pod_crash_loop",
             "source": "trigger", "created_at": "2025-12-18T09:45:00Z", "priority": 2, "occurrences": 1,
             "affected_resources": ["Deployment/production/payment-service"], "labels": { "team": "payments" },
-            "tags": ["team=payments"],
+            "tags": ["team=payments"], "started_at": "2025-12-18T09:50:00Z", "completed_at": "2025-12-18T09:52:05Z",
+            "duration_seconds": 125.0,
         }),
     );
-    // Nothing is known of these in a list, and nothing is invented.
-    for name in ["confidence", "parameters", "started_at", "duration_seconds"] {
+    // Nothing is known of these, and nothing is invented.
+    for name in ["confidence", "parameters"] {
         assert_eq!(row.get(name), Some(&Value::Null), "{name}");
     }
+    // It is open again, as its workflow failed: that it ended is not that it is over.
+    world.fake.incident.lock().status = IncidentStatus::Failed;
+    let (open, _) = listed(&world, "").await;
+    assert_eq!(
+        (&open["incidents"][0]["completed_at"], &open["incidents"][0]["duration_seconds"]),
+        (&Value::Null, &Value::Null)
+    );
     holds(
         &body,
         &json!({ "total": 1, "summary": { "total": 1, "active": 0, "completed": 1, "failed": 0, "by_severity": { "high": 1 } } }),

@@ -189,7 +189,8 @@ async fn a_refusal_names_the_member_as_the_request_has_it() {
     is_refusal(&real.get("/api/v1/audit/nope").await, 404, "not_found");
     assert_eq!(real.get("/api/v1/audit/control").await.status, 200);
     // A dry run is done with its answer, and knows its steps.
-    let body = json!({ "incident_id": "inc-1", "description": "x", "dry_run": true, "resources": [good] });
+    let body = json!({ "incident_id": "inc-1", "description": "x", "dry_run": true,
+        "resources": [{ "kind": "Deployment", "name": "checkout", "namespace": "shop", "issue": "image_pull" }] });
     let dry = real.post(layers, &body).await;
     assert_eq!(dry.status, 200, "{dry:?}");
     let dry = dry.json();

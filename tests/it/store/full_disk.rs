@@ -119,8 +119,8 @@ async fn on_a_full_disk_what_is_under_way_is_recorded_and_with_room_everything_g
     }
     let record = store.workflow(&acting.id).await.unwrap().unwrap();
     assert_eq!(record.attempts.len(), 1 + 24 + 3 * 24);
-    let lines = store.audit(&format!("wf-{}", acting.id), 0, 999).await.unwrap();
-    aiops_engine::audit::verify(&lines).unwrap();
+    let lines = store.audit(acting.id.as_str(), 0, 999).await.unwrap();
+    assert_eq!(aiops_engine::audit::verify(&lines).unwrap().seq, 1 + 24 + 3 * 24);
 }
 
 /// Under a limit that it may change itself; what it may not write is an error, and no signal.

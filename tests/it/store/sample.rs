@@ -71,6 +71,7 @@ pub(crate) fn acceptance(name: &str, now: Millis) -> Acceptance {
         idempotency: None,
         audit: vec![entry("accepted", now)],
         lock: Some(format!("apps/Deployment/shop/{name}")),
+        only_joins: false,
     }
 }
 

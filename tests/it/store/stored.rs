@@ -64,6 +64,7 @@ async fn fill(store: &SqlStore) {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: None,
         }],
         checkpoints: vec![Checkpoint {

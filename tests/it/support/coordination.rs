@@ -416,6 +416,7 @@ pub(crate) fn incident() -> IncidentView {
         last_seen: "2025-12-18T09:46:00Z".to_owned(),
         resolved_at: Some("2025-12-18T09:52:05Z".to_owned()),
         workflow_id: Some("wf-67890".to_owned()),
+        started_at: Some("2025-12-18T09:50:00Z".to_owned()),
         affected_resources: vec!["Deployment/production/payment-service".to_owned()],
         labels: [("team".to_owned(), "payments".to_owned())].into(),
         external_id: None,
@@ -447,6 +448,7 @@ pub(crate) fn record() -> Record {
         required: order == 0,
         planned_on: std::collections::BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     };
     let taken = |order, action: Action, state| StepRecord {

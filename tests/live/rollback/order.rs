@@ -150,6 +150,7 @@ fn plan(planned: &Planned, namespace: &str, cluster: &str, at: Millis) -> Plan {
         required: true,
         planned_on: std::collections::BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     });
     let steps: Vec<Step> = steps.collect();
@@ -259,6 +260,7 @@ pub(super) async fn accept(plane: &Plane, desk: &Desk, namespace: &str, planned:
     let steps: Vec<Write> = plan.steps.iter().map(|step| pending(&id, step.order, &step.action)).collect();
     let acceptance = Acceptance {
         lock: Some(target.key()),
+        only_joins: false,
         workflow,
         fingerprint: print,
         incident: Report { incident, into: None, line: None },

@@ -24,14 +24,16 @@ use crate::support::Postgres;
 
 /// When the next commit is cut.
 #[derive(Default)]
-struct Scissors {
-    before: AtomicBool,
-    after: AtomicBool,
-    cuts: AtomicU32,
+pub(super) struct Scissors {
+    pub(super) before: AtomicBool,
+    pub(super) after: AtomicBool,
+    pub(super) cuts: AtomicU32,
+    /// Counted up: the lines of before are cut without a word.
+    pub(super) silence: AtomicU32,
 }
 
 /// Stands between the store and the server, and lets everything through until it is told to cut.
-async fn stand_between(listener: UnixListener, server: PathBuf, scissors: Arc<Scissors>) {
+pub(super) async fn stand_between(listener: UnixListener, server: PathBuf, scissors: Arc<Scissors>) {
     while let Ok((client, _)) = listener.accept().await {
         let (server, scissors) = (server.clone(), Arc::clone(&scissors));
         tokio::spawn(async move {
@@ -40,10 +42,18 @@ async fn stand_between(listener: UnixListener, server: PathBuf, scissors: Arc<Sc
             let (mut from_server, mut to_server) = upstream.into_split();
             let mut up = vec![0; 65_536];
             let mut down = vec![0; 65_536];
+            let era = scissors.silence.load(Ordering::SeqCst);
             loop {
+                if scissors.silence.load(Ordering::SeqCst) != era {
+                    // Both ends believe that the other one is there.
+                    return std::future::pending().await;
+                }
                 tokio::select! {
                     read = from_client.read(&mut up) => {
                         let Ok(n @ 1..) = read else { return };
+                        if scissors.silence.load(Ordering::SeqCst) != era {
+                            continue;
+                        }
                         let is_commit = up[..n].windows(6).any(|window| window == b"COMMIT");
                         if is_commit && scissors.before.swap(false, Ordering::SeqCst) {
                             scissors.cuts.fetch_add(1, Ordering::SeqCst);
@@ -101,4 +111,43 @@ async fn a_commit_whose_answer_is_lost_is_unknown() {
     let direct =
         opened(&format!("{}{schema}", Postgres::url_through(server.socket().parent().unwrap()))).await;
     assert!(direct.workflow(&WorkflowId::of("whole")).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_that_are_cut_without_a_word_are_given_up_and_others_taken() {
+    let server = Postgres::start().await;
+    let schema = server.schema().await;
+    let between = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(between.path().join(".s.PGSQL.5432")).unwrap();
+    let scissors = Arc::new(Scissors::default());
+    let proxy = tokio::spawn(stand_between(listener, server.socket(), Arc::clone(&scissors)));
+    let url = format!("{}{schema}", Postgres::url_through(between.path()));
+    let short = Options { busy_timeout: Duration::from_secs(4), ..options(&url) };
+    let store = Arc::clone(open(&short, Arc::new(Wall)).await.unwrap().store());
+    let at_once = async |from: u32| {
+        let mut all = tokio::task::JoinSet::new();
+        for n in from..from + 24 {
+            let store = Arc::clone(&store);
+            all.spawn(async move { store.accept(&acceptance(&format!("w{n}"), 1)).await });
+        }
+        all.join_all().await
+    };
+    // As many connections as there may be, most of them idle and some in use when they fall silent.
+    assert!(at_once(0).await.into_iter().all(|taken| taken.is_ok()));
+    let (caught, ()) = tokio::join!(at_once(100), async {
+        scissors.silence.fetch_add(1, Ordering::SeqCst);
+    });
+    println!("{} of {} that were under way were kept", caught.iter().flatten().count(), caught.len());
+    // A time later than any wait for the old ones, and long before TCP would give them up.
+    let until = tokio::time::Instant::now() + Duration::from_secs(60);
+    while let Err(error) = store.accept(&acceptance("after", 1)).await {
+        assert!(tokio::time::Instant::now() < until, "the pool keeps what is dead: {error}");
+    }
+    // All of them are new by now, or there is room for new ones.
+    let again = at_once(200).await;
+    assert!(again.iter().all(Result::is_ok), "{again:?}");
+    // Idle ones cost nobody an error.
+    scissors.silence.fetch_add(1, Ordering::SeqCst);
+    store.accept(&acceptance("idle", 1)).await.unwrap();
+    proxy.abort();
 }

@@ -157,6 +157,7 @@ async fn one(
         idempotency: None,
         audit: lines.next().into_iter().collect(),
         lock: None,
+        only_joins: false,
     };
     let taken = store.accept(&acceptance).await?;
     anyhow::ensure!(matches!(taken, Taken::New { .. }), "it was taken as {taken:?}");

@@ -91,6 +91,9 @@ pub struct IncidentView {
     /// The last workflow that acted on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workflow_id: Option<String>,
+    /// RFC 3339: when the first step of that workflow began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
     /// Objects that are affected.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub affected_resources: Vec<String>,

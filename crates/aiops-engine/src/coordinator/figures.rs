@@ -108,6 +108,7 @@ impl Inner {
         for step in plan.iter().flat_map(|plan| &plan.steps) {
             if let Some(facts) = figures.facts.get_mut(&step.action.target().key()) {
                 facts.deploys_to.extend(step.deploys_to.iter().cloned());
+                facts.takes_down = facts.takes_down.max(step.takes_down);
             }
         }
         Ok(figures)

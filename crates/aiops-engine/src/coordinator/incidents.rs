@@ -14,6 +14,7 @@ use crate::{
     issue::Severity,
     issue_words,
     model::{
+        Millis,
         caller::Caller,
         ids::{IncidentId, WorkflowId},
         incident::{Incident, IncidentBody, IncidentSource, IncidentStatus},
@@ -53,8 +54,19 @@ impl Inner {
         let failed = |error| Error::from_store("listing incidents", error);
         let rows = self.store.incidents(&filter).await.map_err(failed)?;
         let counts = self.store.incident_counts(&filter).await.map_err(failed)?;
+        let workflows: Vec<WorkflowId> = rows.rows.iter().filter_map(|row| row.workflow.clone()).collect();
+        let began = if workflows.is_empty() {
+            Vec::new()
+        } else {
+            self.store.began(&workflows).await.map_err(failed)?
+        };
+        let began: BTreeMap<WorkflowId, Millis> = began.into_iter().collect();
+        let told = |incident: Incident| {
+            let at = incident.workflow.as_ref().and_then(|workflow| began.get(workflow)).copied();
+            IncidentView { started_at: at.and_then(wire_time), ..view(incident) }
+        };
         Ok(IncidentList {
-            incidents: rows.rows.into_iter().map(view).collect(),
+            incidents: rows.rows.into_iter().map(told).collect(),
             total: rows.total,
             summary: summary(&counts.by),
         })
@@ -65,6 +77,8 @@ impl Inner {
         for workflow in self.workflows_of(id).await? {
             told.workflows.push(self.workflow(caller, &workflow).await?);
         }
+        let last = told.workflows.iter().find(|workflow| told.workflow_id.as_deref() == Some(&*workflow.id));
+        told.started_at = last.and_then(|workflow| workflow.started_at.clone());
         Ok(told)
     }
 
@@ -334,6 +348,7 @@ pub(super) fn view(incident: Incident) -> IncidentView {
         last_seen: wire_time(incident.last_seen).unwrap_or_default(),
         resolved_at: incident.closed_at.and_then(wire_time),
         workflow_id: incident.workflow.map(|workflow| workflow.to_string()),
+        started_at: None,
         affected_resources: body.affected_resources,
         labels,
         external_id: body.external_id,

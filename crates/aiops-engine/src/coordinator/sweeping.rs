@@ -63,6 +63,8 @@ pub(crate) struct Sweeper {
     anchored_at: Option<Millis>,
     printed_at: Option<Millis>,
     retained_at: Option<Millis>,
+    /// Retention left some of what is over for the next time.
+    has_more: bool,
     is_failing: bool,
 }
 

@@ -181,7 +181,13 @@ impl Deed<'_> {
             ));
         };
         let Change { before, after, diff } = change;
-        Observation::Ready(Box::new(Ready { mutation, pre_image: before, post_image: after, diff }))
+        Observation::Ready(Box::new(Ready {
+            mutation,
+            pre_image: before,
+            post_image: after,
+            diff,
+            completes: false,
+        }))
     }
 }
 

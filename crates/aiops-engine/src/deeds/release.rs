@@ -171,7 +171,7 @@ pub(super) fn observe_record(deed: &Deed<'_>, release: &Release, seen: &[Sight])
             release.name
         )),
         // Two revisions that are deployed: the request before was cut off between them.
-        Found::Here(_) if is_left => record(deed, release, next),
+        Found::Here(_) if is_left => record(deed, release, next, true),
         Found::Here(_) => Observation::Applied {
             evidence: format!("{target} carries {EFFECT}={} and no other revision is deployed", deed.key),
         },
@@ -187,13 +187,13 @@ pub(super) fn observe_record(deed: &Deed<'_>, release: &Release, seen: &[Sight])
             if !kept.iter().any(|secret| number(secret) == Some(release.to)) {
                 return refused(format!("revision {} of release {} is not kept", release.to, release.name));
             }
-            record(deed, release, next)
+            record(deed, release, next, false)
         }
     }
 }
 
 /// What the Secret holds is put in by the room that reads releases; here only what marks it.
-fn record(deed: &Deed<'_>, release: &Release, next: i64) -> Observation {
+fn record(deed: &Deed<'_>, release: &Release, next: i64, completes: bool) -> Observation {
     let target = deed.action.target();
     let body = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "helm.sh/release.v1",
@@ -215,6 +215,7 @@ fn record(deed: &Deed<'_>, release: &Release, next: i64) -> Observation {
         pre_image: json!({ "revision": release.from }),
         post_image: json!({ "revision": next }),
         diff: vec![format!("revision: {} -> {next} (rollback to {})", release.from, release.to)],
+        completes,
     }))
 }
 

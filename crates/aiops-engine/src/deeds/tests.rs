@@ -7,6 +7,7 @@ mod found;
 mod others;
 mod releases;
 mod rollouts;
+mod strategy;
 mod undoing;
 
 use serde_json::{Value, json};

@@ -106,6 +106,8 @@ pub struct Facts {
     pub autoscaler: Option<String>,
     /// The node belongs to the control plane.
     pub is_control_plane: Option<bool>,
+    /// Ready pods that a step takes away at once, by the workload's strategy.
+    pub takes_down: Option<u32>,
     /// Namespaces that an Application deploys to; of others none.
     pub deploys_to: Vec<String>,
     /// The pod is ready.

@@ -16,12 +16,42 @@ pub(super) fn share(limits: &Limits, replicas: u32) -> u32 {
     (replicas.saturating_mul(limits.replica_percent) / 100).max(1)
 }
 
-/// Pods evicted or deleted by one workflow, and replicas taken from a workload.
+/// A workload grows to so many replicas, or to twice what it has, without anybody's word.
+const GROWS: u32 = 10;
+
+/// Why a person has to agree to a number of replicas; `now` is how many there are to be, where that is known.
+fn scaled(limits: &Limits, target: &Target, now: Option<u32>, replicas: u32) -> Option<String> {
+    let from = now.map_or_else(|| "what it has".to_owned(), |now| now.to_string());
+    if replicas == 0 && now != Some(0) {
+        return Some(format!(
+            "scaling {target} from {from} to 0 takes it out of service, so a person has to agree"
+        ));
+    }
+    let most = now.map_or(GROWS, |now| now.saturating_mul(2).max(GROWS));
+    if replicas > most {
+        return Some(format!(
+            "scaling {target} from {from} to {replicas} is more than {most} (twice what it has, or {GROWS}), so a person has \
+             to agree"
+        ));
+    }
+    let now = now?;
+    let share = share(limits, now);
+    (now.saturating_sub(replicas) > share).then(|| {
+        format!(
+            "scaling {target} from {now} to {replicas} takes away more than {share} at a time ({} % of {now}), so a \
+             person has to agree",
+            limits.replica_percent
+        )
+    })
+}
+
+/// Pods evicted or deleted by one workflow, replicas taken from a workload or added to it, and workloads whose strategy
+/// keeps no pod serving.
 pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Finding {
     let limits = &settings.limits;
     let mut pods = 0_u32;
     let mut of_owner: BTreeMap<(&str, &str, &str), (u32, u32)> = BTreeMap::new();
-    let mut raised = None;
+    let mut raised = Vec::new();
     let mut losing = Vec::new();
     for action in question.actions {
         match action {
@@ -44,18 +74,19 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
             }
             Action::ScaleWorkload { target, replicas } => {
                 let now = question.figures.of(target).and_then(|facts| facts.replicas);
-                if let Some(now) = now
-                    && now.saturating_sub(*replicas) > share(limits, now)
-                {
-                    raised = Some(format!(
-                        "scaling {target} from {now} to {replicas} takes away more than {} at a time \
-                         ({} % of {now}), so a person has to agree",
-                        share(limits, now),
-                        limits.replica_percent
-                    ));
-                }
+                raised.extend(scaled(limits, target, now, *replicas));
             }
-            _ => {}
+            other => {
+                let target = other.target();
+                let gone = question.figures.of(target).and_then(|facts| facts.takes_down);
+                raised.extend(gone.filter(|gone| *gone > share(limits, *gone)).map(|gone| {
+                    format!(
+                        "the strategy of {target} takes all {gone} ready pods down at once, more than {} % of them, so a \
+                         person has to agree",
+                        limits.replica_percent
+                    )
+                }));
+            }
         }
     }
     if pods > limits.pods_per_workflow {
@@ -80,11 +111,11 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
             "what {} keep in emptyDir volumes is lost with them, so a person has to agree",
             losing.join(", ")
         );
-        raised = Some(why);
+        raised.push(why);
     }
-    match raised {
-        Some(why) => Finding::Raises(Approval::Approve, why),
-        None => Finding::Passes(format!("{pods} of at most {} pods", limits.pods_per_workflow)),
+    match raised.as_slice() {
+        [_, ..] => Finding::Raises(Approval::Approve, raised.join("; ")),
+        [] => Finding::Passes(format!("{pods} of at most {} pods", limits.pods_per_workflow)),
     }
 }
 

@@ -24,6 +24,7 @@ const NOW: Millis = 1_800_000_000_000;
 mod approving;
 mod between;
 mod owning;
+mod strategy;
 mod verdicts;
 
 /// A question about one Deployment, to be changed by a test.

@@ -126,6 +126,10 @@ pub struct Step {
     /// Namespaces in which it changes something besides its target's own: those that an Application deploys to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub deploys_to: Vec<String>,
+    /// Ready pods that it takes away at once, because the workload's strategy keeps none: nobody is served until new ones are
+    /// ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes_down: Option<u32>,
     /// What the API server said to it before anybody approved; absent where it was not asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,

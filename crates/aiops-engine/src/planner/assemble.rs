@@ -57,6 +57,7 @@ pub(super) fn steps<K: Ord>(mut moves: Vec<Move>, last: impl Fn(&Move) -> K) -> 
             required: one.required,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: None,
         })
         .collect()

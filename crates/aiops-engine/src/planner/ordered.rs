@@ -111,6 +111,9 @@ fn make(near: &Neighbourhood, action: &Action, target: Target) -> Result<Result<
             if let Some(why) = deeds::loses_volumes(&target, &near.object, i64::from(*replicas)) {
                 return refused(why);
             }
+            if let Err(why) = remedies::has_room(near, i64::from(*replicas).saturating_sub(now)) {
+                return refused(why);
+            }
             let what = format!("Scale {target} from {now} to {replicas} replicas");
             let expected = format!("{replicas} pods of {target} are ready");
             Ok(one(why, what, Action::ScaleWorkload { target, replicas: *replicas }, expected, Risk::Low, 60))

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, PortError, PortErrorKind},
     model::{
         action::Action,
-        plan::{Plan, Proof, Step, shown},
+        plan::{Plan, Proof, Risk, Step, shown},
         target::Target,
     },
     ports::{
@@ -52,7 +52,16 @@ pub(super) async fn prove(
     let proofs: Vec<Result<Proven, Error>> = stream::iter(asked).buffered(AT_ONCE).collect().await;
     let mut written = BTreeSet::new();
     for (step, proven) in plan.steps.iter_mut().zip(proofs) {
-        let Proven { proof, found, deploys_to } = proven?;
+        let Proven { proof, found, deploys_to, takes_down } = proven?;
+        if let Some(pods) = takes_down {
+            let told = format!(
+                "{}; its strategy takes all {pods} ready pods down at once, so it serves nobody until new ones are ready",
+                step.description
+            );
+            step.description = crate::text::line(&told, 300);
+            plan.risk = Risk::High;
+        }
+        step.takes_down = takes_down;
         step.proof = Some(proof);
         step.deploys_to = deploys_to;
         // What an earlier step of the plan leaves behind is not what is there now.
@@ -70,6 +79,8 @@ struct Proven {
     found: BTreeMap<String, String>,
     /// Where it changes something besides its target's namespace.
     deploys_to: Vec<String>,
+    /// Ready pods that it takes away at once.
+    takes_down: Option<u32>,
 }
 
 /// Why a plan would fail, by what the API server said to it; `None` when it said nothing against a required step.
@@ -109,6 +120,7 @@ async fn of_step(
     if let Some(Sight::Object(object)) = seen.first() {
         proven.found = deeds::found(action, object);
         proven.deploys_to = deeds::deploys_to(action, object);
+        proven.takes_down = deeds::takes_down(action, object);
     }
     match deeds::observe(action, KEY, KEY, &seen) {
         Observation::Ready(ready) => {

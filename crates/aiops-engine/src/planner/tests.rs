@@ -304,3 +304,22 @@ async fn a_scale_that_would_delete_volumes_is_not_planned() {
     made(set("Delete").order("StatefulSet", "web", scale(3)).await.unwrap());
     made(set("Retain").order("StatefulSet", "web", scale(1)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_scale_for_which_the_quota_has_no_room_is_not_planned() {
+    let world = || {
+        let world = World::healthy();
+        world.put(
+            "resourcequotas",
+            json!({"metadata": {"name": "pods", "namespace": "shop"},
+                "status": {"hard": {"pods": "10"}, "used": {"pods": "7"}}}),
+        );
+        world
+    };
+    let scale =
+        |replicas| Action::ScaleWorkload { target: problem("Deployment", "web", "").target, replicas };
+    let why = refused(world().order("Deployment", "web", scale(6)).await.unwrap());
+    assert!(why.contains("ResourceQuota pods leaves room for 3 more pods, and 4 would be needed"), "{why}");
+    made(world().order("Deployment", "web", scale(5)).await.unwrap());
+    made(world().order("Deployment", "web", scale(1)).await.unwrap());
+}

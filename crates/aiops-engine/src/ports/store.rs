@@ -156,6 +156,9 @@ pub trait Store: Send + Sync {
     /// Workflows that are not over, newest first, dry runs left out. What it costs depends on them, not on how many are kept.
     async fn active(&self, limit: u32) -> Result<Vec<Active>, StoreError>;
 
+    /// When the first step of each of these workflows began, of those in which one did. It reads nothing else of them.
+    async fn began(&self, workflows: &[WorkflowId]) -> Result<Vec<(WorkflowId, Millis)>, StoreError>;
+
     /// Opens incidents or counts their reports, in one commit, in order.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError>;
 

@@ -31,11 +31,7 @@ impl Remedy for ScaleOut {
             return Err(format!("{well} of {now} pods of {target} are well, so more of them is no answer"));
         }
         let more = (now / 4).max(1);
-        if let Some((quota, left)) = pods_left(near).filter(|(_, left)| *left < more) {
-            return Err(format!(
-                "ResourceQuota {quota} leaves room for {left} more pods, and {more} would be needed"
-            ));
-        }
+        has_room(near, more)?;
         let Ok(replicas) = u32::try_from(now.saturating_add(more)) else { return Err(String::new()) };
         Ok(Draft {
             why: format!(
@@ -49,6 +45,17 @@ impl Remedy for ScaleOut {
             risk: Risk::Low,
             seconds: 60,
         })
+    }
+}
+
+/// Whether the namespace's quota has room for so many more pods: the API server takes the number of replicas all the same,
+/// and the controller then makes no pods.
+pub(crate) fn has_room(near: &Neighbourhood, more: i64) -> Result<(), String> {
+    match pods_left(near).filter(|(_, left)| *left < more) {
+        Some((quota, left)) => {
+            Err(format!("ResourceQuota {quota} leaves room for {left} more pods, and {more} would be needed"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -233,6 +233,12 @@ impl Store for MemoryStore {
         Ok(self.look().active_ones(limit))
     }
 
+    async fn began(&self, workflows: &[WorkflowId]) -> Result<Vec<(WorkflowId, Millis)>, StoreError> {
+        let state = self.look();
+        let of = |id: &WorkflowId| Some((id.clone(), state.workflows.get(id)?.workflow.started_at?));
+        Ok(workflows.iter().filter_map(of).collect())
+    }
+
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
         self.write(|state, _| reports.iter().map(|report| state.report(report)).collect())
     }

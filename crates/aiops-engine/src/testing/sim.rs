@@ -12,6 +12,7 @@ mod defects;
 mod dice;
 mod double;
 mod faults;
+mod halfway;
 mod hands;
 mod matrix;
 mod member;

@@ -230,6 +230,9 @@ impl Event {
 pub enum Found {
     /// It was done.
     Applied,
+    /// It is as it should be, by a request whose answer was lost or by somebody else: it counts as ours, so that nobody is
+    /// told it was undone, and is not undone without our marker.
+    Settled,
     /// Nothing has to be done.
     Skipped,
     /// It cannot be done, and no request of it can still arrive.

@@ -66,13 +66,14 @@ impl Executor {
             );
             return self.park(work, Some("restored"), why).await;
         }
-        if let Some(why) = self.is_over(work, at) {
-            return self.give_up(work, at, why).await;
+        // What is there in part is made whole, or is for a person: it is nothing that had no effect.
+        let spent = if ready.completes { Found::Indeterminate } else { Found::Failed };
+        if let Some(why) = self.is_over(work, at, ready.completes) {
+            return self.give_up_as(work, at, spent, why).await;
         }
         let Some(acting) = self.inner.acting.clone() else {
-            return self
-                .give_up(work, at, "this aiops may not change anything (it is read-only)".to_owned())
-                .await;
+            let why = "this aiops may not change anything (it is read-only)".to_owned();
+            return self.give_up_as(work, at, spent, why).await;
         };
         // Before the guard is asked: a switch that is thrown while this waits counts.
         acting.turn().await;
@@ -87,7 +88,7 @@ impl Executor {
                 if guard::passes_by_itself(&rule) {
                     return self.pause_by(work, at, SOON, (Some(&rule), why)).await;
                 }
-                return self.give_up(work, at, why).await;
+                return self.give_up_as(work, at, spent, why).await;
             }
         };
         if !self.may_send(work.held).await {
@@ -133,11 +134,11 @@ impl Executor {
         } else {
             acting.perform(&ready.mutation).await
         };
-        self.learn(work, at, sent).await
+        self.learn(work, at, sent, spent).await
     }
 
-    /// Why nothing may be tried any more.
-    fn is_over(&self, work: &Work<'_>, at: StepAt) -> Option<String> {
+    /// Why nothing may be tried any more. What was begun is finished also when it was cancelled.
+    fn is_over(&self, work: &Work<'_>, at: StepAt, completes: bool) -> Option<String> {
         let attempts = record::attempts(&work.record, at);
         let conflicts = conflicts(&work.record, at);
         if conflicts >= CONFLICTS {
@@ -152,7 +153,7 @@ impl Executor {
         if self.now(work.held) >= work.workflow().deadline {
             return Some("its time is over".to_owned());
         }
-        let is_cancelled = work.workflow().cancel_requested && at.direction == Direction::Do;
+        let is_cancelled = work.workflow().cancel_requested && at.direction == Direction::Do && !completes;
         is_cancelled.then(|| "it was cancelled".to_owned())
     }
 
@@ -199,12 +200,13 @@ impl Executor {
         guard::spends(limits, step.action.target(), time)
     }
 
-    /// Commits what became of a request.
+    /// Commits what became of a request; `spent` is what the step is when it is not to be had.
     async fn learn(
         &self,
         work: &mut Work<'_>,
         at: StepAt,
         sent: Result<Accepted, NotDone>,
+        spent: Found,
     ) -> Result<Turn, Stop> {
         let not_done = match sent {
             Ok(accepted) => {
@@ -238,11 +240,11 @@ impl Executor {
                 }
             }
             NotDoneKind::Rejected | NotDoneKind::Denied | NotDoneKind::Unsupported => {
-                let others = record::outstanding(&work.record, at).len() > 1;
+                let others = record::outstanding(&work.record, at).len() > 1 || spent != Found::Failed;
                 // An earlier request may still be on its way: it is given up by a look, not by this answer.
                 self.save(work, answered(Outcome::Rejected, !others)).await?;
                 if others {
-                    return self.give_up(work, at, why).await;
+                    return self.give_up_as(work, at, spent, why).await;
                 }
                 Ok(Turn::Again)
             }

@@ -112,9 +112,13 @@ impl Executor {
         }
         match observation {
             Observation::Applied { evidence } => self.found(work, at, Found::Applied, evidence).await,
-            // Nothing is left to do because of a request of which nobody knew: that one did it.
+            // Nothing is left to do. A pod that is gone was taken by the request of which nobody knew, or need not be; what
+            // carries no marker was set by that request or by somebody else, and nobody can tell.
             Observation::Settled { why } if !record::outstanding(&work.record, at).is_empty() => {
-                self.found(work, at, Found::Applied, why).await
+                let is_pod = matches!(step.action, Action::EvictPod { .. } | Action::DeletePod { .. });
+                let is_told = is_pod || at.direction == Direction::Undo;
+                let found = if is_told { Found::Applied } else { Found::Settled };
+                self.found(work, at, found, why).await
             }
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
             Observation::Refused { why } | Observation::Conflict { why } if is_gone(step, &seen) => {
@@ -200,7 +204,8 @@ impl Executor {
         self.give_up_as(work, at, Found::Failed, why).await
     }
 
-    async fn give_up_as(
+    /// The same, to another end than that nothing came of it.
+    pub(super) async fn give_up_as(
         &self,
         work: &mut Work<'_>,
         at: StepAt,

@@ -75,6 +75,7 @@ fn told() -> Told {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: Some(Proof { diff: vec!["spec.replicas: 3 -> 4".to_owned()], ..Proof::default() }),
         }],
         checkpoints: Vec::new(),

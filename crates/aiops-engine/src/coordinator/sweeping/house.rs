@@ -9,10 +9,12 @@ use crate::{error::Error, keeping::horizon, model::Millis, settings::limits::mil
 const PRINT_EVERY: Millis = 10 * 60_000;
 /// Lines of anchors that are written at a time; what is left waits for the next time.
 const MOST_ANCHORS: u32 = 20;
-/// Retention looks this often, and deletes this many of a kind at a time.
+/// Retention looks this often, and deletes this many of a kind at a time. With more than so many batches it goes on after the
+/// next sweep, seconds later: 2,000 of each in 5 s is more than comes in that time, and what is written meanwhile waits for
+/// one batch at most.
 const RETENTION_EVERY: Millis = 3_600_000;
 const RETENTION_BATCH: u32 = 500;
-const RETENTION_BATCHES: u32 = 20;
+const RETENTION_BATCHES: u32 = 4;
 
 impl Inner {
     pub(super) async fn keep_house(&self, sweeper: &mut Sweeper, ticks: Millis) -> Result<(), Error> {
@@ -37,16 +39,17 @@ impl Inner {
                 }
             }
         }
-        if is_due(sweeper.retained_at, ticks, RETENTION_EVERY) {
+        if sweeper.has_more || is_due(sweeper.retained_at, ticks, RETENTION_EVERY) {
             let ran = sweeper.retained_at.map(|last| ticks.saturating_sub(last));
             sweeper.retained_at = Some(ticks);
-            self.retain(ran).await?;
+            sweeper.has_more = false;
+            sweeper.has_more = self.retain(ran).await?;
         }
         Ok(())
     }
 
-    /// Deletes what is old. `ran` is how long this process has run since it last did.
-    async fn retain(&self, ran: Option<Millis>) -> Result<(), Error> {
+    /// Deletes what is old; whether some of it is left. `ran` is how long this process has run since it last did.
+    async fn retain(&self, ran: Option<Millis>) -> Result<bool, Error> {
         let failed = |error| Error::from_store("deleting what is old", error);
         let now = self.stored_now("deleting what is old").await?;
         let last = self.store.horizon().await.map_err(failed)?;
@@ -60,17 +63,70 @@ impl Inner {
         // Before anything goes: what is forgotten of it would be counted twice.
         self.store.keep_horizon(&next).await.map_err(failed)?;
         let (mut workflows, mut incidents) = (0, 0);
+        let mut has_more = true;
         for _ in 0..RETENTION_BATCHES {
             let gone = self.store.retain(next.before, RETENTION_BATCH).await.map_err(failed)?;
             workflows += gone.0;
             incidents += gone.1;
-            if gone.0.max(gone.1) < u64::from(RETENTION_BATCH) {
+            has_more = gone.0.max(gone.1) >= u64::from(RETENTION_BATCH);
+            if !has_more {
                 break;
             }
         }
         if workflows > 0 || incidents > 0 {
             tracing::info!(workflows, incidents, "what ended long ago was deleted; its audit lines stay");
         }
-        Ok(())
+        Ok(has_more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Sweeper, *};
+    use crate::{
+        coordinator::world::{MINUTE, World},
+        model::incident::IncidentStatus,
+        ports::store::{IncidentFilter, Report},
+        testing::store_contract::samples::{entry, inc, report},
+    };
+
+    const DAY: Millis = 24 * 60 * MINUTE;
+
+    async fn kept(world: &World) -> u64 {
+        let filter = IncidentFilter { limit: 1, ..IncidentFilter::default() };
+        world.inner().store.incidents(&filter).await.unwrap().total
+    }
+
+    #[tokio::test]
+    async fn more_than_one_look_can_delete_is_gone_after_the_next_ones() {
+        const ALL: u32 = RETENTION_BATCH * RETENTION_BATCHES + 100;
+        let world = World::new();
+        let (mut sweeper, mut ticks, store) = (Sweeper::default(), 0, &world.inner().store);
+        let now = world.inner().now();
+        let reports: Vec<Report> = (0..ALL).map(|n| report(&format!("old-{n}"), now)).collect();
+        store.report(&reports).await.unwrap();
+        for n in 0..ALL {
+            let (id, closed) = (inc(&format!("old-{n}")), IncidentStatus::Resolved);
+            store
+                .set_incident(&id, &[IncidentStatus::Active], closed, None, &entry("closed", now))
+                .await
+                .unwrap();
+        }
+        let mut left = kept(&world).await;
+        assert_eq!(left, u64::from(ALL));
+        while left == u64::from(ALL) {
+            assert!(ticks < 40 * DAY, "nothing ever goes");
+            world.inner().duties("one", &mut sweeper, ticks).await.unwrap();
+            left = kept(&world).await;
+            world.pass(DAY);
+            ticks += DAY;
+        }
+        assert_eq!(left, 100);
+        // The next sweep, seconds later, and not the next hour.
+        world.pass(5_000 - DAY);
+        ticks += 5_000 - DAY;
+        world.inner().duties("one", &mut sweeper, ticks).await.unwrap();
+        assert_eq!(kept(&world).await, 0);
+        assert!(!sweeper.has_more);
     }
 }

@@ -58,8 +58,10 @@ impl Inner {
             return Ok(answer);
         }
         let ruling = self.ruling(caller, &problem, &order, method).await?;
-        if ruling.approval == Approval::Deny {
-            // What acts on it already is told, whatever would be said to a new one.
+        // What acts on it already is told, whatever would be said to a new one. With a key the store has to know it, or the
+        // same request would be a new one later.
+        let only_joins = ruling.approval == Approval::Deny;
+        if only_joins && idempotency.is_none() {
             let active = self.active().await?;
             let same = active
                 .iter()
@@ -76,7 +78,8 @@ impl Inner {
         };
         let id = WorkflowId::of(&self.ids.unique());
         let report = self.report(caller, &trigger, (&problem, &order), now).await?;
-        let acceptance = self.acceptance(caller, (id.clone(), now), &problem, order, report, idempotency);
+        let mut acceptance = self.acceptance(caller, (id.clone(), now), &problem, order, report, idempotency);
+        acceptance.only_joins = only_joins;
         let taken = self.store.accept(&acceptance).await;
         match taken.map_err(|error| Error::from_store(&what, error))? {
             Taken::New { incident } => {
@@ -102,6 +105,7 @@ impl Inner {
                     affected_layers: multi.map(|(layers, _)| layers).unwrap_or_default(),
                 })
             }
+            Taken::Alone => Err(Error::refused(what, ruling.rule, ruling.why)),
             Taken::Replayed(id) => self.known(&what, &id, &acceptance.workflow.order, true).await,
             Taken::Duplicate(id) => self.known(&what, &id, &acceptance.workflow.order, false).await,
             Taken::Contradiction(id) => Err(contradiction(&what, &id)),
@@ -267,6 +271,7 @@ impl Inner {
         Acceptance {
             fingerprint: report.incident.fingerprint.clone(),
             lock: Some(problem.target.key()),
+            only_joins: false,
             workflow,
             incident: report,
             idempotency,

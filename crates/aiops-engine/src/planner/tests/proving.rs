@@ -161,3 +161,26 @@ async fn a_sync_says_where_its_application_deploys_to() {
     assert_eq!(plan.steps[0].deploys_to, ["payments", "vault"]);
     assert!(plan.steps[0].planned_on.is_empty());
 }
+
+#[tokio::test]
+async fn a_plan_says_when_nobody_is_served_meanwhile() {
+    let restart = |strategy: &str| {
+        let world = World::healthy();
+        world.edit("deployments", "web", |web| {
+            web["spec"]["strategy"] = serde_json::json!({"type": strategy});
+            web["status"]["readyReplicas"] = serde_json::json!(2);
+        });
+        world
+    };
+    let target = problem("Deployment", "web", "").target;
+    let order = Order { action: Some(Action::RestartWorkload { target }), ..Order::default() };
+    let about = problem("Deployment", "web", "unspecified");
+    for (strategy, want) in [("Recreate", Some(2)), ("RollingUpdate", None)] {
+        let engine = engine(restart(strategy).0);
+        let mut plan = made(super::planned(&engine, &about, &order).await.unwrap());
+        prove(&engine, None, &mut plan).await.unwrap();
+        assert_eq!(plan.steps[0].takes_down, want, "{strategy}");
+        assert_eq!(plan.steps[0].description.contains("takes all 2 ready pods down at once"), want.is_some());
+        assert_eq!(plan.risk == crate::model::plan::Risk::High, want.is_some(), "{strategy}");
+    }
+}

@@ -130,6 +130,8 @@ pub struct Acceptance {
     pub audit: Vec<Entry>,
     /// Take the lock of this target, unless the workflow is a dry run.
     pub lock: Option<String>,
+    /// Nothing is taken on: it joins what is active for the same trouble, under its key, or comes to nothing.
+    pub only_joins: bool,
 }
 
 /// A key under which a request is known to its caller.
@@ -153,6 +155,8 @@ pub enum Taken {
         /// The incident, which may be an older one.
         incident: IncidentId,
     },
+    /// Nothing is active that it could join, and it was only to join.
+    Alone,
     /// The same request was made before.
     Replayed(WorkflowId),
     /// The same key was used for another request.

@@ -207,7 +207,9 @@ fn steps(
                 // The way back may be found gone already: the fields as before, the marker away.
                 let may_be_found = *direction == Direction2::Undo || step.action.name() == "await-pool";
                 let is_pod = matches!(step.action.name(), "evict-pod" | "delete-pod");
-                findings.unless(effects == 1 || may_be_found || is_pod, "I6", || {
+                // As it should be, by a request whose answer was lost or by somebody else: then it does not say by whom.
+                let is_open = told.is_untold((*order, *direction));
+                findings.unless(effects == 1 || may_be_found || is_pod || is_open, "I6", || {
                     format!("{place} is {} and had {effects} effects", step.state.as_str())
                 });
             }

@@ -37,7 +37,9 @@ pub(super) fn check(history: &History, replay: &Replay, findings: &mut Findings)
         findings.unless(lines("intent") == intents, "I13", || {
             format!("{intents} intents of {id} and {} lines of them", lines("intent"))
         });
-        let had = told.steps.values().filter(|s| matches!(s.state, StepState::Applied | StepState::Verified));
+        let had = told.steps.iter().filter(|(at, s)| {
+            matches!(s.state, StepState::Applied | StepState::Verified) && !told.is_untold(**at)
+        });
         let had = had.count();
         findings.unless(lines("effect") == had, "I13", || {
             format!("{had} steps of {id} had their effect, and {} lines say so", lines("effect"))

@@ -15,7 +15,7 @@ use crate::{
         ids::WorkflowId,
         phase::{Direction, Phase, StepState},
         plan::Approval,
-        workflow::{ApprovalState, Attempt, StepRecord, Workflow},
+        workflow::{ApprovalState, Attempt, Outcome, StepRecord, Workflow},
     },
     ports::store::{Entry, Lease, Taken, Write},
     testing::{
@@ -78,6 +78,15 @@ pub(crate) struct Told {
     pub(crate) planned: Option<u64>,
     /// Phases, in order.
     pub(crate) phases: Vec<Phase>,
+}
+
+impl Told {
+    /// Whether nobody could tell whether a request of a step had an effect.
+    pub(crate) fn is_untold(&self, step: (u32, Direction2)) -> bool {
+        let of_step = self.attempts.iter().filter(|((order, direction, _), _)| (*order, *direction) == step);
+        let outcomes: Vec<_> = of_step.filter_map(|(_, attempt)| attempt.outcome).collect();
+        outcomes.contains(&Outcome::Indeterminate) && !outcomes.contains(&Outcome::Applied)
+    }
 }
 
 /// A direction that sorts.

@@ -36,6 +36,9 @@ impl State {
             self.remember(acceptance, &active);
             return Ok(Taken::Duplicate(active));
         }
+        if acceptance.only_joins {
+            return Ok(Taken::Alone);
+        }
         let lock = acceptance.lock.as_ref().filter(|_| !workflow.dry_run);
         if let Some(holder) = lock.and_then(|key| self.locks.get(key)) {
             return Ok(Taken::Locked(holder.clone()));

@@ -143,6 +143,8 @@ pub(crate) fn spread<T: Sync>(
                             println!("{name}: {begun} of {} begun after {minute} min", items.len());
                         }
                         let new = part.broken.len() - before;
+                        // At once: a run that is ended before its end has said what it found.
+                        part.broken.iter().skip(before).for_each(|broken| println!("{name}: BROKEN {broken}"));
                         if broken.fetch_add(new, Ordering::Relaxed) + new > MOST_BROKEN * 4 {
                             break;
                         }

@@ -51,6 +51,7 @@ pub(crate) fn plan(model: &Model, actions: &[Action], approval: Approval, at: Mi
         required: true,
         planned_on: BTreeMap::new(),
         deploys_to: Vec::new(),
+        takes_down: None,
         proof: None,
     });
     let mut steps: Vec<Step> = steps.collect();
@@ -191,6 +192,7 @@ pub(crate) fn of_plan(number: u64, plan: Plan, expires_in: Millis) -> Made {
     }
     let acceptance = Acceptance {
         lock: Some(target.key()),
+        only_joins: false,
         workflow,
         fingerprint: print,
         incident: Report { incident, into: None, line: None },

@@ -283,6 +283,10 @@ impl Store for Handle {
         self.base.workflows(filter).await
     }
 
+    async fn began(&self, workflows: &[WorkflowId]) -> Result<Vec<(WorkflowId, Millis)>, StoreError> {
+        self.base.began(workflows).await
+    }
+
     async fn report(&self, reports: &[Report]) -> Result<Vec<Reported>, StoreError> {
         let mut reports = reports.to_vec();
         if self.has(Defect::IncidentDoubled) {

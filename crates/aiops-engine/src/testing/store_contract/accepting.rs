@@ -15,6 +15,7 @@ listed![
     a_target_is_locked_whatever_the_issue,
     the_same_key_and_request_give_the_same_workflow_again,
     the_same_key_for_another_request_is_a_contradiction,
+    what_only_joins_takes_nothing_on_and_keeps_its_key,
     a_key_that_met_a_duplicate_keeps_its_answer,
     a_key_is_forgotten_when_it_expires,
     what_was_asked_under_a_key_is_known_to_who_asked,
@@ -120,6 +121,20 @@ async fn the_same_key_for_another_request_is_a_contradiction(bench: Arc<dyn Benc
     let other = with_key("db", "two", now, "k", "other");
     same("the answer", store.accept(&other).await?, Taken::Contradiction(wf("one")))?;
     same("what it would have kept", store.incident(&inc("db")).await?, None)
+}
+
+async fn what_only_joins_takes_nothing_on_and_keeps_its_key(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let mut joins = with_key("web", "one", now, "k", "h");
+    joins.only_joins = true;
+    same("with nothing to join", store.accept(&joins).await?, Taken::Alone)?;
+    same("its workflow", store.workflow(&wf("one")).await?, None)?;
+    same("its incident", store.incident(&inc("web")).await?, None)?;
+    let active = acceptance("web", now);
+    store.accept(&active).await?;
+    let id = active.workflow.id;
+    same("beside an active one", store.accept(&joins).await?, Taken::Duplicate(id.clone()))?;
+    same("the same request again", store.accept(&joins).await?, Taken::Replayed(id))
 }
 
 async fn a_key_that_met_a_duplicate_keeps_its_answer(bench: Arc<dyn Bench>) -> Found {

@@ -17,6 +17,7 @@ listed![
     workflows_are_listed_by_filter_newest_first,
     what_is_not_over_is_told_newest_first,
     outcomes_are_told_newest_first,
+    when_workflows_began_is_told_of_those_that_did,
 ];
 
 async fn everything_is_read_back_as_it_was_written(bench: Arc<dyn Bench>) -> Found {
@@ -186,4 +187,24 @@ async fn outcomes_are_told_newest_first(bench: Arc<dyn Bench>) -> Found {
     store.accept(&dry).await?;
     let wanted = vec![Phase::Failed, Phase::RolledBack, Phase::Completed];
     same("the outcomes", store.outcomes_since(now + 5).await?, wanted)
+}
+
+async fn when_workflows_began_is_told_of_those_that_did(bench: Arc<dyn Bench>) -> Found {
+    let (store, now) = (bench.store(), bench.now());
+    let (mut asked, mut wanted) = (vec![wf("nobody")], Vec::new());
+    // More than are looked up at once.
+    for n in 0..40 {
+        let kept = keep(&*store, &format!("n{n}"), now).await?;
+        if n % 3 == 0 {
+            let begun = Workflow { started_at: Some(now + n), version: kept.version + 1, ..kept.clone() };
+            store.commit(&kept.id, None, &[Write::Workflow(Box::new(begun))]).await?;
+            wanted.push((kept.id.clone(), now + n));
+        }
+        asked.push(kept.id);
+    }
+    let mut told = store.began(&asked).await?;
+    told.sort();
+    wanted.sort();
+    same("when", told, wanted)?;
+    same("of none", store.began(&[]).await?, Vec::new())
 }

@@ -41,7 +41,7 @@ pub(super) fn wf(name: &str) -> WorkflowId {
     WorkflowId::of(name)
 }
 
-pub(super) fn inc(name: &str) -> IncidentId {
+pub(crate) fn inc(name: &str) -> IncidentId {
     IncidentId::of(name)
 }
 
@@ -67,6 +67,7 @@ pub(super) fn plan(name: &str, at: Millis) -> Plan {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: Some(Proof {
                 allowed: Some(true),
                 accepted: None,
@@ -154,11 +155,11 @@ pub(super) fn incident(name: &str, now: Millis) -> Incident {
     }
 }
 
-pub(super) fn report(name: &str, now: Millis) -> Report {
+pub(crate) fn report(name: &str, now: Millis) -> Report {
     Report { incident: incident(name, now), into: None, line: None }
 }
 
-pub(super) fn entry(action: &str, at: Millis) -> Entry {
+pub(crate) fn entry(action: &str, at: Millis) -> Entry {
     Entry {
         at,
         actor: "ann".to_owned(),
@@ -180,6 +181,7 @@ pub(super) fn acceptance(name: &str, now: Millis) -> Acceptance {
         idempotency: None,
         audit: vec![entry("accepted", now)],
         lock: Some(target(name).key()),
+        only_joins: false,
     }
 }
 

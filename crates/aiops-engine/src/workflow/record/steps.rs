@@ -141,6 +141,7 @@ impl Draft<'_> {
         let now = self.at();
         let (event, word) = match found {
             Found::Applied => (StepMove::Apply, "effect"),
+            Found::Settled => (StepMove::Apply, "unknown"),
             Found::Skipped => (StepMove::Skip, "skipped"),
             Found::Failed | Found::Gone => (StepMove::Fail, "refused"),
             Found::Indeterminate => (StepMove::Lose, "unknown"),
@@ -148,7 +149,7 @@ impl Draft<'_> {
         let mut step = self.moved(at, event)?;
         step.result = Some(why.clone());
         step.started_at = Some(step.started_at.unwrap_or(now));
-        if found != Found::Applied {
+        if !matches!(found, Found::Applied | Found::Settled) {
             step.finished_at = Some(now);
         }
         self.workflow.recoveries = 0;
@@ -162,7 +163,7 @@ impl Draft<'_> {
                 Found::Applied if is_last => Outcome::Applied,
                 Found::Skipped if is_last => Outcome::Noop,
                 Found::Applied | Found::Skipped | Found::Failed => Outcome::Rejected,
-                Found::Gone | Found::Indeterminate => Outcome::Indeterminate,
+                Found::Gone | Found::Settled | Found::Indeterminate => Outcome::Indeterminate,
             };
             self.write(Write::Attempt(Box::new(Attempt {
                 outcome: Some(outcome),

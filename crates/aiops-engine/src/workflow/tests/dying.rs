@@ -187,6 +187,7 @@ gated! {
     async fn workflow(id: &WorkflowId) -> Option<Record>;
     async fn workflows(filter: &WorkflowFilter) -> Rows<Workflow>;
     async fn active(limit: u32) -> Vec<Active>;
+    async fn began(workflows: &[WorkflowId]) -> Vec<(WorkflowId, Millis)>;
     async fn report(reports: &[Report]) -> Vec<Reported>;
     async fn incident(id: &IncidentId) -> Option<Incident>;
     async fn incidents(filter: &IncidentFilter) -> Rows<Incident>;

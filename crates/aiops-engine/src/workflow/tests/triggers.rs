@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     dying::Gate,
-    requests::caller,
+    requests::{caller, set},
     world::{World, node_target},
 };
 use crate::{
@@ -123,6 +123,27 @@ async fn a_repeated_request_is_answered_with_what_came_of_it() {
     coordinator.trigger(&caller("bob"), keyed("n1")).await.unwrap();
     let long = Trigger { idempotency_key: Some("k".repeat(256)), ..cordon("n2") };
     assert_eq!(trigger(&coordinator, long).await.unwrap_err().code(), "invalid_request");
+    assert_eq!(kept(&world).await, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_met_what_is_active_while_all_is_stopped_keeps_its_answer() {
+    let world = Arc::new(World::new());
+    let (coordinator, executor) = world.process("one", &Gate::open());
+    let first = id_of(&trigger(&coordinator, cordon("n0")).await.unwrap());
+    set(&world, "stop").await;
+    let keyed = |name: &str| Trigger { idempotency_key: Some(format!("key-{name}")), ..cordon(name) };
+    let met = trigger(&coordinator, keyed("n0")).await.unwrap();
+    assert!(met.deduplicated);
+    assert_eq!(id_of(&met), first);
+    let refused = trigger(&coordinator, keyed("n1")).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused { .. }), "{refused}");
+    assert_eq!(kept(&world).await, 1);
+    set(&world, "run").await;
+    assert_eq!(world.drive(&executor, &first).await.workflow.phase, Phase::Completed);
+    // The same request is no new one, also when what it met is over; what was refused may be asked again.
+    assert_eq!(id_of(&trigger(&coordinator, keyed("n0")).await.unwrap()), first);
+    assert_ne!(id_of(&trigger(&coordinator, keyed("n1")).await.unwrap()), first);
     assert_eq!(kept(&world).await, 2);
 }
 

@@ -16,6 +16,7 @@ use crate::{
         action::Action,
         caller::{Caller, Via},
         phase::{Direction, Phase, StepState},
+        workflow::Outcome,
     },
     ports::{acting::NotDoneKind, store::Store as _},
     workflow::record::{StepAt, step},
@@ -89,6 +90,30 @@ async fn a_controller_that_reverts_gets_one_write() {
     let why = record.workflow.reason.unwrap();
     assert!(why.contains("a controller that reverts"), "{why}");
     assert_eq!(world.object(&web())["spec"]["replicas"], json!(2));
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_to_be_ours_is_not_undone_and_not_claimed() {
+    let world = Arc::new(World::new().scripted(&[(0, Trouble::NeverArrives)]));
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let sent = |record: &crate::model::workflow::Record| {
+        record.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
+    };
+    world.drive_until(&executor, &id, sent).await;
+    // Somebody scales it as the step was to.
+    world.edit(&web(), |web| web["spec"]["replicas"] = json!(5));
+    let record = world.drive(&executor, &id).await;
+    // No rollout is ever seen to be complete in this world, so it turns back.
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+    let why = record.workflow.reason.as_deref().unwrap();
+    assert!(why.contains("somebody else wrote it since"), "{why}");
+    assert_eq!(world.object(&web())["spec"]["replicas"], json!(5));
+    assert!(world.effects.lock().is_empty());
+    assert_eq!(record.attempts[0].outcome, Some(Outcome::Indeterminate));
+    let lines = world.store.audit(id.as_str(), 0, 100).await.unwrap();
+    let words: Vec<&str> = lines.iter().map(|line| line.entry.action.as_str()).collect();
+    assert!(words.contains(&"unknown") && !words.contains(&"effect"), "{words:?}");
 }
 
 #[tokio::test]

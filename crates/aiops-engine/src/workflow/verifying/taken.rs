@@ -96,5 +96,7 @@ const fn tells_without_marker(action: &Action) -> bool {
             | Action::SetResources { .. }
             | Action::CordonNode { .. }
             | Action::UncordonNode { .. }
+            | Action::EvictPod { .. }
+            | Action::DeletePod { .. }
     )
 }

@@ -81,6 +81,7 @@ impl World {
             required: true,
             planned_on: std::collections::BTreeMap::new(),
             deploys_to: Vec::new(),
+            takes_down: None,
             proof: None,
         });
         Plan {
@@ -175,6 +176,7 @@ impl World {
             idempotency: None,
             audit: Vec::new(),
             lock: Some(problem.target.key()),
+            only_joins: false,
         };
         let taken = self.store.accept(&acceptance).await.unwrap();
         assert!(matches!(taken, Taken::New { .. }), "{taken:?}");
