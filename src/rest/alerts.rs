@@ -46,9 +46,6 @@ struct One {
     /// RFC 3339.
     #[serde(default, rename = "startsAt")]
     starts_at: String,
-    /// RFC 3339.
-    #[serde(default, rename = "endsAt")]
-    ends_at: String,
     /// Alertmanager's own.
     #[serde(default)]
     fingerprint: String,
@@ -103,6 +100,6 @@ fn alert((at, one): (usize, One)) -> Result<Alert, Failure> {
             return Err(Failure::invalid(&field, format!("{field} must be firing or resolved")));
         }
     };
-    let One { labels, annotations, starts_at, ends_at, fingerprint, .. } = one;
-    Ok(Alert { is_resolved, labels, annotations, starts_at, ends_at, fingerprint })
+    let One { labels, annotations, starts_at, fingerprint, .. } = one;
+    Ok(Alert { is_resolved, labels, annotations, starts_at, fingerprint })
 }

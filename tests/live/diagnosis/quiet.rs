@@ -72,3 +72,57 @@ async fn nothing_is_reported_during_a_rolling_update() {
     assert!(updates > 1);
     plane.delete(&format!("/api/v1/namespaces/{namespace}")).await;
 }
+
+/// A Deployment with a Service before it, whose pods need so long to answer.
+fn slow(namespace: &str, name: &str, replicas: u32, strategy: &str, warmup: u64) -> String {
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "namespace": namespace},
+        "spec": {"replicas": replicas, "strategy": {"type": strategy}, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{
+                "name": "app", "image": "registry.example.com/app:1.0.0",
+                "args": ["--port=8080", format!("--warmup={warmup}s")], "ports": [{"containerPort": 8080}],
+                "readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}}}]}}}});
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"app": name}, "ports": [{"port": 8080}]}});
+    format!("{deployment}\n---\n{service}\n")
+}
+
+#[tokio::test]
+async fn nothing_is_reported_while_a_rollout_makes_everything_anew() {
+    let plane = Plane::shared().await;
+    let aiops = Aiops::serve(plane.kubeconfig("viewer"), &[]).await;
+    let namespace = plane.namespace(&mut Dice::new()).await;
+    // Longer than the grace of the Deployment, in the proof that of the Service as well.
+    let warmup = if is_proof() { 135 } else { 70 };
+    plane.apply(&slow(&namespace, "anew", 2, "Recreate", 1)).await;
+    plane.apply(&slow(&namespace, "grown", 0, "RollingUpdate", warmup)).await;
+    let path = |name: &str| format!("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+    let available = |found: &Value| found["status"]["availableReplicas"] == 2;
+    plane.wait(&path("anew"), "available", SOON, available).await;
+    let complete = |found: &Value| {
+        let all = found["status"]["conditions"].as_array().into_iter().flatten();
+        all.clone().any(|c| c["reason"] == "NewReplicaSetAvailable")
+    };
+    plane.wait(&path("grown"), "complete without a pod", SOON, complete).await;
+    plane.apply(&slow(&namespace, "anew", 2, "Recreate", warmup)).await;
+    plane.patch(&path("grown"), &json!({"spec": {"replicas": 2}})).await;
+    let began = Instant::now();
+    let mut asked = 0;
+    loop {
+        let health = aiops.answer("get-cluster-health", &json!({"namespace": namespace})).await;
+        assert_eq!(health["problems"], json!([]), "{:?} after it began: {health}", began.elapsed());
+        asked += 1;
+        let mut are_up = began.elapsed() > Duration::from_secs(5);
+        for name in ["anew", "grown"] {
+            are_up &= available(&plane.get(&path(name)).await.unwrap());
+        }
+        if are_up {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(warmup + 120), "they do not come up");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let down = began.elapsed();
+    println!("down for {down:?} in a rollout: {asked} questions, nothing reported");
+    assert!(down > Duration::from_secs(warmup - 5), "{down:?}");
+    plane.delete(&format!("/api/v1/namespaces/{namespace}")).await;
+}

@@ -154,10 +154,8 @@ pub struct Alert {
     pub labels: BTreeMap<String, String>,
     /// Annotations: `summary`, `description`, …
     pub annotations: BTreeMap<String, String>,
-    /// RFC 3339.
+    /// RFC 3339: since when it fires.
     pub starts_at: String,
-    /// RFC 3339.
-    pub ends_at: String,
     /// Alertmanager's own fingerprint.
     pub fingerprint: String,
 }

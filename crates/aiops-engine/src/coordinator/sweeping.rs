@@ -194,7 +194,8 @@ impl Inner {
             grace: millis(self.settings.timing.sweep_grace),
         };
         let swept = sweep::decide(sight, &*self.ids, &mut sweeper.memory);
-        if swept.left > 0 {
+        // Once: it may last, and each sweep looks again.
+        if swept.left > 0 && sweeper.last.as_ref().is_none_or(|last| last.left == 0) {
             tracing::warn!(
                 left = swept.left,
                 open = open.len(),

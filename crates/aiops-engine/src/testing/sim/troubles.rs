@@ -144,7 +144,6 @@ fn alerts(sim: &mut Sim) {
             labels,
             annotations: BTreeMap::new(),
             starts_at: "2026-11-27T11:00:00Z".to_owned(),
-            ends_at: String::new(),
             fingerprint: format!("{alertname}-{name}"),
         });
     }
