@@ -203,8 +203,12 @@ pub(super) async fn examine(
         return (None, Err(StoreError::ReadOnly(why)));
     }
     let mut opened = readers(&place.database, Access::Read, busy, READ).await;
-    if opened.is_err() && fs::metadata(&place.log).map_or(0, |log| log.len()) == 0 {
-        // On a medium that takes no writes there is nowhere to put the index of the log.
+    if opened.is_err()
+        && !takes_writes(&place.folder)
+        && fs::metadata(&place.log).map_or(0, |log| log.len()) == 0
+    {
+        // On a medium that takes no writes there is nowhere to put the index of the log. One that is only full takes them
+        // again, and whoever reads so would never see what is written then.
         opened = readers(&place.database, Access::Frozen, busy, READ).await;
     }
     let reader = match opened {
@@ -232,6 +236,17 @@ pub(super) async fn examine(
         }
     };
     (Some(reader), examined)
+}
+
+/// Whether this process may write to a folder, as far as the system tells; whether there is room is another question.
+#[cfg(unix)]
+fn takes_writes(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(not(unix))]
+fn takes_writes(_: &Path) -> bool {
+    false
 }
 
 /// The first bytes of every SQLite file.

@@ -5,6 +5,7 @@
 
 use std::{
     fs,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -209,8 +210,38 @@ async fn a_store_that_was_begun_on_a_full_disk_is_opened_when_there_is_room() {
         next.writable().unwrap();
         keep(&*next, "db", 1).await.unwrap();
         assert_eq!(next.workflow(&WorkflowId::of("web")).await.unwrap().is_some(), is_there);
+        assert!(next.workflow(&WorkflowId::of("db")).await.unwrap().is_some(), "it reads what it wrote");
         // It is still the one that executes.
         assert!(matches!(open(&options, Arc::new(ManualClock::default())).await.unwrap(), Opened::Second(_)));
         next.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_medium_that_takes_no_writes_is_read() {
+    let Some(disk) = folder() else {
+        let test = "store::full_disk::a_medium_that_takes_no_writes_is_read";
+        if !on_a_disk(test) {
+            limited();
+        }
+        return;
+    };
+    let mount = |how: &str| {
+        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&disk).status().unwrap();
+        assert!(done.success());
+    };
+    let state = disk.join("state");
+    let store = reopened(&state).await;
+    keep(&*store, "web", 1).await.unwrap();
+    store.close().await;
+    drop(store);
+    mount("ro");
+    let store = reopened(&state).await;
+    assert!(matches!(store.writable(), Err(StoreError::ReadOnly(_))), "{:?}", store.writable());
+    assert!(store.workflow(&WorkflowId::of("web")).await.unwrap().is_some());
+    assert!(keep(&*store, "db", 1).await.is_err());
+    store.close().await;
+    drop(store);
+    mount("rw");
+    keep(&*reopened(&state).await, "db", 1).await.unwrap();
 }

@@ -14,6 +14,7 @@ use aiops_engine::{
     model::ids::WorkflowId,
     ports::store::{Store as _, StoreError, Taken},
 };
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
@@ -150,4 +151,27 @@ async fn lines_that_are_cut_without_a_word_are_given_up_and_others_taken() {
     scissors.silence.fetch_add(1, Ordering::SeqCst);
     store.accept(&acceptance("idle", 1)).await.unwrap();
     proxy.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_of_a_time_when_nothing_could_be_written_are_given_up() {
+    let server = Postgres::start().await;
+    let url = server.place().await;
+    let warm = opened(&url).await;
+    warm.accept(&acceptance("first", 1)).await.unwrap();
+    let mut operator =
+        PgConnection::connect(&Postgres::url_through(server.socket().parent().unwrap())).await.unwrap();
+    // As a standby answers: each session that begins now refuses to write, for as long as it lasts.
+    operator.execute("ALTER ROLE aiops SET default_transaction_read_only = on").await.unwrap();
+    let store = opened(&url).await;
+    for n in 0..3 {
+        let refused = store.accept(&acceptance(&format!("refused-{n}"), 1)).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("read-only")),
+            "{refused:?}"
+        );
+    }
+    operator.execute("ALTER ROLE aiops RESET default_transaction_read_only").await.unwrap();
+    store.accept(&acceptance("second", 1)).await.unwrap();
+    assert!(warm.workflow(&WorkflowId::of("second")).await.unwrap().is_some());
 }
