@@ -54,7 +54,11 @@ async fn record(store: &Arc<SqlStore>, acting: &Workflow, lease: &Lease, numbers
         });
     }
     while let Some(recorded) = at_once.join_next().await {
-        recorded.unwrap().expect("what is under way is recorded in the room that was kept back");
+        let recorded = recorded.unwrap();
+        assert!(
+            recorded.is_ok(),
+            "what is under way is recorded in the room that was kept back: {recorded:?}"
+        );
     }
 }
 
