@@ -165,6 +165,11 @@ pub struct Ready {
     pub completes: bool,
 }
 
+/// Whether the object that was looked at first carries this marker, whichever object of its name it is.
+pub fn carries(seen: &[Sight], effect_key: &str) -> bool {
+    matches!(seen.first(), Some(Sight::Object(object)) if object::marker(object) == Some(effect_key))
+}
+
 /// What to read before [`observe`] and [`observe_undo`], the changed object first.
 pub fn looks(action: &Action) -> Vec<Look> {
     let mut looks = vec![Look::Object(action.target().clone())];

@@ -122,7 +122,10 @@ impl Executor {
             }
             Observation::Settled { why } => self.found(work, at, Found::Skipped, why).await,
             Observation::Refused { why } | Observation::Conflict { why } if is_gone(step, &seen) => {
-                self.give_up_as(work, at, Found::Gone, why).await
+                // Made again from a copy of what the step had left: it had its effect, on an object that is no more.
+                let is_copied = deeds::carries(&seen, &step.effect_key);
+                let found = if is_copied { Found::Indeterminate } else { Found::Gone };
+                self.give_up_as(work, at, found, why).await
             }
             Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
             Observation::Wait { why } => {

@@ -117,6 +117,23 @@ async fn what_nobody_can_tell_to_be_ours_is_not_undone_and_not_claimed() {
 }
 
 #[tokio::test]
+async fn what_was_made_again_from_a_copy_of_our_effect_is_for_a_person() {
+    let world = Arc::new(World::new().scripted(&[(0, Trouble::AnswerLost)]));
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let sent = |record: &crate::model::workflow::Record| {
+        record.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
+    };
+    world.drive_until(&executor, &id, sent).await;
+    // As `kubectl replace --force` with what `kubectl get` had printed.
+    world.edit(&web(), |web| web["metadata"]["uid"] = json!("another"));
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+    assert_eq!(world.effects.lock().len(), 1);
+    assert_eq!(world.object(&web())["spec"]["replicas"], json!(5));
+}
+
+#[tokio::test]
 async fn cancelling_undoes_what_was_done_at_the_next_boundary() {
     let world = Arc::new(World::new());
     let id = world.planned(World::cordons(&["n0", "n1", "n2"])).await;
