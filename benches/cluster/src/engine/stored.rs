@@ -153,7 +153,7 @@ async fn one(
     let acceptance = Acceptance {
         workflow: begun,
         fingerprint,
-        incident: Report { incident: opened, into: None },
+        incident: Report { incident: opened, into: None, line: None },
         idempotency: None,
         audit: lines.next().into_iter().collect(),
         lock: None,
