@@ -121,15 +121,15 @@ async fn refused(plane: &Plane, letter: char) {
     }
 }
 
-/// The Deployment of a lane that never comes up.
+/// The Deployment of a lane that never comes up. It has no deadline of its own and its pods no grace, or it would be given minutes.
 const NEVER_WELL: &str = "never-well";
 
 /// Makes it: a checkpoint of a plan that is for it cannot pass.
 pub(super) async fn never_well(plane: &Plane, namespace: &str) {
     let set = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NEVER_WELL},
-        "spec": {"selector": {"matchLabels": {"app": NEVER_WELL}}, "template": {
+        "spec": {"progressDeadlineSeconds": i32::MAX, "selector": {"matchLabels": {"app": NEVER_WELL}}, "template": {
             "metadata": {"labels": {"app": NEVER_WELL}},
-            "spec": {"containers": [{"name": "main", "image": "registry.example.com/library/nginx:1.0-missing"}]}}}});
+            "spec": {"terminationGracePeriodSeconds": 0, "containers": [{"name": "main", "image": "registry.example.com/library/nginx:1.0-missing"}]}}}});
     let all = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
     plane.post(&all, &set).await;
     let is_unwell = |set: &serde_json::Value| set["status"]["unavailableReplicas"].as_i64() > Some(0);

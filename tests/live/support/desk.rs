@@ -35,7 +35,7 @@ use aiops_engine::{
 use super::{Audited, Plane};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 struct Now;
 

@@ -86,7 +86,9 @@ pub(crate) fn of_workload(target: &Target, seen: &[Sight]) -> Nearing {
     // Before its controller has looked, the figures are those of what was wanted before.
     let is_seen = status("observedGeneration") >= number(workload, "/metadata/generation").unwrap_or(0);
     let left = is_seen.then(|| left.into_iter().fold(0, i64::saturating_add));
-    Nearing { left, quiet: quiet(&target.kind, workload).clamp(0, LONGEST) }
+    // Where nothing is left to happen nothing is waited for.
+    let quiet = if left == Some(0) { 0 } else { quiet(&target.kind, workload).clamp(0, LONGEST) };
+    Nearing { left, quiet }
 }
 
 /// For how long a rollout may stand still: twice what one pod takes by its own probes and graces, and a Deployment until its
@@ -176,6 +178,9 @@ mod tests {
         let quiet = |kind: &str, spec: Value| {
             of_workload(&Target::known(kind, "shop", "web"), &seen(&json!({"spec": spec}))).quiet
         };
+        let done = json!({"spec": {"replicas": 0}, "status": {}});
+        let at_rest = of_workload(&Target::known("Deployment", "shop", "web"), &seen(&done));
+        assert_eq!(at_rest, Nearing { left: Some(0), quiet: 0 });
         assert_eq!(quiet("StatefulSet", json!({})), 100);
         assert_eq!(quiet("Deployment", json!({"progressDeadlineSeconds": 600})), 660);
         assert_eq!(quiet("Deployment", json!({"progressDeadlineSeconds": i32::MAX})), 100);
