@@ -93,6 +93,10 @@ impl Lane {
         if kind != "DaemonSet" {
             spec["replicas"] = json!(2);
         }
+        if kind == "Deployment" {
+            // With a deadline what never comes up would be given minutes.
+            spec["progressDeadlineSeconds"] = json!(i32::MAX);
+        }
         if kind == "StatefulSet" {
             spec["serviceName"] = json!(name);
             spec["podManagementPolicy"] = json!("Parallel");

@@ -35,6 +35,7 @@ fn rendered(revision: i64) -> Vec<Value> {
     }
     let memory = if is_new { "96Mi" } else { "64Mi" };
     let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": NAME}, "spec": {
+        "progressDeadlineSeconds": i32::MAX,
         "replicas": 2, "selector": {"matchLabels": {"app": NAME}},
         "template": {"metadata": {"labels": {"app": NAME}}, "spec": {"terminationGracePeriodSeconds": 0,
             "containers": [{"name": "main", "image": super::lane::image(if is_new { 1 } else { 0 }),
