@@ -40,6 +40,12 @@ const FIRST_LOOK: Millis = 100;
 /// Up to this pause a lease is kept instead of given back and claimed again, which costs two commits.
 const SHORT: Millis = 1_000;
 
+/// Whether a wait is too short to write it down. What came nearer is written down after a moment all the same: what is not
+/// kept would come nearer again at every look.
+const fn is_brief((now, by): (Millis, Millis), since: Millis, has_note: bool) -> bool {
+    by < SHORT && (!has_note || now.saturating_sub(since) < 2 * SHORT)
+}
+
 impl Executor {
     /// A step that was applied: watched until it has settled.
     pub(super) async fn settle(
@@ -97,7 +103,7 @@ impl Executor {
     ) -> Result<Turn, Stop> {
         let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by).min(deadline.max(now.saturating_add(1)));
-        if by < SHORT {
+        if is_brief((now, by), since, note.is_some()) {
             return Ok(Turn::Hold(until));
         }
         let checks = note.into_iter().collect();
@@ -322,6 +328,7 @@ impl Executor {
         let deadline = times::settles_until(work.workflow(), timing, (began, clock.moved), nearing)
             // What was taken over has a moment to be looked at.
             .max(work.workflow().deadline);
+        let has_note = clock.note.is_some();
         made.extend(clock.note);
         let now = self.now(work.held);
         if now >= deadline {
@@ -337,7 +344,7 @@ impl Executor {
         let (now, by) = self.pace(work.held, began);
         let until = now.saturating_add(by).min(deadline);
         let is_reset = made.last().is_some_and(|check| check.name == STEADY);
-        if by < SHORT && !is_reset {
+        if is_brief((now, by), began, has_note) && !is_reset {
             return Ok(Turn::Hold(until));
         }
         self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks: made }).await?;

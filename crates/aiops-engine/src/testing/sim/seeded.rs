@@ -9,7 +9,7 @@ use super::{
 use crate::testing::checker;
 
 /// Within how many schedules each defect has to be seen; `docs/proof.md` lists the schedule in which it first is.
-const WITHIN: u64 = 400;
+const WITHIN: u64 = 1_000;
 
 /// The first violation that a schedule of a defective engine shows.
 fn seen(base: &Base, defect: Defect, seed: u64) -> Option<String> {

@@ -75,6 +75,20 @@ async fn what_is_not_seen_to_help_in_time_is_undone() {
 }
 
 #[tokio::test]
+async fn what_stands_still_is_undone_however_often_it_is_looked_at() {
+    let mut world = World::new();
+    world.settings.timing.settle = std::time::Duration::from_millis(400);
+    world.edit(&web(), |web| {
+        web["status"] = json!({"observedGeneration": 100, "updatedReplicas": 2, "replicas": 2});
+    });
+    let (world, record) = live(world, World::scale(5)).await;
+    assert_eq!(record.workflow.phase, Phase::RolledBack, "{:?}", record.workflow.reason);
+    let lasted = record.workflow.finished_at.unwrap() - record.workflow.started_at.unwrap();
+    assert!((300_000..310_000).contains(&lasted), "{lasted} ms");
+    assert_eq!(world.object(&web())["spec"]["replicas"], json!(2));
+}
+
+#[tokio::test]
 async fn a_controller_that_reverts_gets_one_write() {
     let world = Arc::new(World::new());
     let id = world.planned(World::scale(5)).await;
