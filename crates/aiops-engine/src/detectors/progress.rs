@@ -62,8 +62,9 @@ pub(super) fn is_from_nothing(look: &Look<'_>, row: &DeploymentRow) -> bool {
     if row.strategy == "Recreate" && is_rolling {
         return true;
     }
-    // Growth is no rollout to the controller, and says nothing in its conditions.
-    row.available == 0 && look.grown.last(look.view, row).is_some_and(|at| at >= down.since - APART)
+    // Growth is no rollout to the controller, and says nothing in its conditions. Its pods come up one after the other:
+    // as long as they have never been enough, it is still the same growth.
+    look.grown.last(look.view, row).is_some_and(|at| at >= down.since - APART)
 }
 
 /// The pods of a Deployment.

@@ -79,7 +79,7 @@ pub(super) fn rollouts(look: &Look<'_>, found: &mut Vec<Issue>) {
     }
 }
 
-/// Whether that nothing is available belongs to the rollout that is under way.
+/// Whether that too little is available belongs to the rollout that is under way.
 fn is_excused<'a>(look: &Look<'a>, row: &'a DeploymentRow) -> bool {
     progress::is_first(look.view, row)
         || (progress::is_from_nothing(look, row)

@@ -117,6 +117,13 @@ fn growth_from_nothing_is_quiet_until_the_deadline() {
     let from_none = "Scaled up replica set web-2 from 0 to 1";
     assert!(grown(175, event(176, from_none)).is_empty());
     let both = ["deployment_unavailable", "service_without_endpoints"];
+    // They come up one after the other.
+    let mut second =
+        with(deployment("RollingUpdate", "NewReplicaSetAvailable", 2, 175), behind(175, runs(175)));
+    second[0]["spec"]["replicas"] = json!(2);
+    second[0]["status"]["availableReplicas"] = json!(1);
+    second.push(event(176, "Scaled up replica set web-2 from 0 to 2"));
+    assert!(codes(&second).is_empty());
     // Other growth, growth long before, and time that is over excuse nothing.
     assert_eq!(grown(175, event(176, "Scaled up replica set web-2 from 1 to 2")), both);
     assert_eq!(grown(175, event(3_000, from_none)), both);
