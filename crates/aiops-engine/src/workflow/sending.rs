@@ -53,7 +53,7 @@ impl Executor {
             Some(Sight::Object(object)) => object.clone(),
             _ => Value::Null,
         };
-        if let Some(why) = undecidable(work, at, &ready.mutation, &object) {
+        if let Some(why) = undecidable(work, at, &object) {
             self.commit(work, Event::Seen { step: at, found: Found::Indeterminate, why }).await?;
             return Ok(Turn::Again);
         }
@@ -311,16 +311,15 @@ fn intent(mutation: &Mutation, object: &Value, time: Millis) -> Value {
 /// one effect either way. With the generation unchanged nobody changed what the object asks for, so it did not arrive, and
 /// cannot any more. But a changed generation without our marker may be our effect and somebody's hand that took it away:
 /// doing it again could be the second time.
-fn undecidable(work: &Work<'_>, at: StepAt, mutation: &Mutation, object: &Value) -> Option<String> {
-    if !matches!(mutation.verb, Verb::MergePatch | Verb::JsonPatch) {
-        return None;
-    }
+pub(super) fn undecidable(work: &Work<'_>, at: StepAt, object: &Value) -> Option<String> {
     let now = object.pointer("/metadata/generation").and_then(Value::as_i64)?;
-    let version = mutation.resource_version.as_deref();
+    let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str);
     let doubt = |attempt: &&Attempt| {
+        let verb = attempt.intent.get("verb").cloned().map(serde_json::from_value);
+        let is_patch = matches!(verb, Some(Ok(Verb::MergePatch | Verb::JsonPatch)));
         let was = attempt.intent.get("resourceVersion").and_then(Value::as_str);
         let generation = attempt.intent.get("generation").and_then(Value::as_i64);
-        was != version && generation.is_some_and(|generation| generation != now)
+        is_patch && was != version && generation.is_some_and(|generation| generation != now)
     };
     let attempt = record::outstanding(&work.record, at).into_iter().find(doubt)?;
     Some(format!(

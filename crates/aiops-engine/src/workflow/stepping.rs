@@ -7,6 +7,7 @@ use super::{
     planning::chain,
     record::{self, Event, Found, StepAt},
     runner::{Executor, Stop, Turn, Work},
+    sending::undecidable,
 };
 use crate::{
     deeds::{self, Observation, Ready, Sight},
@@ -127,7 +128,11 @@ impl Executor {
                 let found = if is_copied { Found::Indeterminate } else { Found::Gone };
                 self.give_up_as(work, at, found, why).await
             }
-            Observation::Refused { why } | Observation::Conflict { why } => self.give_up(work, at, why).await,
+            Observation::Refused { why } | Observation::Conflict { why } => {
+                let found =
+                    if is_untold(work, at, step, &seen) { Found::Indeterminate } else { Found::Failed };
+                self.give_up_as(work, at, found, why).await
+            }
             Observation::Wait { why } => {
                 let by = if matches!(step.action, Action::AwaitPool { .. }) { MACHINES } else { SOON };
                 self.pause(work, at, by, why).await
@@ -247,6 +252,22 @@ fn is_gone(step: &StepRecord, seen: &[Sight]) -> bool {
             object.pointer("/metadata/uid").and_then(serde_json::Value::as_str) != Some(wanted)
         }
         _ => false,
+    }
+}
+
+/// Whether a request of a step that cannot be done any more may have had its effect, though the object does not say so:
+/// forward it left a marker that somebody may have taken away since, and the way back took that marker away.
+fn is_untold(work: &Work<'_>, at: StepAt, step: &StepRecord, seen: &[Sight]) -> bool {
+    if record::outstanding(&work.record, at).is_empty() {
+        return false;
+    }
+    let Some(Sight::Object(object)) = seen.first() else { return false };
+    match at.direction {
+        Direction::Do => deeds::carries(seen, &step.effect_key) || undecidable(work, at, object).is_some(),
+        Direction::Undo => {
+            let done = record::step(&work.record, StepAt { order: at.order, direction: Direction::Do });
+            done.is_none_or(|done| !deeds::carries(seen, &done.effect_key))
+        }
     }
 }
 

@@ -130,6 +130,55 @@ async fn what_nobody_can_tell_to_be_ours_is_not_undone_and_not_claimed() {
     assert!(words.contains(&"unknown") && !words.contains(&"effect"), "{words:?}");
 }
 
+/// The way back of a scaling, of which nothing was heard, and then somebody's hand; the answer to the attempt.
+async fn lost_on_the_way_back(trouble: Trouble, hand: fn(&mut serde_json::Value)) -> Option<Outcome> {
+    let world = Arc::new(World::new().scripted(&[(1, trouble)]));
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let sent = |record: &crate::model::workflow::Record| {
+        let mut back = record.attempts.iter().filter(|attempt| attempt.direction == Direction::Undo);
+        back.any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
+    };
+    world.drive_until(&executor, &id, sent).await;
+    world.edit(&web(), hand);
+    let replicas = world.object(&web())["spec"]["replicas"].clone();
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+    let why = record.workflow.reason.as_deref().unwrap();
+    assert!(why.contains("not undone: step 1 (scale-workload"), "{why}");
+    assert_eq!(world.object(&web())["spec"]["replicas"], replicas);
+    world.check(&id).await;
+    let back = record.attempts.iter().find(|attempt| attempt.direction == Direction::Undo);
+    back.and_then(|attempt| attempt.outcome)
+}
+
+#[tokio::test]
+async fn a_way_back_that_somebody_wrote_over_is_not_said_to_have_done_nothing() {
+    let scaled = |web: &mut serde_json::Value| web["spec"]["replicas"] = json!(7);
+    let back = lost_on_the_way_back(Trouble::AnswerLost, scaled).await;
+    assert_eq!(back, Some(Outcome::Indeterminate));
+    // The marker of the step is still there, which the way back takes away: nothing came of it.
+    let back = lost_on_the_way_back(Trouble::NeverArrives, scaled).await;
+    assert_eq!(back, Some(Outcome::Rejected));
+}
+
+#[tokio::test]
+async fn what_is_being_deleted_with_our_marker_had_our_effect() {
+    let world = Arc::new(World::new().scripted(&[(0, Trouble::AnswerLost)]));
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("one", &Gate::open());
+    let sent = |record: &crate::model::workflow::Record| {
+        record.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
+    };
+    world.drive_until(&executor, &id, sent).await;
+    // With a finalizer of somebody's, or in the foreground.
+    world.edit(&web(), |web| web["metadata"]["deletionTimestamp"] = json!("2026-11-27T11:00:00Z"));
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+    assert_eq!(record.attempts[0].outcome, Some(Outcome::Indeterminate));
+    world.check(&id).await;
+}
+
 #[tokio::test]
 async fn what_was_made_again_from_a_copy_of_our_effect_is_for_a_person() {
     let world = Arc::new(World::new().scripted(&[(0, Trouble::AnswerLost)]));
