@@ -228,6 +228,10 @@ impl Executor {
         if let Some(event) = held.unsaved() {
             self.save(&mut work, event).await?;
         }
+        // Before the claim is counted: what is only held did not end the process, however often that is ended.
+        if self.is_starting(work.workflow().phase) {
+            return Ok(Turn::Hold(self.now(held).saturating_add(UNREAD)));
+        }
         if held.has_to_be_counted() {
             self.commit(&mut work, Event::Counted).await?;
             held.counted();
@@ -239,9 +243,6 @@ impl Executor {
                 );
                 return self.park(&mut work, Some("poison"), why).await;
             }
-        }
-        if self.is_starting(work.workflow().phase) {
-            return Ok(Turn::Hold(self.now(held).saturating_add(UNREAD)));
         }
         let turn = match work.workflow().phase {
             Phase::Planning => self.planning(&mut work).await,

@@ -136,6 +136,27 @@ async fn a_cluster_that_is_not_reached_yet_after_a_start_ends_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_only_held_until_the_cluster_is_reached_is_no_poison() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::cordons(&["n0"])).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::Verifying).await;
+    world.is_unreached.store(true, Ordering::SeqCst);
+    for life in 0..10 {
+        world.clock.pass(MINUTE);
+        let (_coordinator, executor) = world.process(&format!("life-{life}"), &Gate::open());
+        let held = executor.claim().await.unwrap().unwrap();
+        assert!(matches!(executor.turn(&held).await, Turn::Hold(_)), "{life}");
+        // It is killed there; its lease ends by itself.
+    }
+    world.is_unreached.store(false, Ordering::SeqCst);
+    world.clock.pass(MINUTE);
+    let (_coordinator, executor) = world.process("last", &Gate::open());
+    let record = world.drive(&executor, &id).await;
+    assert_eq!(record.workflow.phase, Phase::Completed, "{:?}", record.workflow.reason);
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_took_up_for_long_is_not_carried_out() {
     let world = Arc::new(World::new());
     let (coordinator, executor) = world.process("one", &Gate::open());
