@@ -63,11 +63,17 @@ impl Stage {
     }
 }
 
-/// Whether a request changed the cluster: not a review, and not one that the API server only judged.
-fn changes(request: &Audited) -> bool {
+/// Whether a request was to change the cluster, however it was answered: not a review, and not one that the API server is
+/// only to judge.
+fn is_meant(request: &Audited) -> bool {
     let is_review = request.resource.ends_with("reviews");
     let is_dry = request.uri.contains("dryRun=All") || request.body["dryRun"] == serde_json::json!(["All"]);
-    request.writes() && !is_review && !is_dry && request.status < 400
+    request.writes() && !is_review && !is_dry
+}
+
+/// Whether it did.
+fn changes(request: &Audited) -> bool {
+    is_meant(request) && request.status < 400
 }
 
 /// What the server's user asked for since then, once the log has everything that was answered before now.
@@ -116,7 +122,7 @@ async fn what_is_to_change_nothing_changes_nothing_and_the_same_calls_do_change(
         let audited = since(&plane, &world, place).await;
         let wrong: Vec<String> = audited
             .iter()
-            .filter(|request| changes(request))
+            .filter(|request| is_meant(request))
             .map(|request| {
                 format!("{} {} {} by {}", request.verb, request.uri, request.status, request.agent)
             })

@@ -131,14 +131,14 @@ async fn over_http(plane: &Plane, scenario: &Scenario, served: &Served) {
         let plan = read.take(&call(served, "plan-remediation", &json!({"incident_id": incident})).await);
         assert_eq!(plan["approval"], "auto", "{plan}");
         is_shown(&plan["steps"][0], scenario, which);
-        let order = json!({"incident_id": incident, "digest": plan["digest"], "wait": 25});
+        let order = json!({"incident_id": incident, "digest": plan["digest"], "wait": 50});
         let mut end = read.take(&call(served, "trigger-remediation", &order).await);
-        read.within_bounds(&format!("HTTP, {}", end["phase"]));
         let until = Instant::now() + SOON;
         while !is_over(&end) {
             assert!(Instant::now() < until, "it never ends: {end}");
-            end = call(served, "get-workflow", &again(&end)).await.facts;
+            end = read.take(&call(served, "get-workflow", &again(&end)).await);
         }
+        read.within_bounds(&format!("HTTP, {}", end["phase"]));
         if which == "name" {
             is_verified(&end);
             runs(plane, scenario, which, "good").await;
@@ -167,12 +167,12 @@ async fn over_stdio(plane: &Plane, scenario: &Scenario, desktop: &mut Desktop) {
             "workflow_id": waits["workflow_id"], "digest": waits["awaiting"]["digest"], "wait": 50,
         });
         let mut end = read.take(&desktop.call("approve-workflow", &approval));
-        read.within_bounds(&format!("stdio, {}", end["phase"]));
         let until = Instant::now() + SOON;
         while !is_over(&end) {
             assert!(Instant::now() < until, "it never ends: {end}");
-            end = desktop.call("get-workflow", &again(&end)).facts;
+            end = read.take(&desktop.call("get-workflow", &again(&end)));
         }
+        read.within_bounds(&format!("stdio, {}", end["phase"]));
         if which == "name" {
             is_verified(&end);
             runs(plane, scenario, which, "good").await;

@@ -2,16 +2,17 @@
 //! killed around its changes. The audit logs of the API server and of the member say what happened.
 
 mod binary;
+mod killed;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
 
 use self::binary::Binary;
-use crate::support::{Audited, Dice, Options, Plane, is_proof};
+use crate::support::{Audited, Dice, Options, Plane};
 
 /// Longer than one of these workflows takes on a busy machine, a lease of the dead included.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -233,91 +234,6 @@ async fn a_member_without_the_grant_refuses_each_verb() {
     }
     assert_eq!(effects(&plane, place, &namespace), BTreeMap::new());
     assert_eq!(plane.get(&path).await.unwrap()["spec"], object["spec"]);
-}
-
-/// Whom a trial kills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Side {
-    Member,
-    Hub,
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn either_side_is_killed_around_its_changes_and_each_effect_comes_once() {
-    let plane = Plane::shared().await;
-    let mut dice = Dice::new();
-    let namespace = plane.namespace(&mut dice).await;
-    let kills = if is_proof() { 50 } else { 3 };
-    for trial in 0..2 * kills {
-        deployment(&plane, &namespace, &format!("web-{trial}")).await;
-    }
-    let home = tempfile::tempdir().unwrap();
-    tokens(home.path());
-    let mut member = Binary::start(home.path(), "member", &member_of(&plane, "\"hub\""));
-    let mut hub = Binary::start(home.path(), "hub", &hub_of(&member));
-    let place = plane.audit_end();
-    let mut orders = Vec::new();
-    let mut struck: BTreeMap<(Side, &str), u32> = BTreeMap::new();
-    for trial in 0..2 * kills {
-        let side = if trial % 2 == 0 { Side::Member } else { Side::Hub };
-        let before = member.lines("intent");
-        orders.push(ordered(&hub, &namespace, &format!("web-{trial}")).await);
-        // Between what the member wrote down and what became of it; or, one in four, wherever it is.
-        let deadline = Instant::now() + PATIENCE;
-        if trial % 8 < 6 {
-            while member.lines("intent") == before {
-                assert!(Instant::now() < deadline, "no change came: {}", hub.log());
-                tokio::time::sleep(Duration::from_micros(200)).await;
-            }
-        } else {
-            tokio::time::sleep(Duration::from_millis(dice.number(600))).await;
-        }
-        let is_under_way = member.lines("intent") > member.lines("outcome");
-        *struck.entry((side, if is_under_way { "under way" } else { "elsewhere" })).or_default() += 1;
-        match side {
-            Side::Member => member.kill_and_restart(),
-            Side::Hub => hub.kill_and_restart(),
-        }
-    }
-    let mut ends: BTreeMap<String, u32> = BTreeMap::new();
-    let mut lost = Vec::new();
-    for id in &orders {
-        let done = over(&hub, id).await;
-        *ends.entry(done["phase"].as_str().unwrap().to_owned()).or_default() += 1;
-        if done["phase"] != "completed" {
-            lost.push(done);
-        }
-    }
-    println!("{kills} SIGKILLs of each side: {struck:?}; workflows: {ends:?}");
-    assert!(lost.is_empty(), "{lost:#?}");
-    for (trial, id) in orders.iter().enumerate() {
-        let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/web-{trial}");
-        let found = plane.get(&path).await.unwrap();
-        // Each change of what is wanted counts once there.
-        assert_eq!(found["metadata"]["generation"], 2, "{id} changed web-{trial} this often, and one");
-        let marker = found["metadata"]["annotations"]["aiops.io/effect"].as_str();
-        assert!(marker.is_some_and(|marker| marker.starts_with(id)), "{id}: {marker:?}");
-    }
-    // The audit log has its line only after the effect can be seen.
-    let deadline = Instant::now() + Duration::from_secs(20);
-    let counts = loop {
-        let counts = effects(&plane, place, &namespace);
-        assert!(counts.values().all(|count| *count <= 1), "an effect came twice: {counts:?}");
-        if counts.len() >= orders.len() {
-            break counts;
-        }
-        assert!(Instant::now() < deadline, "one effect for each order: {counts:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
-    assert_eq!(counts.len(), orders.len(), "an effect of no order: {counts:?}");
-    // Nothing reached the API server that the member had not written down before, and no effect was told twice.
-    let written: BTreeSet<String> = member.keys("intent");
-    for key in counts.keys() {
-        assert!(written.contains(key), "{key} was not written down");
-        let done = member.audited("outcome", key);
-        let done = done.iter().filter(|line| line["outcome"] == "done").count();
-        assert!(done <= 1, "{key} is told done {done} times");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,7 +16,7 @@ use aiops_engine::{
 use serde_json::{Value, json};
 
 use self::argo::{Argo, Behaviour};
-use crate::support::{Audited, Desk, Dice, Options, Plane, changes};
+use crate::support::{Audited, Desk, Dice, Options, Plane, changes, tried};
 
 const SOON: Duration = Duration::from_secs(60);
 const ENDS: [Phase; 5] =
@@ -65,6 +65,8 @@ async fn what_argo_cd_deploys_is_synced_through_its_application() {
         assert_eq!(view.remedy.as_deref(), Some("sync-application"), "{view:#?}");
         let sent = changes(&plane, place, &namespace);
         assert_eq!((to(&sent, "applications"), sent.len()), (1, 1), "{behaviour:?}: {sent:?}");
+        let past = tried(&plane, place, &namespace);
+        assert!(past.iter().all(|request| request.resource == "applications"), "{behaviour:?}: {past:?}");
         let operation = &sent[0].body["operation"];
         assert_eq!(operation["initiatedBy"]["username"], "aiops", "{operation}");
         let application = argo.application(&plane).await;
@@ -79,7 +81,7 @@ async fn what_argo_cd_deploys_is_synced_through_its_application() {
         let view = ordered(&desk, &namespace, Action::RestartWorkload { target }).await;
         assert_eq!(view.0, Phase::Refused, "{}", view.1);
         assert!(view.1.contains("Argo CD"), "{}", view.1);
-        assert!(changes(&plane, place, &namespace).is_empty());
+        assert!(tried(&plane, place, &namespace).is_empty());
         argo.end().await;
     }
 }
@@ -130,7 +132,7 @@ async fn what_flux_olm_or_an_autoscaler_owns_is_left_to_them() {
             assert_eq!(phase, Phase::Refused, "{owner}: {why}");
             assert!(why.contains(owner), "{owner}: {why}");
         }
-        assert_eq!(changes(&plane, place, &namespace).len(), 0, "{owner}");
+        assert_eq!(tried(&plane, place, &namespace).len(), 0, "{owner}");
         let path = format!("/apis/apps/v1/namespaces/{namespace}/deployments/web");
         assert_eq!(plane.get(&path).await.unwrap()["spec"]["replicas"], 2, "{owner}");
     }

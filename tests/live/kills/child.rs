@@ -5,7 +5,7 @@
 use std::{
     fmt::Write as _,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
@@ -19,6 +19,8 @@ use tokio::{
     net::TcpStream,
     sync::oneshot,
 };
+
+use crate::support::binary;
 
 /// Longer than a start takes on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,11 +50,6 @@ incidents = 100000
 workloadsPercent = 100
 apiErrorsPercent = 100
 "#;
-
-/// The binary under test: that of this build, or what `AIOPS_BINARY` names.
-pub(super) fn binary() -> PathBuf {
-    std::env::var_os("AIOPS_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_aiops")), PathBuf::from)
-}
 
 /// How a child is started, again and again.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::binary;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -29,7 +30,7 @@ pub(super) struct Binary {
 }
 
 fn spawn(file: &Path, address: &str, log: &Arc<Mutex<Vec<Value>>>) -> (Child, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_aiops"))
+    let mut child = Command::new(binary())
         .args(["serve", "--http", address, "--config"])
         .arg(file)
         .env_clear()
@@ -85,12 +86,6 @@ impl Binary {
         self.log.lock().unwrap().iter().map(|line| format!("{line}\n")).collect()
     }
 
-    /// How many lines of audit of this kind there are.
-    pub(super) fn lines(&self, kind: &str) -> usize {
-        let log = self.log.lock().unwrap();
-        log.iter().filter(|line| line["audit"] == kind && line["dry_run"] == false).count()
-    }
-
     /// The effect keys of lines of audit of this kind.
     pub(super) fn keys(&self, kind: &str) -> BTreeSet<String> {
         let log = self.log.lock().unwrap();
@@ -110,7 +105,7 @@ impl Binary {
     pub(super) async fn doctor(&self) -> String {
         let file = self.file.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_aiops"));
+            let mut command = Command::new(binary());
             command.args(["doctor", "--config"]).arg(file).env_clear().current_dir("/").output().unwrap()
         });
         String::from_utf8(done.await.unwrap().stdout).unwrap()

@@ -182,6 +182,13 @@ impl Desk {
 
 /// Requests of workflows that were accepted, dry runs left out.
 pub(crate) fn changes(plane: &Plane, place: u64, namespace: &str) -> Vec<Audited> {
+    let mut audited = tried(plane, place, namespace);
+    audited.retain(|request| request.status < 300);
+    audited
+}
+
+/// The same, however they were answered.
+pub(crate) fn tried(plane: &Plane, place: u64, namespace: &str) -> Vec<Audited> {
     let mut audited = plane.audit_since(place);
     audited.retain(|request| {
         request.writes()
@@ -189,7 +196,6 @@ pub(crate) fn changes(plane: &Plane, place: u64, namespace: &str) -> Vec<Audited
             && request.agent.contains(" wf/")
             && !request.uri.contains("dryRun")
             && request.namespace == namespace
-            && request.status < 300
     });
     audited
 }

@@ -58,6 +58,8 @@ pub(crate) fn double(is_whole: bool) -> Part {
     });
     let struck = part.counts.get("struck twice").copied().unwrap_or_default();
     part.floor("runs that met both crashes", struck, part.runs);
+    // Nobody else is there: whatever dies, and when, it ends by itself.
+    part.few_parked(1_000);
     part.lines.push(format!("{} of {count} first crashes", firsts.len()));
     part
 }

@@ -91,6 +91,7 @@ pub(crate) fn matrix(is_whole: bool) -> Part {
     // A run is the same up to its fault, so each has to meet it.
     part.floor("runs that met their fault", struck, part.runs);
     if is_whole {
+        part.few_parked(250);
         let base = Base::new();
         let actions: Vec<Action> =
             scene::catalogue(&base.model).into_iter().map(|(_, action)| action).collect();

@@ -85,6 +85,17 @@ impl Part {
         }
     }
 
+    /// A ceiling: an engine that leaves to a person whatever meets a fault breaks nothing, and is of no use.
+    pub(crate) fn few_parked(&mut self, one_in: u64) {
+        let all: u64 = self.ends.values().sum();
+        let parked = self.ends.get(&Phase::NeedsOperator).copied().unwrap_or_default();
+        self.lines.push(format!("{parked} of {all} workflows wait for a person"));
+        if parked > all / one_in {
+            self.broken
+                .push(format!("{parked} of {all} workflows wait for a person, more than one in {one_in}"));
+        }
+    }
+
     /// A floor of coverage: nothing of this may be missing.
     pub(crate) fn none_missing(&mut self, missing: &[String]) {
         if !missing.is_empty() {

@@ -130,6 +130,7 @@ pub(crate) fn random(is_whole: bool) -> Part {
     part.floor("faults", faults, count);
     part.floor("faults between an intent and its outcome", between, if is_long { count / 4 } else { 1 });
     if is_long {
+        part.few_parked(50);
         part.none_missing(&coverage::unmet(&part.met, &Call::ALL));
         for (what, least) in [("sweeps", count), ("processes that ended in order", count / 2)] {
             let is = part.counts.get(what).copied().unwrap_or_default();

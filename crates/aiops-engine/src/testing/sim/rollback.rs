@@ -163,6 +163,9 @@ pub(crate) fn rollback(is_whole: bool) -> Part {
         part.lines.push(format!("{name} was undone {count} times"));
     }
     part.of = PLANS;
+    if is_whole {
+        part.few_parked(500);
+    }
     part
 }
 
