@@ -72,7 +72,7 @@ struct TestArgs {
 /// What to do with the kill switch.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-`pause` begins no step; what runs is finished. `stop` sends nothing any more, and rolls nothing back.
+`pause` begins no step: one that runs is finished, and a workflow that waits longer than acting.times.step is undone. `stop` sends nothing any more, and rolls nothing back.
 Examples:
   aiops control stop --reason 'change freeze'
   aiops control run")]

@@ -106,6 +106,14 @@ impl Reach {
         environment: &Environment,
     ) -> Result<Remote, Failure> {
         let found = self.find(global, loaded, environment).await?;
+        let names_cluster =
+            global.kubeconfig.is_some() || global.context.is_some() || global.recording.is_some();
+        if found.is_none() && names_cluster {
+            return Err(Failure::usage(anyhow::anyhow!(
+                "--context, --kubeconfig and --recording name a cluster, and this asks a running aiops: leave them out, or \
+                 name the aiops with --server or AIOPS_SERVER"
+            )));
+        }
         found.ok_or_else(|| {
             Failure::from(anyhow::anyhow!(
                 "no aiops runs here (nothing answers at {}{}); start one in another shell with `aiops serve --mode full`, \

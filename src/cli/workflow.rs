@@ -29,7 +29,8 @@ Examples:
   aiops workflow approve wf-01k3x9f2m4q7tz8b            shows the plan and asks
   aiops workflow why-not wf-01k3x9f2m4q7tz8b            which rule holds it up
 
-All speak to the server of --server or AIOPS_SERVER, else to one on this machine. Approving needs a token.")]
+All speak to the server of --server or AIOPS_SERVER, else to one on this machine. Approving needs a token, but not over the socket
+of the state directory.")]
 pub struct WorkflowArgs {
     #[command(subcommand)]
     command: Command,

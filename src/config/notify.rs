@@ -37,7 +37,8 @@ impl Default for Notify {
 }
 
 /// What may stand in braces.
-pub const PLACEHOLDERS: [&str; 7] = ["summary", "kind", "workflow", "incident", "target", "reason", "at"];
+pub const PLACEHOLDERS: [&str; 8] =
+    ["summary", "kind", "workflow", "incident", "target", "reason", "digest", "at"];
 
 impl Notify {
     /// Tells `refuse` of a template that names what does not exist, and of a secret without anybody to sign for.

@@ -245,7 +245,8 @@ pub(super) fn next(workflow: &WorkflowView) -> String {
                 .to_owned()
         }
         Phase::NeedsOperator => {
-            "Stopped: a person has to look at the target and resolve the workflow.".to_owned()
+            "Stopped: a person has to look at the target and resolve the workflow (`aiops workflow resolve`)."
+                .to_owned()
         }
         Phase::Failed => "Over, and not repaired: a person has to look at the target.".to_owned(),
         Phase::Refused | Phase::Rejected | Phase::Expired | Phase::Cancelled => {

@@ -95,7 +95,10 @@ pub(super) async fn open_for_reading(
 ) -> Result<AnyPool, StoreError> {
     let place = Place::of(folder);
     if !place.database.exists() {
-        return Err(StoreError::Unavailable(format!("there is no store in {}", folder.display())));
+        return Err(StoreError::Unavailable(format!(
+            "there is no store in {}; name the --state-dir of one, or store.url",
+            folder.display()
+        )));
     }
     checked(&place, busy, clock).await
 }
@@ -107,7 +110,10 @@ pub(super) async fn open_backup(
     clock: &Arc<dyn Clock>,
 ) -> Result<AnyPool, StoreError> {
     if !path.exists() {
-        return Err(StoreError::Unavailable(format!("there is no file {}", path.display())));
+        return Err(StoreError::Unavailable(format!(
+            "there is no file {}; name a backup that `aiops db backup` made",
+            path.display()
+        )));
     }
     checked(&at(path), busy, clock).await
 }

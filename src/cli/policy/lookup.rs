@@ -35,7 +35,10 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     if !WORDS.contains(&action) {
         let hint = near(action, WORDS.iter().copied());
-        let why = anyhow::anyhow!("--action: {action:?} is none of {}{hint}", WORDS.join(", "));
+        let why = anyhow::anyhow!(
+            "--action: {action:?} is none of {}{hint}; a drain is cordon-node and evict-pod, a Helm rollback revert-manifest and record-release",
+            WORDS.join(", ")
+        );
         return Err(Failure::usage(why));
     }
     let severities = severities(args.severity.as_deref())?;

@@ -121,8 +121,11 @@ impl Inner {
                 Phase::Cancelled => Ok(None),
                 Phase::RollingBack => Err(conflict(&what, "it is being undone already".to_owned(), id)),
                 Phase::NeedsOperator => {
-                    let why = "it is parked: look at it and resolve it as completed, rolled_back or failed";
-                    Err(conflict(&what, why.to_owned(), id))
+                    let why = format!(
+                        "it is parked: look at it and resolve it as completed, rolled_back or failed (`aiops workflow \
+                         resolve {id}`)"
+                    );
+                    Err(conflict(&what, why, id))
                 }
                 Phase::Completed
                 | Phase::Failed

@@ -26,7 +26,7 @@ pub(super) fn grant(settings: &Settings, caller: &Caller) -> Result<String, Stri
         return Ok(format!("acting.grantedTo names {} or a group of it", caller.name));
     }
     Err(format!(
-        "acting.grantedTo ({}) names neither {} nor a group of it",
+        "acting.grantedTo ({}) names neither {} nor a group of it; let one of them do it, or add the name",
         settings.granted_to.join(", "),
         caller.name
     ))
@@ -53,7 +53,7 @@ pub fn not_entitled(settings: &Settings, caller: &Caller) -> String {
         ),
         (true, []) => format!("{} is not entitled", caller.name),
         (true, granted) => format!(
-            "acting.grantedTo ({}) names neither {} nor a group of it",
+            "acting.grantedTo ({}) names neither {} nor a group of it; let one of them do it, or add the name",
             granted.join(", "),
             caller.name
         ),

@@ -91,7 +91,7 @@ pub(super) fn blast_radius(settings: &Settings, question: &Question<'_>) -> Find
     }
     if pods > limits.pods_per_workflow {
         return Finding::Refuses(format!(
-            "it would take away {pods} pods, at most {} are allowed for one workflow",
+            "it would take away {pods} pods, at most {} are allowed for one workflow (acting.limits.podsPerWorkflow)",
             limits.pods_per_workflow
         ));
     }

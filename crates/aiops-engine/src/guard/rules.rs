@@ -314,7 +314,10 @@ fn control_plane(settings: &Settings, question: &Question<'_>) -> Finding {
         let facts = question.figures.of(action.target());
         let is_one = facts.and_then(|facts| facts.is_control_plane) == Some(true);
         if is_one && !settings.limits.may_touch_control_plane {
-            return Refuses(format!("{} belongs to the control plane", action.target()));
+            return Refuses(format!(
+                "{} belongs to the control plane (acting.limits.mayTouchControlPlane)",
+                action.target()
+            ));
         }
     }
     Passes("no node of the control plane is touched".to_owned())
@@ -336,12 +339,16 @@ fn plan_size(settings: &Settings, question: &Question<'_>) -> Finding {
     let limits = &settings.limits;
     let steps = question.actions.len();
     if u32::try_from(steps).is_ok_and(|steps| steps > limits.steps) || u32::try_from(steps).is_err() {
-        return Refuses(format!("the plan has {steps} steps, at most {} are allowed", limits.steps));
+        return Refuses(format!(
+            "the plan has {steps} steps, at most {} are allowed; order it in parts",
+            limits.steps
+        ));
     }
     match question.figures.plan_bytes {
-        Some(bytes) if bytes > limits.plan_bytes => {
-            Refuses(format!("the plan has {bytes} bytes, at most {} are allowed", limits.plan_bytes))
-        }
+        Some(bytes) if bytes > limits.plan_bytes => Refuses(format!(
+            "the plan has {bytes} bytes, at most {} are allowed; order it in parts",
+            limits.plan_bytes
+        )),
         _ => Passes(format!("{steps} of at most {} steps", limits.steps)),
     }
 }

@@ -121,7 +121,10 @@ fn object(
         Action::CordonNode { .. } | Action::UncordonNode { .. }
             if !settings.limits.may_touch_control_plane && is_control_plane(fresh) =>
         {
-            return no(names::CONTROL_PLANE, format!("{target} belongs to the control plane"));
+            return no(
+                names::CONTROL_PLANE,
+                format!("{target} belongs to the control plane (acting.limits.mayTouchControlPlane)"),
+            );
         }
         Action::ScaleWorkload { .. } => {
             let known = question.figures.of(target).and_then(|facts| facts.autoscaler.as_deref());

@@ -43,7 +43,11 @@ impl Inner {
         }
         let what = format!("remediating {} on {}", problem.issue, problem.target);
         if self.acting.is_none() {
-            return Err(Error::refused(what, guard::names::ACTING, "this aiops may not change anything"));
+            return Err(Error::refused(
+                what,
+                guard::names::ACTING,
+                "this aiops may not change anything (acting.enabled = false, --read-only or a recording); start one without that",
+            ));
         }
         if self.cluster_uid().is_none() {
             let why = "which cluster this is has not been read yet; try again in a moment".to_owned();
