@@ -46,6 +46,12 @@ const fn is_brief((now, by): (Millis, Millis), since: Millis, has_note: bool) ->
     by < SHORT && (!has_note || now.saturating_sub(since) < 2 * SHORT)
 }
 
+/// Whether it was taken up from a process that died, and nothing has been written down since. The first look that comes to
+/// its end is, however brief the wait: it has got further, and is no poison.
+const fn is_regained(work: &Work<'_>) -> bool {
+    work.record.workflow.recoveries > 0
+}
+
 impl Executor {
     /// A step that was applied: watched until it has settled.
     pub(super) async fn settle(
@@ -103,7 +109,7 @@ impl Executor {
     ) -> Result<Turn, Stop> {
         let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by).min(deadline.max(now.saturating_add(1)));
-        if is_brief((now, by), since, note.is_some()) {
+        if is_brief((now, by), since, note.is_some()) && !is_regained(work) {
             return Ok(Turn::Hold(until));
         }
         let checks = note.into_iter().collect();
@@ -176,7 +182,7 @@ impl Executor {
     ) -> Result<Turn, Stop> {
         let (now, by) = self.pace(work.held, since);
         let until = now.saturating_add(by);
-        if by < SHORT && !has_to_be_kept {
+        if by < SHORT && !has_to_be_kept && !is_regained(work) {
             return Ok(Turn::Hold(until));
         }
         self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks }).await?;
@@ -344,7 +350,7 @@ impl Executor {
         let (now, by) = self.pace(work.held, began);
         let until = now.saturating_add(by).min(deadline);
         let is_reset = made.last().is_some_and(|check| check.name == STEADY);
-        if is_brief((now, by), began, has_note) && !is_reset {
+        if is_brief((now, by), began, has_note) && !is_reset && !is_regained(work) {
             return Ok(Turn::Hold(until));
         }
         self.commit(work, Event::Waits { until, why: Some(why), rule: None, checks: made }).await?;

@@ -157,6 +157,26 @@ async fn what_is_only_held_until_the_cluster_is_reached_is_no_poison() {
 }
 
 #[tokio::test]
+async fn what_is_looked_at_in_each_life_is_no_poison_however_short_these_are() {
+    let mut world = World::new();
+    world.settings.timing.settle = std::time::Duration::from_millis(400);
+    let world = Arc::new(world);
+    // Nobody in this world makes pods: it is looked at again and again.
+    let id = world.planned(World::scale(5)).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    let applied =
+        |record: &crate::model::workflow::Record| record.steps.iter().any(|s| s.state == StepState::Applied);
+    world.drive_until(&executor, &id, applied).await;
+    for life in 0..10 {
+        world.clock.pass(16_000);
+        let (_coordinator, executor) = world.process(&format!("life-{life}"), &Gate::open());
+        let held = executor.claim().await.unwrap().unwrap();
+        while executor.turn(&held).await == Turn::Again {}
+        assert_eq!(world.record(&id).await.workflow.phase, Phase::Running, "{life}");
+    }
+}
+
+#[tokio::test]
 async fn an_order_that_nobody_took_up_for_long_is_not_carried_out() {
     let world = Arc::new(World::new());
     let (coordinator, executor) = world.process("one", &Gate::open());
