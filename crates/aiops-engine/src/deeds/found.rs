@@ -1,13 +1,13 @@
 //! What an action would overwrite, as it is: a plan keeps it, and its step is taken only while it is still so.
 //!
 //! Only fields that somebody else may set to something better meanwhile. What merely marks an object, goes through its owner
-//! or compares by itself (a restart, a nudge, a sync, one object of a release) overwrites nobody's word and has none here.
+//! or compares by itself (a restart, a nudge, one object of a release) overwrites nobody's word and has none here.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{object::number, resources, rollout, template};
+use super::{deploys_to, object::number, resources, rollout, template};
 use crate::model::action::Action;
 
 /// The whole pod template, which is told by its hash: it may hold what is not ours to keep.
@@ -27,19 +27,27 @@ pub fn found(action: &Action, object: &Value) -> BTreeMap<String, String> {
         Action::RollbackApplication { .. } => {
             let history = object.pointer("/status/history").and_then(Value::as_array);
             let newest = history.into_iter().flatten().filter_map(|entry| number(entry, "/id")).max();
-            one("status.history", newest.map_or_else(|| "none".to_owned(), |id| format!("entry {id}")))
+            let mut all = places(action, object);
+            let newest = newest.map_or_else(|| "none".to_owned(), |id| format!("entry {id}"));
+            all.insert("status.history".to_owned(), newest);
+            all
         }
+        Action::SyncApplication { .. } => places(action, object),
         Action::RestartWorkload { .. }
         | Action::EvictPod { .. }
         | Action::DeletePod { .. }
         | Action::CordonNode { .. }
         | Action::UncordonNode { .. }
-        | Action::SyncApplication { .. }
         | Action::RevertManifest { .. }
         | Action::RecordRelease { .. }
         | Action::NudgeOperator { .. }
         | Action::AwaitPool { .. } => BTreeMap::new(),
     }
+}
+
+/// Where an Application deploys to: the policy was asked for these namespaces, and an approval given for them.
+fn places(action: &Action, object: &Value) -> BTreeMap<String, String> {
+    BTreeMap::from([("the namespaces it deploys to".to_owned(), deploys_to(action, object).join(", "))])
 }
 
 /// Why an action may not be taken any more that was planned on these values; `None` where they are as they were.

@@ -47,10 +47,11 @@ fn going<'a>(target: &Target, seen: &'a [Sight]) -> Result<&'a Value, Observatio
 /// What going away changes.
 fn change(pod: &Value, target: &Target, how: &str) -> Change {
     let owner = controller(pod).map(|(kind, name, _)| format!("{kind} {name}")).unwrap_or_default();
+    let group = crate::planner::value::controller(pod).map(|owner| owner.group);
     let node = text(pod, "/spec/nodeName").unwrap_or("no node");
     Change::of(
         pod,
-        members(json!({ "owner": owner, "node": node })),
+        members(json!({ "owner": owner, "ownerGroup": group, "node": node })),
         json!({ "exists": false }),
         vec![format!("{target} on {node}, owned by {owner}: {how}")],
     )

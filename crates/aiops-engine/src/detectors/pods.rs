@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aiops_inventory::{
     Inventory, Row,
-    rows::{ContainerRow, ContainerState, Phase, PodRow, Seconds, Termination},
+    rows::{ContainerKind, ContainerRow, ContainerState, Phase, PodRow, Seconds, Termination},
 };
 
 use super::{Look, View, by_availability};
@@ -282,7 +282,11 @@ fn slow(look: &Look<'_>, pod: &PodRow) -> Option<Verdict> {
         return Some(("pod_start_slow", Severity::Medium, Some(started), what.into()));
     }
     let unready = pod.ready_since.max(started);
-    if pod.phase == Phase::Running && !pod.ready && view.now - unready > PROBED_GRACE {
+    if pod.phase == Phase::Running
+        && !pod.ready
+        && !has_done_its_work(pod)
+        && view.now - unready > PROBED_GRACE
+    {
         let told = look
             .warnings
             .find(view, about, |e| e.reason == "Unhealthy" && e.message.starts_with("Readiness probe"));
@@ -313,4 +317,14 @@ fn available(inventory: &Inventory, pod: &PodRow) -> Option<i32> {
 /// A statement with somebody else's words behind it.
 fn quoted(statement: &str, text: &str) -> Cow<'static, str> {
     if text.is_empty() { statement.to_owned().into() } else { format!("{statement}: {text}").into() }
+}
+
+/// A pod of a Job of which a container has ended well: kubelet takes its Ready away with that.
+fn has_done_its_work(pod: &PodRow) -> bool {
+    let is_of_job = pod.meta.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
+    let has_ended = |c: &ContainerRow| {
+        c.spec.kind == ContainerKind::Main
+            && matches!(&c.state, ContainerState::Terminated(end) if end.exit_code == 0)
+    };
+    is_of_job && pod.containers.iter().any(has_ended)
 }

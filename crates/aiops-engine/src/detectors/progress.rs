@@ -62,7 +62,12 @@ pub(super) fn is_from_nothing(look: &Look<'_>, row: &DeploymentRow) -> bool {
     if row.strategy == "Recreate" && is_rolling {
         return true;
     }
-    // Growth is no rollout to the controller, and says nothing in its conditions. Its pods come up one after the other:
+    // Growth is no rollout to the controller, and says nothing in its conditions. Each new ReplicaSet of a rollout grows from 0
+    // as well, and that one does.
+    if progressing.reason != "NewReplicaSetAvailable" {
+        return false;
+    }
+    // Its pods come up one after the other:
     // as long as they have never been enough, it is still the same growth.
     look.grown.last(look.view, row).is_some_and(|at| at >= down.since - APART)
 }

@@ -1,5 +1,5 @@
-//! What speaks against taking a pod away and does not stand in the pod: volumes that are on its node alone, and an owner or a
-//! namespace that asks to be left alone.
+//! What speaks against taking a pod away and does not stand in the pod: volumes that are on its node alone, an owner or a
+//! namespace that asks to be left alone, a Job that would fail for it.
 //!
 //! Read for the few pods that a plan may take away, never for all. What may not be read is said, not guessed.
 
@@ -57,6 +57,7 @@ impl Neighbourhood {
 /// they are others than the target's.
 async fn look(reader: &Reader<'_>, pods: Vec<&mut Pod>, is_of_node: bool) {
     let mut read = Read { reader, objects: BTreeMap::new() };
+    let mut of_job: BTreeMap<String, usize> = BTreeMap::new();
     for pod in pods {
         for claim in pod.claims.clone().into_iter().take(CLAIMS) {
             match read.volume(&pod.namespace, &claim).await {
@@ -68,7 +69,22 @@ async fn look(reader: &Reader<'_>, pods: Vec<&mut Pod>, is_of_node: bool) {
         if pod.claims.len() > CLAIMS {
             pod.unread = Some(format!("it has {} claims, and {CLAIMS} are looked at", pod.claims.len()));
         }
-        if is_of_node && let Some(by) = read.left_alone(pod).await {
+        if !is_of_node {
+            continue;
+        }
+        if let Some(job) = pod.owner.clone().filter(|owner| owner.kind == "Job") {
+            let goes = of_job.entry(job.key()).or_default();
+            *goes += 1;
+            match read.get(&job).await {
+                Ok(Some(object)) => {
+                    let why = crate::remedies::spares(&job, &object, *goes).err();
+                    pod.stays = pod.stays.take().or(why);
+                }
+                Ok(None) => {}
+                Err(why) => pod.unread = pod.unread.take().or(Some(why)),
+            }
+        }
+        if let Some(by) = read.left_alone(pod).await {
             pod.stays = Some(by);
         }
     }

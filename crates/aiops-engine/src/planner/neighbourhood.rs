@@ -23,6 +23,8 @@ use crate::{
 
 /// Pods that are read at most.
 const PODS: u32 = 500;
+/// Disruption budgets: one that was not read lets no pod go, and a large cluster has one for each of its workloads.
+const BUDGETS: u32 = 5_000;
 /// Objects of other kinds that are read at most.
 const MOST: u32 = 200;
 
@@ -244,7 +246,7 @@ impl Neighbourhood {
             revisions,
             reader.list(("autoscaling", "HorizontalPodAutoscaler"), within, all(), MOST),
             vertical(reader, within),
-            reader.list(("policy", "PodDisruptionBudget"), within, all(), MOST),
+            reader.list(("policy", "PodDisruptionBudget"), within, all(), BUDGETS),
             reader.list(("", "ResourceQuota"), within, all(), MOST),
             reader.list(("", "LimitRange"), within, all(), MOST),
             reader.list(("", "Event"), within, (None, Some("type=Warning".to_owned())), PODS),
@@ -290,7 +292,7 @@ impl Neighbourhood {
         let on_node = format!("spec.nodeName={}", target.name);
         let (pods, budgets) = tokio::join!(
             reader.list(("", "Pod"), None, (None, Some(on_node)), PODS),
-            reader.list(("policy", "PodDisruptionBudget"), None, (None, None), PODS),
+            reader.list(("policy", "PodDisruptionBudget"), None, (None, None), BUDGETS),
         );
         let now = self.now.as_second();
         self.pods = self.take(pods).iter().map(|pod| Pod::read(pod, now)).collect();

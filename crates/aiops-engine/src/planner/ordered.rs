@@ -149,6 +149,9 @@ fn may_lose(near: &Neighbourhood, action: &Action, target: &Target) -> Result<()
     let mut pods = near.pods.iter().chain(&near.named);
     let Some(pod) = pods.find(|pod| pod.target() == *target) else { return Ok(()) };
     match action {
+        Action::EvictPod { .. } if near.target().kind == "Job" => {
+            remedies::may_go(near, pod).and_then(|()| remedies::spares(near.target(), &near.object, 1))
+        }
         Action::EvictPod { .. } => remedies::may_go(near, pod),
         Action::DeletePod { .. } if pod.owner.as_ref().is_none_or(|owner| owner.kind != "Job") => Err(
             format!("{target} belongs to no Job, so it is not deleted past its disruption budgets: evict it"),

@@ -165,7 +165,12 @@ fn trouble(object: &Value, pod: &Pod, now: i64) -> Option<Trouble> {
         let age = now.saturating_sub(pod.created);
         let since =
             super::value::condition(object, "Ready").and_then(|ready| ready.since).unwrap_or(pod.created);
-        let is_slow = !pod.is_ready && age > STARTS && now.saturating_sub(since) > STARTS;
+        // kubelet takes the Ready of a pod away when one of its containers has ended, also well: of a Job that is its work done,
+        // or a helper that is not needed any more.
+        let has_ended_well = pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job")
+            && list(object, "/status/containerStatuses")
+                .any(|status| int(status, "/state/terminated/exitCode") == Some(0));
+        let is_slow = !pod.is_ready && !has_ended_well && age > STARTS && now.saturating_sub(since) > STARTS;
         is_slow.then(|| itself(if pod.phase == "Pending" { "Pending" } else { "NotReady" }))
     })
 }

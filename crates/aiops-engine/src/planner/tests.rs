@@ -1,6 +1,6 @@
 //! Plans: what is chosen, in which order, under which name, and what is refused.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     fixtures::{World, made, problem, refused, trouble},
@@ -322,4 +322,17 @@ async fn a_scale_for_which_the_quota_has_no_room_is_not_planned() {
     assert!(why.contains("ResourceQuota pods leaves room for 3 more pods, and 4 would be needed"), "{why}");
     made(world().order("Deployment", "web", scale(5)).await.unwrap());
     made(world().order("Deployment", "web", scale(1)).await.unwrap());
+    let with = |spec: Value, hard: &str| {
+        let world = World::healthy();
+        world.put(
+            "resourcequotas",
+            json!({"metadata": {"name": "pods", "namespace": "shop"}, "spec": spec,
+                "status": {"hard": {"pods": hard}, "used": {"pods": "7"}}}),
+        );
+        world
+    };
+    // More than it allows by now: fewer is what helps.
+    made(with(json!({}), "5").order("Deployment", "web", scale(1)).await.unwrap());
+    // It counts some pods only.
+    made(with(json!({"scopes": ["Terminating"]}), "7").order("Deployment", "web", scale(3)).await.unwrap());
 }

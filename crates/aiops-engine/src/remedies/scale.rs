@@ -51,7 +51,8 @@ impl Remedy for ScaleOut {
 /// Whether the namespace's quota has room for so many more pods: the API server takes the number of replicas all the same,
 /// and the controller then makes no pods.
 pub(crate) fn has_room(near: &Neighbourhood, more: i64) -> Result<(), String> {
-    match pods_left(near).filter(|(_, left)| *left < more) {
+    // Fewer pods need no room, also where there are more than the quota allows by now.
+    match pods_left(near).filter(|(_, left)| more > 0 && *left < more) {
         Some((quota, left)) => {
             Err(format!("ResourceQuota {quota} leaves room for {left} more pods, and {more} would be needed"))
         }
@@ -59,9 +60,14 @@ pub(crate) fn has_room(near: &Neighbourhood, more: i64) -> Result<(), String> {
     }
 }
 
-/// The quota that leaves the least room for pods, and how much.
+/// The quota that leaves the least room for pods, and how much. One with a scope counts some pods only, and which is not
+/// reckoned here.
 fn pods_left(near: &Neighbourhood) -> Option<(&str, i64)> {
-    let left = near.quotas.iter().filter_map(|quota| {
+    let is_of_all = |quota: &&serde_json::Value| {
+        let is_set = |at: &str| quota.pointer(at).is_some_and(|scopes| !scopes.is_null());
+        !is_set("/spec/scopes") && !is_set("/spec/scopeSelector")
+    };
+    let left = near.quotas.iter().filter(is_of_all).filter_map(|quota| {
         let amount =
             |of: &str| aiops_inventory::quantity::count(value::text(quota, &format!("/status/{of}/pods")));
         Some((value::name(quota), amount("hard")?.saturating_sub(amount("used")?)))

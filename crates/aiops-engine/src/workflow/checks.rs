@@ -75,7 +75,8 @@ async fn target(cluster: &dyn Cluster, plan: &Plan, settled: &Judged) -> Judged 
         return settled.clone();
     }
     match deeds::see(cluster, &looks).await {
-        Ok(seen) => deeds::well(target, &seen),
+        // No step wrote it, so its owner may have made it anew meanwhile.
+        Ok(seen) => deeds::well(&Target { uid: None, ..target.clone() }, &seen),
         Err(error) => (Verdict::Unknown, error.message),
     }
 }

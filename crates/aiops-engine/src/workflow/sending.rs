@@ -78,7 +78,7 @@ impl Executor {
         // Before the guard is asked: a switch that is thrown while this waits counts.
         acting.turn().await;
         if let Some(why) = self.unread_cluster() {
-            return self.pause(work, at, SOON, why).await;
+            return self.pause_as(work, at, SOON, spent, (None, why)).await;
         }
         let decided = self.timer.ticks();
         let controls = match self.may(work, at, step, &object).await? {
@@ -86,7 +86,7 @@ impl Executor {
             Err((rule, why)) => {
                 let why = format!("{rule}: {why}");
                 if guard::passes_by_itself(&rule) {
-                    return self.pause_by(work, at, SOON, (Some(&rule), why)).await;
+                    return self.pause_as(work, at, SOON, spent, (Some(&rule), why)).await;
                 }
                 return self.give_up_as(work, at, spent, why).await;
             }
@@ -117,7 +117,7 @@ impl Executor {
                 if times::after_budget(work.workflow(), timing, until).is_some() {
                     return self.wait_by(work, until, (rule, Some(why))).await;
                 }
-                return self.pause_by(work, at, rest, (rule, why)).await;
+                return self.pause_as(work, at, rest, spent, (rule, why)).await;
             }
             other => other?,
         }
@@ -235,7 +235,8 @@ impl Executor {
                 match conflicts(&work.record, at) {
                     0 | 1 => Ok(Turn::Again),
                     met => {
-                        self.pause(work, at, CONFLICTED << met.saturating_sub(2).min(CONFLICTS), why).await
+                        let by = CONFLICTED << met.saturating_sub(2).min(CONFLICTS);
+                        self.pause_as(work, at, by, spent, (None, why)).await
                     }
                 }
             }
@@ -250,14 +251,14 @@ impl Executor {
             }
             NotDoneKind::Blocked => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
-                self.pause(work, at, after.unwrap_or(BLOCKED), why).await
+                self.pause_as(work, at, after.unwrap_or(BLOCKED), spent, (None, why)).await
             }
             NotDoneKind::Throttled | NotDoneKind::NotSent => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
                 // Twice as long each time, up to half a minute: whoever sheds load is not helped by asking again.
                 let tries = u32::try_from(record::attempts(&work.record, at).len()).unwrap_or(u32::MAX);
                 let by = THROTTLED << tries.saturating_sub(1).min(5);
-                self.pause(work, at, after.unwrap_or_default().max(by), why).await
+                self.pause_as(work, at, after.unwrap_or_default().max(by), spent, (None, why)).await
             }
             NotDoneKind::Unknown => {
                 self.save(work, answered(Outcome::Indeterminate, false)).await?;

@@ -186,20 +186,21 @@ impl Executor {
         by: Millis,
         why: String,
     ) -> Result<Turn, Stop> {
-        self.pause_by(work, at, by, (None, why)).await
+        self.pause_as(work, at, by, Found::Failed, (None, why)).await
     }
 
-    /// The same for a rule that holds it up.
-    pub(super) async fn pause_by(
+    /// The same for a rule that holds it up, and to another end than that nothing came of it when its time is over.
+    pub(super) async fn pause_as(
         &self,
         work: &mut Work<'_>,
         at: StepAt,
         by: Millis,
+        spent: Found,
         (rule, why): (Option<&str>, String),
     ) -> Result<Turn, Stop> {
         let (now, deadline) = (self.now(work.held), work.workflow().deadline);
         if now >= deadline {
-            return self.give_up(work, at, format!("its time is over: {why}")).await;
+            return self.give_up_as(work, at, spent, format!("its time is over: {why}")).await;
         }
         let until = now.saturating_add(by.max(1)).min(deadline);
         self.wait_by(work, until, (rule, Some(why))).await

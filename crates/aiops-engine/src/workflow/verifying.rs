@@ -21,6 +21,7 @@ use crate::{
     deeds::Nearing,
     model::{
         Millis,
+        action::Action,
         phase::{StepState, Verdict},
         plan::{Checkpoint, Plan, shown},
         workflow::{CheckRecord, StepRecord},
@@ -286,7 +287,10 @@ impl Executor {
     /// What has to be well beside the steps' own objects; `None` where that is nothing.
     async fn standing(&self, work: &Work<'_>, plan: &Plan) -> Option<(Judged, Nearing)> {
         let steps = lasting(&work.record.steps);
-        let told: BTreeSet<String> = steps.iter().map(|step| step.action.target().key()).collect();
+        // That a pod is gone tells nothing of who is to make another.
+        let shows = |action: &Action| !matches!(action, Action::EvictPod { .. } | Action::DeletePod { .. });
+        let told: BTreeSet<String> =
+            steps.iter().filter(|step| shows(&step.action)).map(|step| step.action.target().key()).collect();
         match self.inner.engine.cluster("looking whether the target is well") {
             Ok(cluster) => checks::standing(cluster, &work.record, plan, &told).await,
             Err(error) => Some(((Verdict::Unknown, chain(&error)), Nearing::default())),

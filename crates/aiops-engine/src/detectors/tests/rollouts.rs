@@ -117,6 +117,10 @@ fn growth_from_nothing_is_quiet_until_the_deadline() {
     let from_none = "Scaled up replica set web-2 from 0 to 1";
     assert!(grown(175, event(176, from_none)).is_empty());
     let both = ["deployment_unavailable", "service_without_endpoints"];
+    // Each new ReplicaSet of a rollout grows from 0, and what serves nothing by that is down.
+    let mut rolling = with(deployment("RollingUpdate", "ReplicaSetUpdated", 1, 175), behind(30, runs(20)));
+    rolling.push(event(30, from_none));
+    assert_eq!(codes(&rolling), ["deployment_unavailable"]);
     // They come up one after the other.
     let mut second =
         with(deployment("RollingUpdate", "NewReplicaSetAvailable", 2, 175), behind(175, runs(175)));

@@ -159,7 +159,8 @@ async fn a_sync_says_where_its_application_deploys_to() {
     let mut plan = made(super::planned(&engine, &problem, &order).await.unwrap());
     prove(&engine, None, &mut plan).await.unwrap();
     assert_eq!(plan.steps[0].deploys_to, ["payments", "vault"]);
-    assert!(plan.steps[0].planned_on.is_empty());
+    // Who approves it approves it for these.
+    assert_eq!(plan.steps[0].planned_on["the namespaces it deploys to"], "payments, vault");
 }
 
 #[tokio::test]

@@ -33,8 +33,8 @@ const SKEW: i64 = 30;
 enum Asked {
     /// A workload that has to be well.
     Workload(Target),
-    /// An owner of a kind whose figures are not known, the uids of the pods that it lost, and since when: as many new ones
-    /// have to be ready.
+    /// An owner that the plan is not about, the uids of the pods that it lost, and since when: as many new ones have to be
+    /// ready. What else is wrong with it was so before, and undoes nothing.
     Maker { owner: Target, lost: BTreeSet<String>, since: Millis },
     /// A pod that went by itself, and of which nobody knows whose it was.
     Unknown(Target),
@@ -83,7 +83,8 @@ async fn asked(
     let target = &plan.problem.target;
     if is_known(target) && !told.contains(&target.key()) {
         workloads.insert(target.key());
-        asked.push(Asked::Workload(target.clone()));
+        // No step wrote it, so its owner may have made it anew meanwhile.
+        asked.push(Asked::Workload(Target { uid: None, ..target.clone() }));
     }
     let mut makers: BTreeMap<String, (Target, BTreeSet<String>, Millis)> = BTreeMap::new();
     for (pod, owner) in lost(record) {
@@ -94,16 +95,14 @@ async fn asked(
             }
             continue;
         };
-        if !is_known(&owner) {
-            let held = makers.entry(owner.key()).or_insert_with(|| (owner, BTreeSet::new(), since));
-            held.1.insert(uid);
-            held.2 = held.2.min(since);
+        let owner = if owner.kind == "ReplicaSet" { above(cluster, owner).await? } else { owner };
+        // What the plan is about is judged as a whole, and is asked once.
+        if told.contains(&owner.key()) || workloads.contains(&owner.key()) {
             continue;
         }
-        let owner = if owner.kind == "ReplicaSet" { above(cluster, owner).await? } else { owner };
-        if !told.contains(&owner.key()) && workloads.insert(owner.key()) {
-            asked.push(Asked::Workload(owner));
-        }
+        let held = makers.entry(owner.key()).or_insert_with(|| (owner, BTreeSet::new(), since));
+        held.1.insert(uid);
+        held.2 = held.2.min(since);
     }
     asked.extend(makers.into_values().map(|(owner, lost, since)| Asked::Maker { owner, lost, since }));
     if plan.remedy == DRAIN && target.kind == "Node" {
@@ -147,7 +146,12 @@ fn owner_of(record: &Record, step: &StepRecord, pod: &Target) -> Option<Owner> {
     let uid = value::text(before, "/uid").to_owned();
     let of_step = record.attempts.iter().filter(|a| a.order == step.order && a.direction == Direction::Do);
     let since = of_step.map(|attempt| attempt.intent_at).min().or(step.started_at)?;
-    Some((Target::known(kind, &pod.namespace, name), uid, since))
+    // Kinds of this name are in other groups too; a record of before this was written says nothing of it.
+    let owner = match before.get("ownerGroup").and_then(Value::as_str) {
+        Some(group) => Target::new(group, kind, &pod.namespace, name),
+        None => Target::known(kind, &pod.namespace, name),
+    };
+    Some((owner, uid, since))
 }
 
 /// The Deployment of a ReplicaSet; itself where it has none.
@@ -163,14 +167,7 @@ async fn above(cluster: &dyn Cluster, set: Target) -> Result<Target, String> {
 
 async fn judge(cluster: &dyn Cluster, asked: &Asked) -> (Judged, Nearing) {
     let looks = match asked {
-        Asked::Workload(target) => match target.kind.as_str() {
-            "Job" => {
-                let (by, group, kind) = (target.clone(), String::new(), "Pod".to_owned());
-                vec![Look::Object(target.clone()), Look::Selected { by, group, kind }]
-            }
-            "ReplicaSet" | "ReplicationController" => vec![Look::Object(target.clone())],
-            _ => deeds::rollout_looks(target),
-        },
+        Asked::Workload(target) => looks_of(target),
         Asked::Maker { owner, .. } => vec![list_of("", "Pod", &owner.namespace)],
         Asked::Unknown(pod) => {
             let why = format!("{pod} was gone already, and who would make it again is not known");
@@ -183,20 +180,83 @@ async fn judge(cluster: &dyn Cluster, asked: &Asked) -> (Judged, Nearing) {
         Err(error) => return ((Verdict::Unknown, error.message), Nearing::default()),
     };
     match asked {
-        Asked::Workload(target) => match target.kind.as_str() {
-            "Job" => (job(target, &seen), Nearing::default()),
-            "ReplicaSet" | "ReplicationController" => (set(target, &seen), Nearing::default()),
-            _ => {
-                // What says that it will not become well may be older than what was done here.
-                let (verdict, why) = deeds::well(target, &seen);
-                let verdict = if verdict == Verdict::Passed { verdict } else { Verdict::Unknown };
-                ((verdict, why), deeds::nearing_of_workload(target, &seen))
-            }
-        },
-        Asked::Maker { owner, lost, since } => made_again(owner, lost, *since, &seen),
+        Asked::Workload(target) => well(target, &seen),
+        Asked::Maker { owner, lost, since } => maker(cluster, owner, (lost, *since), &seen).await,
         Asked::Empty(node) => empty(node, &seen),
         Asked::Unknown(pod) => ((Verdict::Unknown, format!("{pod} was not looked at")), Nearing::default()),
     }
+}
+
+fn looks_of(target: &Target) -> Vec<Look> {
+    match target.kind.as_str() {
+        "Job" => {
+            let (by, group, kind) = (target.clone(), String::new(), "Pod".to_owned());
+            vec![Look::Object(target.clone()), Look::Selected { by, group, kind }]
+        }
+        "ReplicaSet" | "ReplicationController" => vec![Look::Object(target.clone())],
+        _ => deeds::rollout_looks(target),
+    }
+}
+
+/// Whether a workload whose figures are known is well as a whole.
+fn well(target: &Target, seen: &[Sight]) -> (Judged, Nearing) {
+    match target.kind.as_str() {
+        "Job" => job(target, seen),
+        "ReplicaSet" | "ReplicationController" => (set(target, seen), Nearing::default()),
+        _ => {
+            // What says that it will not become well may be older than what was done here.
+            let (verdict, why) = deeds::well(target, seen);
+            let verdict = if verdict == Verdict::Passed { verdict } else { Verdict::Unknown };
+            ((verdict, why), deeds::nearing_of_workload(target, seen))
+        }
+    }
+}
+
+/// An owner has made again what it lost, or is well as it is (it may want fewer by now), or is not there any more.
+async fn maker(
+    cluster: &dyn Cluster,
+    owner: &Target,
+    (lost, since): (&BTreeSet<String>, Millis),
+    seen: &[Sight],
+) -> (Judged, Nearing) {
+    if !is_known(owner) {
+        return made_again(owner, &by_owner(owner), (lost, since), seen);
+    }
+    let whole = match deeds::see(cluster, &looks_of(owner)).await {
+        Ok(whole) => whole,
+        Err(error) => return ((Verdict::Unknown, error.message), Nearing::default()),
+    };
+    let object = match whole.first() {
+        Some(Sight::Absent) => {
+            let why = format!("{owner}, whose pods were taken away, is not there any more");
+            return ((Verdict::Passed, why), Nearing::default());
+        }
+        Some(Sight::Object(object)) => object,
+        _ => return ((Verdict::Unknown, format!("{owner} was not looked at")), Nearing::default()),
+    };
+    let (as_whole, near) = well(owner, &whole);
+    // A Job that has failed for good lost what it cannot make again.
+    if matches!(as_whole.0, Verdict::Passed | Verdict::Failed) {
+        return (as_whole, near);
+    }
+    let is_ours = |pod: &Value| {
+        let labels =
+            object.pointer("/spec/selector/matchLabels").or_else(|| object.pointer("/spec/selector"));
+        let wanted = labels.and_then(Value::as_object);
+        wanted.is_some_and(|wanted| {
+            !wanted.is_empty()
+                && wanted.iter().all(|(label, value)| {
+                    pod.pointer("/metadata/labels").and_then(|labels| labels.get(label)) == Some(value)
+                })
+        })
+    };
+    let ((verdict, made), left) = made_again(owner, &is_ours, (lost, since), seen);
+    let why = if verdict == Verdict::Passed { made } else { format!("{made}; {}", as_whole.1) };
+    ((verdict, why), left.and(near))
+}
+
+fn by_owner(owner: &Target) -> impl Fn(&Value) -> bool + Send + Sync + '_ {
+    move |pod| value::controller(pod).is_some_and(|by| by.kind == owner.kind && by.name == owner.name)
 }
 
 /// The object that was looked at first, or what its absence means here.
@@ -243,8 +303,27 @@ fn is_over(pod: &Value) -> bool {
     matches!(value::text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 
-/// A Job is complete, or has as many ready pods as it still wants; one that failed stays so.
-fn job(target: &Target, seen: &[Sight]) -> Judged {
+/// A pod whose containers run, or have ended well: kubelet takes its Ready away with the first that ends.
+fn runs(pod: &Value) -> bool {
+    let state = |status: &Value| {
+        value::flag(status, "/ready") || value::int(status, "/state/terminated/exitCode") == Some(0)
+    };
+    let mut statuses = value::list(pod, "/status/containerStatuses").peekable();
+    is_ready(pod) || (statuses.peek().is_some() && statuses.all(state))
+}
+
+/// A Job is complete, or has as many running pods as it still wants; one that failed stays so. It comes nearer with each
+/// pod that succeeds.
+fn job(target: &Target, seen: &[Sight]) -> (Judged, Nearing) {
+    let left = match seen.first() {
+        Some(Sight::Object(job)) => value::int(job, "/spec/completions")
+            .map(|all| all.saturating_sub(value::int(job, "/status/succeeded").unwrap_or(0))),
+        _ => None,
+    };
+    (job_now(target, seen), Nearing { left, quiet: 0 })
+}
+
+fn job_now(target: &Target, seen: &[Sight]) -> Judged {
     let job = match object(target, seen) {
         Ok(job) => job,
         Err(told) => return told,
@@ -273,8 +352,8 @@ fn job(target: &Target, seen: &[Sight]) -> Judged {
         None => parallel,
     };
     let wanted = parallel.min(left).max(0);
-    let ready = i64::try_from(alive.iter().filter(|pod| is_ready(pod)).count()).unwrap_or(i64::MAX);
-    let waits = alive.iter().find(|pod| !is_ready(pod));
+    let ready = i64::try_from(alive.iter().filter(|pod| runs(pod)).count()).unwrap_or(i64::MAX);
+    let waits = alive.iter().find(|pod| !runs(pod));
     match waits {
         _ if value::flag(job, "/spec/suspend") => {
             (Verdict::Unknown, format!("{target} is suspended, so no pod of it runs"))
@@ -288,20 +367,23 @@ fn job(target: &Target, seen: &[Sight]) -> Judged {
 }
 
 /// As many new pods of an owner are ready as it lost.
-fn made_again(owner: &Target, lost: &BTreeSet<String>, since: Millis, seen: &[Sight]) -> (Judged, Nearing) {
+fn made_again(
+    owner: &Target,
+    is_ours: &(dyn Fn(&Value) -> bool + Send + Sync),
+    (lost, since): (&BTreeSet<String>, Millis),
+    seen: &[Sight],
+) -> (Judged, Nearing) {
     let Some(Sight::List(pods)) = seen.first() else {
         return ((Verdict::Unknown, format!("the pods of {owner} were not looked at")), Nearing::default());
     };
     let is_new = |pod: &&Value| {
-        let by = value::controller(pod);
-        let is_ours = by.is_some_and(|by| by.kind == owner.kind && by.name == owner.name);
         let made = value::time(pod, "/metadata/creationTimestamp");
-        is_ours
+        is_ours(pod)
             && !lost.contains(value::uid(pod))
             && made.is_some_and(|made| made.saturating_add(SKEW).saturating_mul(1_000) >= since)
     };
     let new = pods.iter().filter(is_new).filter(|pod| !is_going(pod));
-    let ready = new.filter(|pod| is_ready(pod) || value::text(pod, "/status/phase") == "Succeeded").count();
+    let ready = new.filter(|pod| runs(pod) || value::text(pod, "/status/phase") == "Succeeded").count();
     let all = lost.len();
     let left = i64::try_from(all.saturating_sub(ready)).unwrap_or(i64::MAX);
     let why = format!("{ready} of {all} pods that {owner} lost were made again and are ready");
