@@ -33,6 +33,9 @@ pub(super) enum Failing {
     Cancelled,
 }
 
+/// More than any node has, as the API server writes it.
+const UNSCHEDULABLE: &str = "9k";
+
 /// A plan.
 #[derive(Debug)]
 pub(super) struct Planned {
@@ -155,7 +158,10 @@ impl Course<'_> {
         let object = self.images[&path].clone();
         let now = &object["spec"]["template"]["spec"]["containers"];
         let mut held = self.lane.revisions(self.plane, &object).await;
-        held.retain(|(_, _, containers)| containers != now);
+        // One of an earlier plan that found no node fails by itself, and beside another writer nobody takes it back.
+        let finds_a_node =
+            |containers: &Value| containers[0]["resources"]["requests"]["cpu"] != UNSCHEDULABLE;
+        held.retain(|(_, _, containers)| containers != now && finds_a_node(containers));
         if held.is_empty() {
             return None;
         }
@@ -183,7 +189,7 @@ impl Course<'_> {
     fn unschedulable(&mut self, dice: &mut Dice) -> Action {
         let path = self.path(dice, 2);
         self.touched.push(path.clone());
-        let resources = Resources { cpu_request: Some("9000".to_owned()), ..Resources::default() };
+        let resources = Resources { cpu_request: Some(UNSCHEDULABLE.to_owned()), ..Resources::default() };
         Action::SetResources {
             target: self.lane.target(&self.images[&path]),
             container: "main".to_owned(),
