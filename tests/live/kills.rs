@@ -60,11 +60,12 @@ async fn judge(
     let lost: Vec<&String> = acknowledged.keys().filter(|id| !kept.contains(*id)).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     let ends = histogram("ends", lines.iter().map(|line| line.phase.clone()));
-    let bad: Vec<String> = lines
-        .iter()
-        .filter(|line| !matches!(line.phase.as_str(), "completed" | "rolled_back" | "cancelled"))
-        .map(|line| format!("{line:?}"))
-        .collect();
+    let mut bad: Vec<String> = Vec::new();
+    for line in &lines {
+        if !matches!(line.phase.as_str(), "completed" | "rolled_back" | "cancelled") {
+            bad.push(format!("{line:?}\n  {}", books.trail(&line.id).await.unwrap().join("\n  ")));
+        }
+    }
     assert!(bad.is_empty(), "{}", bad.join("\n"));
     let of = |phase: &str| -> BTreeSet<String> {
         lines.iter().filter(|line| line.phase == phase).map(|line| line.id.clone()).collect()

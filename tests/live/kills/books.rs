@@ -64,6 +64,7 @@ const LINES: &str = "SELECT id, phase, lease_owner, lease_epoch, wake_at, reason
 const STEP: &str = "SELECT state FROM step WHERE workflow_id = $1 AND ord = $2 AND dir = $3";
 const OPEN: &str =
     "SELECT COUNT(*) FROM step_attempt WHERE workflow_id = $1 AND ord = $2 AND dir = $3 AND outcome IS NULL";
+const TRAIL: &str = "SELECT at, action, body FROM audit WHERE chain LIKE '%' || $1 ORDER BY seq";
 
 fn install() {
     static ONCE: std::sync::Once = std::sync::Once::new();
@@ -113,6 +114,16 @@ impl Books {
             })
         };
         rows.iter().map(line).collect()
+    }
+
+    /// What its audit chain says of a workflow, for a failure that has to be understood.
+    pub(super) async fn trail(&mut self, id: &str) -> Result<Vec<String>, sqlx::Error> {
+        let rows = sqlx::query(TRAIL).bind(id).fetch_all(&mut self.0).await?;
+        let told = |row: &sqlx::any::AnyRow| {
+            let (action, body): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+            Ok(format!("{} {action} {body}", row.try_get::<i64, _>(0)?))
+        };
+        rows.iter().map(told).collect()
     }
 
     /// One workflow.

@@ -67,10 +67,13 @@ impl MemoryStore {
     /// A snapshot as a new process finds it that alone may execute: what was held is due at once, under a new epoch.
     pub fn restarted(&self) -> Self {
         let store = self.snapshot();
-        let mut state = State::clone(&store.state.lock());
-        state.end_leases();
-        *store.state.lock() = Arc::new(state);
+        store.restart();
         store
+    }
+
+    /// The same for this one.
+    pub fn restart(&self) {
+        Arc::make_mut(&mut self.state.lock()).end_leases();
     }
 
     /// What writes meet from now on, until it is taken away with `None`. Reads are never hindered.

@@ -267,7 +267,7 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
     match event {
         Event::Counted => {
             draft.go(Move::Note)?;
-            draft.workflow.recoveries = draft.workflow.recoveries.saturating_add(1);
+            draft.count();
             draft.regain();
         }
         Event::Waits { until, why, rule, checks } => {

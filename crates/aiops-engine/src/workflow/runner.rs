@@ -63,6 +63,9 @@ pub struct Executor {
 const STARTING: Millis = 30_000;
 /// Between two looks whether it was read.
 const UNREAD: Millis = 250;
+/// A process that is started again at once can be ended a dozen times within seconds, by whatever ends it, and no workflow gets
+/// further in such lives. Only deaths that go on for longer than this are laid at the door of what is under way.
+const POISONS: Millis = 60_000;
 /// Workflows given back that are remembered. What ends in other hands is never asked for again; a claim too many that
 /// counts as a recovery does no harm, because the next orderly pause forgets it.
 const GIVEN_BACK: usize = 4_096;
@@ -236,10 +239,14 @@ impl Executor {
             self.commit(&mut work, Event::Counted).await?;
             held.counted();
             let most = self.inner.settings.limits.recoveries;
-            if work.workflow().recoveries > most && work.workflow().phase != Phase::NeedsOperator {
+            let since_first = self.now(held).saturating_sub(work.workflow().wake_at);
+            let is_poison = work.workflow().recoveries > most && since_first >= POISONS;
+            if is_poison && work.workflow().phase != Phase::NeedsOperator {
                 let why = format!(
-                    "it was taken up {} times without getting any further; look into the log of aiops for what ended it",
-                    work.workflow().recoveries
+                    "it was taken up {} times within {} s without getting any further; look into the log of aiops for what \
+                     ended it",
+                    work.workflow().recoveries,
+                    since_first / 1_000
                 );
                 return self.park(&mut work, Some("poison"), why).await;
             }

@@ -174,6 +174,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// One more claim, or turn, that led nowhere. It is due since the first of them: from then on it counts how long.
+    pub(super) fn count(&mut self) {
+        if self.workflow.recoveries == 0 {
+            self.workflow.wake_at = self.at();
+        }
+        self.workflow.recoveries = self.workflow.recoveries.saturating_add(1);
+    }
+
     /// What was under way when its owner was lost has a moment to be looked at, also when its time ended while nobody
     /// looked: a repair that helped is not undone, and an undoing not given up, unseen.
     pub(super) fn regain(&mut self) {

@@ -252,6 +252,31 @@ async fn a_workflow_that_kills_its_process_each_time_is_parked() {
 }
 
 #[tokio::test]
+async fn lives_of_a_second_prove_nothing_against_a_workflow() {
+    let world = Arc::new(World::new());
+    let id = world.planned(World::cordons(&["n0"])).await;
+    let (_coordinator, executor) = world.process("first", &Gate::open());
+    world.drive_until(&executor, &id, |record| record.workflow.phase == Phase::Running).await;
+    for life in 0..40 {
+        let owner = format!("life-{life}");
+        let (_coordinator, executor) = world.process_of(&owner, &Gate::open(), &Gate::dying_at(0));
+        let mut life = Box::pin(async {
+            let Some(held) = executor.claim().await.unwrap() else { return };
+            while executor.turn(&held).await == Turn::Again {}
+        });
+        let _ = futures_util::poll!(&mut life);
+        drop(life);
+        // Whoever comes next knows that the process is dead.
+        world.store.restart();
+        world.clock.pass(1_000);
+    }
+    assert!(world.record(&id).await.workflow.recoveries > 20, "{:#?}", world.record(&id).await);
+    let (_coordinator, executor) = world.process("last", &Gate::open());
+    assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Completed);
+    world.check(&id).await;
+}
+
+#[tokio::test]
 async fn a_second_workflow_waits_for_the_first_ones_place() {
     let world = Arc::new(World::new());
     let first = world.planned(World::cordons(&["n0"])).await;
