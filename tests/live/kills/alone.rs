@@ -46,6 +46,8 @@ enum Moment {
     Done,
     /// While everything is watched.
     Watched,
+    /// While the object is looked at before it is set back.
+    UndoPlanned,
     /// The same three on the way back.
     UndoLost,
     UndoLate,
@@ -76,19 +78,32 @@ impl Moment {
         Self::Lost,
         Self::Planned,
     ];
-    const REST: [Self; 7] =
-        [Self::Trigger, Self::Planning, Self::Planned, Self::Done, Self::Watched, Self::Undone, Self::Over];
+    const REST: [Self; 8] = [
+        Self::Trigger,
+        Self::Planning,
+        Self::Planned,
+        Self::Done,
+        Self::Watched,
+        Self::UndoPlanned,
+        Self::Undone,
+        Self::Over,
+    ];
     const INTENDED: [Self; 6] =
         [Self::Lost, Self::Late, Self::Answered, Self::UndoLost, Self::UndoLate, Self::UndoAnswered];
 
     const fn is_back(self) -> bool {
-        matches!(self, Self::UndoLost | Self::UndoLate | Self::UndoAnswered | Self::Undone)
+        matches!(
+            self,
+            Self::UndoPlanned | Self::UndoLost | Self::UndoLate | Self::UndoAnswered | Self::Undone
+        )
     }
 
     /// Where the request is held that it waits for, if it waits for one.
     const fn at(self) -> Option<At> {
         match self {
-            Self::Lost | Self::UndoLost | Self::Planned | Self::Done | Self::Undone => Some(At::Before),
+            Self::Lost | Self::Planned | Self::Done | Self::UndoPlanned | Self::UndoLost | Self::Undone => {
+                Some(At::Before)
+            }
             Self::Late | Self::UndoLate => Some(At::Late),
             Self::Planning | Self::Answered | Self::UndoAnswered => Some(At::Answer),
             Self::Trigger | Self::Watched | Self::Over | Self::Whenever => None,
@@ -165,6 +180,7 @@ impl Alone<'_> {
             let is_read = seen.method == Method::GET;
             match moment {
                 Moment::Planning => seen.is_dry_run,
+                Moment::UndoPlanned => is_read,
                 Moment::Planned | Moment::Done | Moment::Undone => {
                     let is_before = if moment == Moment::Planned {
                         seen.is_dry_run && seen.is_of_workflow
@@ -217,8 +233,21 @@ impl Alone<'_> {
                         .accepted(&cancel, &format!("cancel-{wanted}"), &json!({"reason": "as planned"}))
                         .await;
                 }
-                let is_held = held.as_mut().unwrap().caught(SOON).await;
-                assert!(is_held, "{moment:?} of {order:?} did not come; {:?}", child.phase(&wanted).await);
+                loop {
+                    let is_held = held.as_mut().unwrap().caught(SOON).await;
+                    assert!(
+                        is_held,
+                        "{moment:?} of {order:?} did not come; {:?}",
+                        child.phase(&wanted).await
+                    );
+                    let phase = child.phase(&wanted).await;
+                    if moment != Moment::UndoPlanned || phase.as_deref() != Some("verifying") {
+                        break;
+                    }
+                    // The last look before it was cancelled.
+                    let next = self.trap(moment, order);
+                    held.replace(next.unwrap()).unwrap().let_go();
+                }
             }
         }
         child.kill();
@@ -338,6 +367,8 @@ async fn whenever_it_is_killed_nothing_is_lost_or_done_twice() {
         kills.iter().filter(|kill| matches!(kill.point, Some(Point::Intent | Point::UndoIntent))).count();
     println!("{intended} of {} kills fell between an intent and its outcome", kills.len());
     assert!(intended * 100 >= kills.len() * 60, "{intended} of {}", kills.len());
+    // These may be missed by so few as `make test` has.
+    let others: &[&str] = if is_proof() { &["UndoBeforeIntent", "Ended"] } else { &[] };
     for wanted in [
         "Planning",
         "BeforeIntent",
@@ -350,8 +381,11 @@ async fn whenever_it_is_killed_nothing_is_lost_or_done_twice() {
         "UndoIntent, its request late",
         "UndoIntent, its answer lost",
         "UndoOutcome",
-    ] {
-        assert!(points.contains_key(wanted), "no kill fell at {wanted}");
+    ]
+    .iter()
+    .chain(others)
+    {
+        assert!(points.contains_key(*wanted), "no kill fell at {wanted}");
     }
     let (p99, most) = percentile(&mut resumed, 99).unwrap();
     println!("in hand again {p99:?} (p99), {most:?} (longest) after the start, {} times", resumed.len());
