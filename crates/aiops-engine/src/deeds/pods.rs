@@ -49,9 +49,10 @@ fn change(pod: &Value, target: &Target, how: &str) -> Change {
     let owner = controller(pod).map(|(kind, name, _)| format!("{kind} {name}")).unwrap_or_default();
     let group = crate::planner::value::controller(pod).map(|owner| owner.group);
     let node = text(pod, "/spec/nodeName").unwrap_or("no node");
+    let is_ready = crate::planner::value::condition(pod, "Ready").is_some_and(|ready| ready.status == "True");
     Change::of(
         pod,
-        members(json!({ "owner": owner, "ownerGroup": group, "node": node })),
+        members(json!({ "owner": owner, "ownerGroup": group, "node": node, "ready": is_ready })),
         json!({ "exists": false }),
         vec![format!("{target} on {node}, owned by {owner}: {how}")],
     )

@@ -202,6 +202,35 @@ fn what_is_slow_is_told_with_the_kubelets_words() {
     silent(&[unready(200)]);
 }
 
+/// A pod of such an owner that is not ready since long: its main container as it is said, beside one that runs.
+fn half_done(owner: (&str, &str), state: &Value) -> Value {
+    let mut it = pod(
+        900,
+        json!({"name": "main", "image": "i"}),
+        json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady",
+            "lastTransitionTime": ago(700)}],
+        "containerStatuses": [
+            {"name": "main", "ready": false, "started": false, "restartCount": 0, "state": state},
+            {"name": "proxy", "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": ago(899)}}}]}),
+    );
+    it["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "proxy", "image": "p"}));
+    let (api, kind) = owner;
+    it["metadata"]["ownerReferences"] = json!([{"apiVersion": api, "kind": kind, "name": "o", "controller": true,
+        "uid": "22222222-2222-2222-2222-222222222222"}]);
+    it
+}
+
+#[test]
+fn a_jobs_pod_of_which_a_container_has_ended_well_is_quiet() {
+    let ended = json!({"terminated": {"reason": "Completed", "exitCode": 0, "startedAt": ago(899), "finishedAt": ago(700)}});
+    let runs = json!({"running": {"startedAt": ago(899)}});
+    let (job, set) = (("batch/v1", "Job"), ("apps/v1", "ReplicaSet"));
+    silent(&[half_done(job, &ended)]);
+    // One of which nothing has ended is as slow as any other, and a container of a ReplicaSet's pod is not to end.
+    check(&[half_done(job, &runs)], "pod_not_ready", &["runs but is not ready: main"]);
+    check(&[half_done(set, &ended)], "pod_not_ready", &["runs but is not ready: main"]);
+}
+
 #[test]
 fn disruption_budgets_that_block() {
     let budget = |allowed: i64, healthy: i64, desired: i64| {

@@ -106,10 +106,11 @@ impl Remedy for Drain {
         }
         for pod in &pods {
             may_go(near, pod).map_err(|why| format!("{target} cannot be drained: {why}"))?;
-            // A pod whose volume is on this node alone would wait until the node is uncordoned.
+            // A pod whose volume is on this node alone would wait until the node is uncordoned; a Job may have no failure left
+            // for one of its pods.
             if let Some(why) = &pod.unread {
                 return Err(format!(
-                    "{target} cannot be drained: whether the volumes of pod {}/{} are on it alone is not known ({why})",
+                    "{target} cannot be drained: whether pod {}/{} can leave it is not known ({why})",
                     pod.namespace, pod.name
                 ));
             }

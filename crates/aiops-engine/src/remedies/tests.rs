@@ -6,6 +6,7 @@ use super::*;
 use crate::planner::fixtures::{self, World};
 
 mod around;
+mod jobs;
 mod owners;
 mod workloads;
 
@@ -188,73 +189,6 @@ async fn a_pool_that_is_updating_is_waited_for() {
         json!([{"type": "Updating", "status": "True"}, {"type": "Degraded", "status": "True"}]);
     world.put("machineconfigpools", degraded);
     misfits(world, "MachineConfigPool", "worker", "await-pool", "degraded").await;
-}
-
-fn job(reason: &str) -> World {
-    let world = World::empty();
-    world.put(
-        "jobs",
-        json!({"metadata": {"name": "nightly", "namespace": "shop", "uid": "u-job"},
-            "spec": {"selector": {"matchLabels": {"app": "web"}}}, "status": {"active": 1}}),
-    );
-    let mut pod = fixtures::pod("nightly-x", "web-2");
-    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "nightly", "uid": "u-job", "controller": true}]);
-    fixtures::trouble(&mut pod, reason);
-    world.put("pods", pod);
-    world
-}
-
-#[tokio::test]
-async fn pods_that_hold_a_job_up_are_deleted() {
-    let draft = fits(job("RunContainerError"), "Job", "nightly", "delete-stuck-job-pods").await;
-    assert!(
-        matches!(&draft.moves[0].action, Action::DeletePod { target } if target.uid.as_deref() == Some("u-nightly-x"))
-    );
-    // A new pod would meet the same registry.
-    misfits(job("ImagePullBackOff"), "Job", "nightly", "delete-stuck-job-pods", "hangs").await;
-    let over = job("RunContainerError");
-    over.edit("jobs", "nightly", |job| {
-        job["status"]["conditions"] = json!([{"type": "Failed", "status": "True"}]);
-    });
-    misfits(over, "Job", "nightly", "delete-stuck-job-pods", "over (Failed)").await;
-    misfits(World::crashing(), "Deployment", "web", "delete-stuck-job-pods", "").await;
-}
-
-#[tokio::test]
-async fn a_job_that_would_fail_for_good_keeps_its_stuck_pods() {
-    let with = |spec: Value, status: Value| {
-        let world = job("RunContainerError");
-        world.edit("jobs", "nightly", |job| {
-            for (key, value) in spec.as_object().unwrap() {
-                job["spec"][key] = value.clone();
-            }
-            for (key, value) in status.as_object().unwrap() {
-                job["status"][key] = value.clone();
-            }
-        });
-        world
-    };
-    let uncounted = json!({"failed": 1, "uncountedTerminatedPods": {"failed": ["u-1"]}});
-    for (spec, status, part) in [
-        (json!({"backoffLimit": 0}), json!({}), "would be 1, and its backoffLimit is 0"),
-        (json!({}), json!({"failed": 6}), "would be 7, and its backoffLimit is 6"),
-        (json!({"backoffLimit": 2}), uncounted, "2 pods of Job shop/nightly failed already"),
-        (json!({"podFailurePolicy": {"rules": []}}), json!({}), "has a podFailurePolicy"),
-        (
-            json!({"backoffLimitPerIndex": 3, "completionMode": "Indexed"}),
-            json!({}),
-            "has a backoffLimitPerIndex",
-        ),
-    ] {
-        misfits(with(spec.clone(), status.clone()), "Job", "nightly", "delete-stuck-job-pods", part).await;
-        // Nor by name.
-        let delete = Action::DeletePod { target: fixtures::problem("Pod", "nightly-x", "").target };
-        let why = fixtures::refused(with(spec, status).order("Pod", "nightly-x", delete).await.unwrap());
-        assert!(why.contains(part), "{part}: {why}");
-    }
-    fits(with(json!({"backoffLimit": 1}), json!({})), "Job", "nightly", "delete-stuck-job-pods").await;
-    let null = json!({"podFailurePolicy": null, "backoffLimit": 3});
-    fits(with(null, json!({"failed": 2})), "Job", "nightly", "delete-stuck-job-pods").await;
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod hands;
 mod matrix;
 mod member;
 pub(crate) mod notes;
+mod owners;
 mod part;
 mod planning;
 mod plans;

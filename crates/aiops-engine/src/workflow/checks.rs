@@ -4,6 +4,7 @@
 //! rest on, not the whole cluster: trouble elsewhere, and trouble that was there before, undo nobody's repair.
 
 mod machines;
+mod owners;
 mod standing;
 
 use serde_json::Value;

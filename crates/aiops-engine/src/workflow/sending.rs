@@ -7,25 +7,29 @@
 use serde_json::{Value, json};
 
 use super::{
+    planning::chain,
     record::{self, Event, Found, StepAt},
     runner::{Executor, Stop, Turn, Work},
     stepping::SOON,
     times,
 };
 use crate::{
-    deeds::{Ready, Sight},
+    deeds::{self, Look, Ready, Sight},
     guard,
     model::{
         Millis,
+        action::Action,
         method::DeployMethod,
         phase::Direction,
         plan::shown,
         workflow::{ApprovalState, Attempt, Outcome, Record, StepRecord},
     },
+    planner::value,
     ports::{
         acting::{Accepted, Mutation, NotDone, NotDoneKind, Verb},
         store::{Control, StoreError, Write},
     },
+    remedies,
     settings::limits::millis,
 };
 
@@ -81,6 +85,14 @@ impl Executor {
             return self.pause_as(work, at, SOON, spent, (None, why)).await;
         }
         let decided = self.timer.ticks();
+        match self.spared(step, &object).await {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => {
+                let why = format!("{}: {why}", guard::names::EVICTION);
+                return self.give_up_as(work, at, spent, why).await;
+            }
+            Err(why) => return self.pause_as(work, at, SOON, spent, (None, why)).await,
+        }
         let controls = match self.may(work, at, step, &object).await? {
             Ok(controls) => controls,
             Err((rule, why)) => {
@@ -155,6 +167,24 @@ impl Executor {
         }
         let is_cancelled = work.workflow().cancel_requested && at.direction == Direction::Do && !completes;
         is_cancelled.then(|| "it was cancelled".to_owned())
+    }
+
+    /// Whether the Job of a pod that is to go has a failure to spare for it by now; why that could not be read. The plan asked
+    /// that too, but pods may have failed while somebody was asked for an approval, and a Job that has failed stays so.
+    async fn spared(&self, step: &StepRecord, pod: &Value) -> Result<Result<(), String>, String> {
+        let (Action::EvictPod { .. } | Action::DeletePod { .. }) = &step.action else { return Ok(Ok(())) };
+        let owner = value::controller(pod).filter(|by| (&*by.group, &*by.kind) == ("batch", "Job"));
+        let Some(job) = owner else { return Ok(Ok(())) };
+        let cluster = self.inner.engine.cluster("looking at the pod's Job").map_err(|error| chain(&error))?;
+        let unread = |why: String| format!("whether {job} can spare the pod is not known: {why}");
+        let seen = deeds::see(cluster, &[Look::Object(job.clone())]).await;
+        match seen.map_err(|error| unread(error.message))?.first() {
+            Some(Sight::Object(object)) if job.uid.as_deref() == Some(value::uid(object)) => {
+                Ok(remedies::spares(&job, object, 1))
+            }
+            // Its Job is gone, and so is what could fail.
+            _ => Ok(Ok(())),
+        }
     }
 
     /// What the guard says to this step on the object as it is now: the controls under which it may be taken, or the rule

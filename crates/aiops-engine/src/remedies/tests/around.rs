@@ -62,7 +62,7 @@ async fn a_node_is_not_drained_where_it_is_not_known_whose_volumes_are_on_it() {
     let drain = REMEDIES.iter().find(|known| known.name() == "drain-node").unwrap();
     let why = drain.fits(&near).unwrap_err();
     assert!(
-        why.contains("pod shop/web-2-a are on it alone is not known") && why.contains("forbidden"),
+        why.contains("whether pod shop/web-2-a can leave it is not known") && why.contains("forbidden"),
         "{why}"
     );
 }
@@ -110,4 +110,28 @@ async fn without_the_disruption_budgets_nothing_is_evicted() {
     let why = drain.fits(&blind).unwrap_err();
     assert!(why.contains("whether a disruption budget covers pod shop/web-2-a is not known"), "{why}");
     drain.fits(&near().await).unwrap();
+}
+
+/// The node of one pod in a cluster with so many disruption budgets, none of which covers it.
+fn among_budgets(others: u32) -> World {
+    let world = claimed(json!({"csi": {}}));
+    for number in 0..others {
+        let budget = json!({"metadata": {"name": format!("b-{number}"), "namespace": format!("n-{}", number % 90)},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}}, "status": {"disruptionsAllowed": 0}});
+        world.put("poddisruptionbudgets", budget);
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_large_clusters_disruption_budgets_are_read_to_their_end() {
+    fits(among_budgets(600), "Node", "node-1", "drain-node").await;
+    // The one that counts is the last of them.
+    let world = among_budgets(600);
+    let last = json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}}, "status": {"disruptionsAllowed": 0}});
+    world.put("poddisruptionbudgets", last);
+    misfits(world, "Node", "node-1", "drain-node", "PodDisruptionBudget web allows no disruption").await;
+    let part = "is not known: more than 5000 poddisruptionbudgets were not read";
+    misfits(among_budgets(5_001), "Node", "node-1", "drain-node", part).await;
 }

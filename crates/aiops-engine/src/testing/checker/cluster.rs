@@ -13,7 +13,7 @@ use crate::{
     testing::{
         model::{
             Entry, Key, OURSELVES,
-            json::{condition, is_ready, number, take, text},
+            json::{condition, controller, is_ready, number, take, text},
         },
         sim::notes::Scene,
     },
@@ -64,8 +64,9 @@ fn completed(
         let is_away = matches!(entry.verb, Verb::Evict | Verb::Delete);
         entry.workflow == id && entry.is_effect() && entry.changed && is_away
     };
-    for entry in history.journal.iter().filter(is_ours) {
-        judge(&|scene| lacks(entry, scene));
+    let away: Vec<&Entry> = history.journal.iter().filter(is_ours).collect();
+    for entry in &away {
+        judge(&|scene| lacks(entry, (&away, workflow), scene));
     }
     let drained = workflow.plan.iter().filter(|plan| plan.remedy == "drain-node");
     for node in drained.map(|plan| plan.problem.target.name.as_str()) {
@@ -131,22 +132,28 @@ fn ails(action: &Action, scene: &Scene) -> Option<String> {
     }
 }
 
-/// What is wrong with the owner of a pod that was taken away.
-fn lacks(taken: &Entry, scene: &Scene) -> Option<String> {
-    let pod = taken.before.as_ref()?;
-    let controller = crate::testing::model::json::controller;
+/// The owner of a pod that was taken away, the Deployment above its ReplicaSet.
+fn owner_of<'s>(taken: &Entry, scene: &'s Scene) -> Option<(&'s Key, &'s Value)> {
     let by_uid = |uid: &str| {
         let found = scene.iter().find(|(_, object)| text(object, "/metadata/uid") == uid);
         found.map(|(key, object)| (key, object.as_ref()))
     };
-    let (mut key, mut owner): (&Key, &Value) = by_uid(controller(pod)?.2)?;
-    if key.kind == "ReplicaSet"
-        && let Some((above, object)) = controller(owner).and_then(|(_, _, uid)| by_uid(uid))
-    {
-        (key, owner) = (above, object);
-    }
+    let (key, owner) = by_uid(controller(taken.before.as_ref()?)?.2)?;
+    let above = (key.kind == "ReplicaSet").then(|| controller(owner)).flatten();
+    Some(above.and_then(|(_, _, uid)| by_uid(uid)).unwrap_or((key, owner)))
+}
+
+/// What is wrong with the owner of a pod that was taken away. `away` is all that the workflow took.
+fn lacks(taken: &Entry, (away, workflow): (&[&Entry], &Workflow), scene: &Scene) -> Option<String> {
+    let (key, owner) = owner_of(taken, scene)?;
     match key.kind.as_str() {
-        "Deployment" | "StatefulSet" | "DaemonSet" => unhealthy(key, owner, scene),
+        "Deployment" | "StatefulSet" | "DaemonSet" => {
+            let why = unhealthy(key, owner, scene)?;
+            let is_target = Key::of_target(&workflow.problem.target) == *key;
+            // What else ails an owner that the plan is not about did so before.
+            let owes = || owes((key, owner), (away, workflow), scene);
+            if is_target { Some(why) } else { owes().map(|owed| format!("{why}, and {owed}")) }
+        }
         "Job" => {
             let uid = text(owner, "/metadata/uid");
             let is_ours = |pod: &Value| controller(pod).is_some_and(|(_, _, by)| by == uid) && is_ready(pod);
@@ -158,37 +165,60 @@ fn lacks(taken: &Entry, scene: &Scene) -> Option<String> {
     }
 }
 
+/// How many pods that an owner lost it has not made again. A drain promises nothing of those that were not ready before.
+fn owes(
+    (key, owner): (&Key, &Value),
+    (away, workflow): (&[&Entry], &Workflow),
+    scene: &Scene,
+) -> Option<String> {
+    let is_drain = workflow.plan.iter().any(|plan| plan.remedy == "drain-node");
+    let lost = || away.iter().filter(|entry| owner_of(entry, scene).is_some_and(|(of, _)| of == key));
+    let since = lost().map(|entry| entry.at).min()?;
+    let counts = |entry: &&&Entry| !is_drain || entry.before.as_ref().is_some_and(|pod| is_ready(pod));
+    let uids: Vec<&str> =
+        lost().filter_map(|entry| Some(text(entry.before.as_ref()?, "/metadata/uid"))).collect();
+    let is_new = |pod: &Value| {
+        let made = text(pod, "/metadata/creationTimestamp").parse::<jiff::Timestamp>();
+        // The engine reckons with clocks that differ by so much.
+        let is_late = made.is_ok_and(|made| made.as_second() >= since.as_second() - 30);
+        is_late && !uids.contains(&text(pod, "/metadata/uid"))
+    };
+    let (made, lost) = (
+        pods_of(owner, scene).filter(|pod| is_ready(pod) && is_new(pod)).count(),
+        lost().filter(counts).count(),
+    );
+    (made < lost).then(|| format!("{made} of the {lost} pods that it lost were made again"))
+}
+
 /// Whether a pod is one that a drain of this node leaves behind.
 fn is_left(node: &str, pod: &Value) -> bool {
-    let by = crate::testing::model::json::controller(pod).map_or("", |(kind, ..)| kind);
+    let by = controller(pod).map_or("", |(kind, ..)| kind);
     let is_over = matches!(text(pod, "/status/phase"), "Succeeded" | "Failed");
     text(pod, "/spec/nodeName") == node && by != "DaemonSet" && !is_over
 }
 
+/// The pods of a workload and of its ReplicaSets.
+fn pods_of<'s>(workload: &Value, scene: &'s Scene) -> impl Iterator<Item = &'s Value> + use<'s> {
+    let uid = text(workload, "/metadata/uid").to_owned();
+    let owner = |object: &'s Value| controller(object).map_or("", |(_, _, uid)| uid);
+    let sets = scene.iter().filter(|(set, object)| set.kind == "ReplicaSet" && owner(object) == uid);
+    let mut owners: Vec<String> = sets.map(|(_, set)| text(set, "/metadata/uid").to_owned()).collect();
+    owners.push(uid.clone());
+    let pods = scene.iter().filter(|(key, _)| key.kind == "Pod").map(|(_, pod)| pod.as_ref());
+    pods.filter(move |pod| owners.iter().any(|uid| *uid == owner(pod)))
+}
+
 /// Counted from the pods, not from the workload's own status.
 fn unhealthy(key: &Key, workload: &Value, scene: &Scene) -> Option<String> {
-    let uid = text(workload, "/metadata/uid");
     let wanted = if key.kind == "DaemonSet" {
         i64::try_from(scene.iter().filter(|(node, _)| node.kind == "Node").count()).unwrap()
     } else {
         workload.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
     };
-    let owner_of = |object: &Value| {
-        crate::testing::model::json::controller(object).map(|(_, _, uid)| uid.to_owned()).unwrap_or_default()
-    };
-    let sets: Vec<&str> = scene
-        .iter()
-        .filter(|(set, object)| set.kind == "ReplicaSet" && owner_of(object) == uid)
-        .map(|(_, set)| text(set, "/metadata/uid"))
-        .collect();
     let template = workload.pointer("/spec/template/spec");
-    let ready = scene.iter().filter(|(pod, object)| {
-        let owner = owner_of(object);
-        pod.kind == "Pod"
-            && (owner == uid || sets.contains(&owner.as_str()))
-            && is_ready(object)
-            && object.pointer("/spec/containers") == template.and_then(|spec| spec.get("containers"))
-    });
+    let is_of_template =
+        |pod: &&Value| pod.pointer("/spec/containers") == template.and_then(|spec| spec.get("containers"));
+    let ready = pods_of(workload, scene).filter(|pod| is_ready(pod)).filter(is_of_template);
     let ready = i64::try_from(ready.count()).unwrap();
     (ready < wanted).then(|| format!("{key} has {ready} of {wanted} pods of its template ready"))
 }
@@ -261,7 +291,7 @@ fn disruptions(history: &History, findings: &mut Findings) {
             continue;
         }
         let Some(pod) = &entry.before else { continue };
-        let is_bare = crate::testing::model::json::controller(pod).is_none();
+        let is_bare = controller(pod).is_none();
         findings.unless(!is_bare, "I11", || format!("{} has no owner and was taken away", entry.key));
         for (budget, healthy, minimum) in &entry.budgets {
             let was_ready = condition(pod, "Ready") == "True";

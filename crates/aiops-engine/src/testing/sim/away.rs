@@ -3,6 +3,8 @@
 //!
 //! Each story makes the pods that come next as bad as it says, and nothing else.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -19,10 +21,15 @@ use crate::{
     },
 };
 
-fn sim() -> Sim {
+pub(super) fn sim() -> Sim {
+    faulty(Faults::traced([]), 1)
+}
+
+/// The same with faults, and so many processes.
+pub(super) fn faulty(faults: Arc<Faults>, processes: usize) -> Sim {
     let options =
-        Options { seed: 1, processes: 1, defect: None, settings: settings(), jumps: false, sweeps: false };
-    Sim::new(&Base::new(), Faults::traced([]), options)
+        Options { seed: 1, processes, defect: None, settings: settings(), jumps: false, sweeps: false };
+    Sim::new(&Base::new(), faults, options)
 }
 
 /// New pods of this image wait for something that does not come.
@@ -32,14 +39,14 @@ fn ail(sim: &Sim, image: &str) {
 }
 
 /// How it ended, and why.
-fn ending(sim: &mut Sim) -> (Phase, String) {
+pub(super) fn ending(sim: &mut Sim) -> (Phase, String) {
     sim.rush(60_000);
     super::verdict(sim, "taken away").unwrap();
     let workflow = sim.everything().remove(0);
     (workflow.phase, workflow.reason.unwrap_or_default())
 }
 
-fn assert_failed(ended: (Phase, String), says: &str) {
+pub(super) fn assert_failed(ended: (Phase, String), says: &str) {
     assert_eq!(ended.0, Phase::Failed, "{}", ended.1);
     assert!(ended.1.contains(says), "{}", ended.1);
 }
@@ -118,7 +125,7 @@ fn a_bare_replica_set_has_to_have_its_pods_again() {
 }
 
 /// A pod that an operator made, on a node.
-fn of_operator(sim: &Sim, name: &str, node: &str) -> Value {
+pub(super) fn of_operator(sim: &Sim, name: &str, node: &str) -> Value {
     let owner = sim.model.object(&Key::new("Database", "data", "main")).unwrap();
     let mut pod = build::job_pod("data", "none", name, "none", node);
     put(&mut pod, "/metadata/labels", json!({}));
@@ -156,7 +163,7 @@ fn a_pod_of_an_owner_that_nobody_knows_has_to_be_made_again() {
 }
 
 /// A drain of n2, as the remedy plans it.
-fn drain(sim: &mut Sim) {
+pub(super) fn drain(sim: &mut Sim) {
     let node = scene::target(&sim.model, "Node", "", "n2");
     let mut actions = vec![Action::CordonNode { target: node }];
     for (key, pod) in sim.model.objects("Pod") {

@@ -18,12 +18,16 @@ use crate::{
     model::{
         Millis,
         action::Action,
-        phase::{Phase, StepState},
+        phase::{Direction, Phase, StepState},
         target::Target,
         workflow::Record,
     },
     ports::{acting::NotDoneKind, store::Store as _},
-    workflow::Turn,
+    workflow::{
+        Turn,
+        record::{Found, StepAt},
+        runner::Work,
+    },
 };
 
 const MINUTE: Millis = 60_000;
@@ -263,5 +267,32 @@ async fn a_pool_is_waited_for_as_long_as_its_machines_are_expected_to_take() {
         let took = world.clock.at() - began;
         assert!(took < 82 * MINUTE, "{took} ms");
         assert!(comes || why.as_deref().is_some_and(|why| why.contains("its time is over")), "{why:?}");
+    }
+}
+
+/// A process may stand still between its look at the time and the pause: what was begun is no less begun by that.
+#[tokio::test]
+async fn a_pause_for_which_no_time_is_left_ends_a_step_as_what_was_begun_of_it_says() {
+    for (spent, state, phase) in [
+        (Found::Failed, StepState::Failed, Phase::Failed),
+        (Found::Indeterminate, StepState::Indeterminate, Phase::NeedsOperator),
+    ] {
+        let world = Arc::new(World::new().scripted(&[(0, Trouble::NeverArrives)]));
+        let id = world.planned(World::cordons(&["n0"])).await;
+        let (_coordinator, executor) = world.process("one", &Gate::open());
+        let deadline = world.drive_until(&executor, &id, is_sent).await.workflow.deadline;
+        // Longer than that request may still arrive.
+        world.clock.reach(deadline + 5 * MINUTE);
+        let held = executor.claim().await.unwrap().unwrap();
+        let mut work = Work { held: &held, record: world.record(&id).await };
+        let at = StepAt { order: 0, direction: Direction::Do };
+        let why = (None, "no connection".to_owned());
+        executor.pause_as(&mut work, at, 1_000, spent, why).await.unwrap();
+        let step = &work.record.steps[0];
+        assert_eq!(step.state, state);
+        assert_eq!(step.result.as_deref(), Some("its time is over: no connection"));
+        executor.give_back(&held).await;
+        assert_eq!(world.drive(&executor, &id).await.workflow.phase, phase);
+        world.check(&id).await;
     }
 }
