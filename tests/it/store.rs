@@ -6,13 +6,17 @@ mod backups;
 mod bench;
 mod cli;
 mod damage;
+mod engine;
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;
+mod hour;
 mod life;
+mod recovered;
 mod reserve;
 mod room;
 mod sample;
+mod standing;
 mod stored;
 
 use std::sync::Arc;
