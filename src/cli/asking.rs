@@ -102,6 +102,12 @@ pub(super) fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'
     value.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
+/// The issue of a row in our own word, which the REST contract may tell by its.
+pub(super) fn issue(row: &Value) -> String {
+    let word = text(row, "issue_type");
+    aiops_engine::issue_words::lookup(word).map_or(word, |known| known.word).to_owned()
+}
+
 /// `Kind namespace/name` of three members.
 pub(super) fn object(kind: &str, namespace: &str, name: &str) -> String {
     match (kind.is_empty(), namespace.is_empty()) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Failure, Global,
-    asking::{Asking, items, object, piece, query, text},
+    asking::{Asking, issue, items, object, piece, query, text},
     print,
     table::Table,
     workflow::counted,
@@ -210,7 +210,7 @@ fn list(answer: &Value) -> Option<String> {
             member("severity"),
             member("status"),
             target,
-            member("issue_type"),
+            issue(incident),
             incident.get("occurrences").map(ToString::to_string).unwrap_or_default(),
             member("created_at"),
             member("title"),

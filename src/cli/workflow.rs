@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure, Global,
-    asking::{Asking, items, object, piece, query, text},
+    asking::{Asking, issue, items, object, piece, query, text},
     print,
     remote::Remote,
     table::{Table, clean},
@@ -236,7 +236,7 @@ fn list(answer: &Value) -> Option<String> {
             member("id"),
             member("phase"),
             target,
-            member("issue_type"),
+            issue(workflow),
             member("remedy"),
             member("requested_by"),
             member("created_at"),

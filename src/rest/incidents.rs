@@ -10,6 +10,7 @@ use aiops_engine::{
     Error,
     coordination::{self as asked, IncidentQuery, IncidentView, NewIncident, WorkflowView},
     issue::Severity,
+    issue_words,
     model::{ids::IncidentId, incident::IncidentStatus},
     redact::Redactor,
 };
@@ -221,11 +222,12 @@ impl IncidentRow {
         let started_at = view.started_at.clone();
         // What a workflow repaired is closed in the commit in which the workflow ends.
         let completed_at = view.resolved_at.clone().filter(|_| view.status.is_closed());
+        let issue_type = issue_words::contract(&view.issue_type).to_owned();
         Self {
             priority: priority(view.severity),
             status: dialect.word(view.status),
             source: view.source.as_str(),
-            action_type: view.issue_type.clone(),
+            action_type: issue_type.clone(),
             tags: view.labels.iter().map(|(key, value)| format!("{key}={value}")).collect(),
             duration_seconds: between(started_at.as_ref(), completed_at.as_ref()),
             started_at,
@@ -236,7 +238,7 @@ impl IncidentRow {
             namespace: view.namespace,
             resource: view.resource,
             target: view.target,
-            issue_type: view.issue_type,
+            issue_type,
             severity: view.severity,
             occurrences: view.occurrences,
             created_at: view.created_at,
@@ -258,7 +260,11 @@ impl IncidentRow {
 impl IncidentAnswer {
     fn of(mut view: IncidentView) -> Self {
         let row = IncidentRow::of(view.clone(), Dialect::Contract);
-        Self { row, workflows: std::mem::take(&mut view.workflows) }
+        let mut workflows = std::mem::take(&mut view.workflows);
+        for workflow in &mut workflows {
+            workflow.issue_type = issue_words::contract(&workflow.issue_type).to_owned();
+        }
+        Self { row, workflows }
     }
 }
 

@@ -7,6 +7,7 @@ mod events;
 use aiops_engine::{
     Error,
     coordination::{Decision, Resolution, WhyNot, WorkflowQuery, WorkflowView},
+    issue_words,
     model::{ids::WorkflowId, phase::Phase},
 };
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -75,6 +76,7 @@ pub(super) struct ResolveBody {
 impl WorkflowAnswer {
     fn of(mut view: WorkflowView) -> Self {
         view.status = view.phase.contract().to_owned();
+        view.issue_type = issue_words::contract(&view.issue_type).to_owned();
         let failed = view.phase.contract() == "failed" || view.phase == Phase::RolledBack;
         Self {
             remediator: view.remedy.clone(),

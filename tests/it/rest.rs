@@ -1,18 +1,23 @@
 //! The REST door over real sockets, on a strict fake of the coordination engine.
 //!
 //! What the engine does with a request is tested with the engine; here it is what is asked of it, and how it is told.
+//! `real`, `engine`, `refused` and the files with processes have the engine itself behind the door.
 
 mod bodies;
 mod contract;
 mod coordination;
 mod document;
+mod engine;
 mod errors;
+mod examples;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod incidents;
 mod others;
 mod processes;
 mod real;
+mod refused;
+mod schema;
 mod workflows;
 
 use std::sync::Arc;

@@ -82,6 +82,12 @@ pub fn lookup_for(word: &str, kind: &str) -> Option<&'static IssueWord> {
         .find(|issue| std::iter::once(&issue.word).chain(issue.aliases).any(|alias| same(alias, &plain)))
 }
 
+/// The word by which the REST contract tells an issue: its own, where its examples have one (`GET /incidents`), else ours.
+/// Its callers compare it with what they sent; every other door tells our word.
+pub fn contract(word: &str) -> &str {
+    if word == "crash_loop" { "pod_crash_loop" } else { word }
+}
+
 /// The issue that our own word names.
 pub fn of(word: &str) -> Option<&'static IssueWord> {
     ISSUES.iter().find(|issue| issue.word == word)

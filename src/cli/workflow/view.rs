@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use crate::cli::{
-    asking::{items, object, text},
+    asking::{issue, items, object, text},
     table::clean,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn lines(workflow: &Value) -> Vec<String> {
     let target =
         object(text(workflow, "resource_kind"), text(workflow, "namespace"), text(workflow, "resource_name"));
     let mut lines = vec![
-        format!("{}  {}  {} ({})", member("id"), clean(&target), member("issue_type"), member("severity")),
+        format!("{}  {}  {} ({})", member("id"), clean(&target), clean(&issue(workflow)), member("severity")),
         format!("{} {}", sign(text(workflow, "phase")), headline(workflow)),
         format!(
             "  incident {} · {} · deployed: {} · asked for by {} at {}",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Asked, World, contract::trigger, is_refusal, world};
+use super::{Asked, World, examples::trigger, is_refusal, world};
 
 const TRIGGER: &str = "/api/v1/remediation/trigger";
 

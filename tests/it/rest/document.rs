@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     super::process::{aiops, output, text},
-    World, contract, world,
+    World, examples,
+    schema::follows,
+    world,
 };
 
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
@@ -31,7 +33,7 @@ fn filled(path: &str) -> String {
 fn body(path: &str) -> Value {
     match path {
         "/api/v1/remediation/trigger" | "/api/v1/remediation/why-not" | "/api/v1/plans" => {
-            contract::trigger()
+            examples::trigger()
         }
         "/api/v1/coordination/trigger" => {
             json!({ "incident_id": "inc-9", "description": "x", "resources": [{ "kind": "Node", "name": "n", "issue": "NotReady" }] })
@@ -123,17 +125,6 @@ async fn what_is_served_is_what_the_document_says() {
             follows(&document, schema, &body(&path), &served);
         }
     }
-}
-
-/// The value follows the schema, whose references are into the document.
-#[track_caller]
-fn follows(document: &Value, schema: &Value, value: &Value, of: &str) {
-    let mut whole = schema.clone();
-    whole["components"] = document["components"].clone();
-    let validator = jsonschema::draft202012::new(&whole).unwrap();
-    let errors: Vec<String> =
-        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
-    assert!(errors.is_empty(), "{of}\n{}", errors.join("\n"));
 }
 
 #[tokio::test]

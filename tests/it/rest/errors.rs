@@ -9,7 +9,7 @@ use aiops_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{Asked, contract::trigger, is_refusal, of, world};
+use super::{Asked, examples::trigger, is_refusal, of, world};
 
 const TRIGGER: &str = "/api/v1/remediation/trigger";
 

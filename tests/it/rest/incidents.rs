@@ -53,8 +53,8 @@ async fn a_row_has_every_member_of_every_old_client_in_its_type() {
             "description": "Deployment production/payment-service crashes", "action_type": "pod_crash_loop",
             "source": "trigger", "created_at": "2025-12-18T09:45:00Z", "priority": 2, "occurrences": 1,
             "affected_resources": ["Deployment/production/payment-service"], "labels": { "team": "payments" },
-            "tags": ["team=payments"], "started_at": "2025-12-18T09:50:00Z", "completed_at": "2025-12-18T09:52:05Z",
-            "duration_seconds": 125.0,
+            "tags": ["team=payments"], "started_at": "2025-12-18T09:50:00Z", "completed_at": "2025-12-18T09:52:00Z",
+            "duration_seconds": 120.0,
         }),
     );
     // Nothing is known of these, and nothing is invented.
@@ -108,8 +108,8 @@ async fn one_incident_tells_its_workflows_and_their_times() {
         &body,
         &json!({
             "id": "inc-12345", "status": "remediated", "updated_at": "2025-12-18T09:46:00Z",
-            "resolved_at": "2025-12-18T09:52:05Z", "created_by": "ana",
-            "started_at": "2025-12-18T09:50:00Z", "completed_at": "2025-12-18T09:52:05Z", "duration_seconds": 125.0,
+            "resolved_at": "2025-12-18T09:52:00Z", "created_by": "ana",
+            "started_at": "2025-12-18T09:50:00Z", "completed_at": "2025-12-18T09:52:00Z", "duration_seconds": 120.0,
         }),
     );
     assert_eq!(body["workflows"][0]["id"], "wf-67890");

@@ -17,7 +17,7 @@ use super::{
     is_refusal,
 };
 
-struct Real {
+pub(super) struct Real {
     address: String,
     tasks: Tasks,
     served: Served,
@@ -27,7 +27,7 @@ struct Real {
 }
 
 /// A server in full mode, as soon as its engine says that it is there.
-async fn real() -> Real {
+pub(super) async fn real() -> Real {
     with(&[], "").await
 }
 
@@ -50,7 +50,7 @@ async fn with(more: &[(&str, &str)], headers: &'static str) -> Real {
 }
 
 impl Real {
-    async fn get(&self, path: &str) -> Reply {
+    pub(super) async fn get(&self, path: &str) -> Reply {
         super::ask(&self.address, &format!("GET {path}"), self.headers).await
     }
 
@@ -59,10 +59,14 @@ impl Real {
     }
 
     async fn send(&self, path: &str, headers: &str, body: &Value) -> Reply {
-        let body = body.to_string();
+        self.call("POST", path, headers, &body.to_string()).await
+    }
+
+    /// Any request, its body as it stands.
+    pub(super) async fn call(&self, method: &str, path: &str, headers: &str, body: &str) -> Reply {
         let length = body.len();
         let head =
-            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n");
+            format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {length}\r\n");
         super::send(&self.address, &format!("{head}connection: close\r\n\r\n{body}")).await
     }
 

@@ -392,7 +392,7 @@ pub(crate) fn workflow() -> WorkflowView {
         requested_by: "ana".to_owned(),
         created_at: "2025-12-18T09:50:00Z".to_owned(),
         started_at: Some("2025-12-18T09:50:00Z".to_owned()),
-        completed_at: Some("2025-12-18T09:52:05Z".to_owned()),
+        completed_at: Some("2025-12-18T09:52:00Z".to_owned()),
         estimated_duration: "5m".to_owned(),
         simulated: false,
     }
@@ -414,7 +414,7 @@ pub(crate) fn incident() -> IncidentView {
         occurrences: 1,
         created_at: "2025-12-18T09:45:00Z".to_owned(),
         last_seen: "2025-12-18T09:46:00Z".to_owned(),
-        resolved_at: Some("2025-12-18T09:52:05Z".to_owned()),
+        resolved_at: Some("2025-12-18T09:52:00Z".to_owned()),
         workflow_id: Some("wf-67890".to_owned()),
         started_at: Some("2025-12-18T09:50:00Z".to_owned()),
         affected_resources: vec!["Deployment/production/payment-service".to_owned()],
