@@ -202,6 +202,8 @@ impl Loaded {
             ConfigError::one("policy.file", self.origin("policy.file"), error.to_string())
         })?;
         let mut settings = self.config.acting.settings(policy, self.own_namespace());
+        // What a process finds accepted that may not act is refused by that rule, as with acting.enabled = false.
+        settings.is_enabled &= !self.config.mcp.read_only;
         settings.timing.retention = self.config.store.retention();
         Ok(settings)
     }

@@ -5,6 +5,7 @@
 
 mod annotation;
 mod approvals;
+mod disabled;
 mod messages;
 mod receiver;
 mod storm;

@@ -96,9 +96,10 @@ pub fn passes_by_itself(rule: &str) -> bool {
 
 pub(super) fn acting(settings: &Settings) -> Finding {
     if settings.is_enabled {
-        Passes("acting.enabled is true".to_owned())
+        Passes("this aiops may act".to_owned())
     } else {
-        Refuses("acting.enabled is false: this aiops reads and plans, and changes nothing".to_owned())
+        let why = "this aiops reads and plans, and changes nothing: acting.enabled is false, or it was started read-only";
+        Refuses(why.to_owned())
     }
 }
 

@@ -62,8 +62,9 @@ impl Executor {
             return Ok(Turn::Again);
         }
         if work.held.lease().is_restored() {
+            let what = if at.direction == Direction::Undo { "the undoing of step" } else { "step" };
             let why = format!(
-                "the record is from a backup, and {} does not show step {}: whether it was taken since, and then undone or \
+                "the record is from a backup, and {} does not show {what} {}: whether it was taken since, and then undone or \
                  overwritten, cannot be told; look at it, and resolve the workflow",
                 step.action.target(),
                 shown(at.order)
@@ -76,7 +77,8 @@ impl Executor {
             return self.give_up_as(work, at, spent, why).await;
         }
         let Some(acting) = self.inner.acting.clone() else {
-            let why = "this aiops may not change anything (it is read-only)".to_owned();
+            let why =
+                format!("{}: this aiops may not change anything (it is read-only)", guard::names::ACTING);
             return self.give_up_as(work, at, spent, why).await;
         };
         // Before the guard is asked: a switch that is thrown while this waits counts.
