@@ -34,14 +34,18 @@ async fn open(full: &Full) -> Vec<Value> {
     all["incidents"].as_array().unwrap().clone()
 }
 
-/// The object of an incident as scenarios print it, and its issue.
+/// The object of an incident and its issue as scenarios print them; over REST a crash loop has the word of its contract.
 fn object_and_code(incident: &Value) -> (String, String) {
     let text = |key: &str| incident[key].as_str().unwrap_or_default().to_owned();
     let resource = text("resource");
     let (kind, name) = resource.split_once('/').unwrap_or_default();
     let namespace = text("namespace");
     let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
-    (format!("{kind} {place}{name}"), text("issue_type"))
+    let issue = match text("issue_type") {
+        word if word == "pod_crash_loop" => "crash_loop".to_owned(),
+        word => word,
+    };
+    (format!("{kind} {place}{name}"), issue)
 }
 
 /// Alerts of all sorts about what is really wrong, what is well and what is not there, as bad as they come.

@@ -6,6 +6,7 @@
 
 mod argo;
 mod binary;
+mod reverting;
 
 use std::time::Duration;
 

@@ -252,7 +252,11 @@ pub fn verify_looks(action: &Action) -> Vec<Look> {
         | Action::RevertManifest { target, .. } => rollout_looks(target),
         _ => Vec::new(),
     };
-    if looks.is_empty() { vec![Look::Object(action.target().clone())] } else { looks }
+    let mut looks = if looks.is_empty() { vec![Look::Object(action.target().clone())] } else { looks };
+    if let Action::RevertManifest { release, .. } = action {
+        looks.extend(release::manifests(release));
+    }
+    looks
 }
 
 /// Whether a deed that was done has settled and helped, as far as the objects it touches tell: passed, failed (it will
@@ -276,7 +280,7 @@ pub fn verify(action: &Action, key: &str, seen: &[Sight]) -> (Verdict, String) {
         Action::RollbackApplication { .. } => applications::verify(target, key, false, seen),
         Action::NudgeOperator { .. } => nudge::verify(target, seen),
         Action::AwaitPool { .. } => pool::verify(target, seen),
-        Action::RevertManifest { .. } => release::verify_revert(target, key, seen),
+        Action::RevertManifest { release, .. } => release::verify_revert(target, release, key, seen),
         Action::RecordRelease { .. } => release::verify_record(target, seen),
     }
 }

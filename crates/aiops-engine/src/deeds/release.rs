@@ -136,16 +136,39 @@ pub(super) fn undo_revert(
     deed.ready(Verb::JsonPatch, object, Value::Array(operations), change)
 }
 
-pub(super) fn verify_revert(target: &Target, key: &str, seen: &[Sight]) -> (Verdict, String) {
-    match rollout::workload(target, seen) {
-        Ok(object) if marker(object) != Some(key) => (
-            Verdict::Failed,
-            format!("{target} does not carry the step's marker any more: somebody wrote it since"),
-        ),
-        Ok(_) if revision::holder(target).is_some() => rollout::well(target, seen),
-        Ok(_) => (Verdict::Passed, format!("{target} is as the earlier revision says")),
-        Err(told) => told,
+pub(super) fn verify_revert(
+    target: &Target,
+    release: &Release,
+    key: &str,
+    seen: &[Sight],
+) -> (Verdict, String) {
+    let Some((seen, [from, to])) = seen.split_last_chunk::<2>() else {
+        return (Verdict::Unknown, format!("{target} was not looked at"));
+    };
+    let object = match rollout::workload(target, seen) {
+        Ok(object) => object,
+        Err(told) => return told,
+    };
+    if marker(object) != Some(key) {
+        let why = format!("{target} does not carry the step's marker any more: somebody wrote it since");
+        return (Verdict::Failed, why);
     }
+    let fields = match compare::fields(target, release, (from, to), object) {
+        Ok(fields) => fields,
+        Err(why) => return (Verdict::Unknown, why),
+    };
+    // A third value may be an autoscaler's, and undoes nothing.
+    if let Some(field) = fields.iter().find(|field| field.is_current() && !field.is_reverted()) {
+        let why = format!(
+            "{target} is at {} as revision {} of release {} says again: somebody set it back",
+            field.path, release.from, release.name
+        );
+        return (Verdict::Failed, why);
+    }
+    if revision::holder(target).is_some() {
+        return rollout::well(target, seen);
+    }
+    (Verdict::Passed, format!("{target} is as revision {} of release {} says", release.to, release.name))
 }
 
 /// The number of the revision that a Secret holds.

@@ -210,10 +210,14 @@ pub(super) fn undo(deed: &Deed<'_>, name: &str, back: &Back<'_>, seen: &[Sight])
     let had: Vec<&str> = had.into_iter().flatten().filter_map(Value::as_str).collect();
     let mut body = operations(&place, name, changed(container, &before, &had));
     body.push(back.operation(workload));
+    // The same quantity may be written in another way.
+    let is_back = is_like(&before);
+    let is =
+        before.iter().map(|field| (field.0, field.1, if is_back { field.2 } else { now(container, field) }));
     let change = Change::of(
         workload,
-        members(back.after.clone()),
-        back.before.clone(),
+        members(json!({ "fields": image(is) })),
+        json!({ "fields": image(before.iter().copied()) }),
         lines(container, name, &before),
     );
     deed.ready(Verb::JsonPatch, workload, Value::Array(body), change)

@@ -131,8 +131,8 @@ pub(super) fn undo(deed: &Deed<'_>, back: &Back<'_>, seen: &[Sight]) -> Observat
     operations.push(back.operation(workload));
     let change = Change::of(
         workload,
-        members(back.after.clone()),
-        back.before.clone(),
+        members(json!({ "template": template::hash(now) })),
+        json!({ "template": before }),
         template::diff(now, wanted.template),
     );
     deed.ready(Verb::JsonPatch, workload, Value::Array(operations), change)

@@ -7,6 +7,7 @@
 mod again;
 mod away;
 mod cluster;
+mod contest;
 mod coverage;
 mod defects;
 mod dice;

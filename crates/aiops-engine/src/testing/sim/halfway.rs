@@ -32,7 +32,7 @@ fn the_record_of_a_release_that_was_cut_off_is_made_whole_also_when_it_is_cancel
     part.hold();
 }
 
-fn run_until(sim: &mut Sim, wanted: impl Fn(&Sim) -> bool) {
+pub(super) fn run_until(sim: &mut Sim, wanted: impl Fn(&Sim) -> bool) {
     for _ in 0..30_000 {
         if wanted(sim) {
             return;
