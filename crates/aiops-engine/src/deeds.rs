@@ -165,9 +165,12 @@ pub struct Ready {
     pub completes: bool,
 }
 
-/// Whether the object that was looked at first carries this marker, whichever object of its name it is.
+/// Whether the object that was looked at first carries this marker, wherever a deed puts it, and whichever object of its name
+/// it is.
 pub fn carries(seen: &[Sight], effect_key: &str) -> bool {
-    matches!(seen.first(), Some(Sight::Object(object)) if object::marker(object) == Some(effect_key))
+    let Some(Sight::Object(object)) = seen.first() else { return false };
+    [object::marker(object), restart::restarted(object), object::annotation(object, NUDGE)]
+        .contains(&Some(effect_key))
 }
 
 /// What to read before [`observe`] and [`observe_undo`], the changed object first.

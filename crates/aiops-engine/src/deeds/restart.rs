@@ -2,7 +2,7 @@
 //!
 //! Never a time: sent twice, the same key changes nothing. It is not undone, because pods do not come back.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Deed, Observation, RESTART, Sight,
@@ -18,6 +18,11 @@ fn place() -> String {
     format!("/spec/template/metadata/annotations/{}", super::object::escaped(RESTART))
 }
 
+/// The key of the step that restarted it last.
+pub(super) fn restarted(workload: &Value) -> Option<&str> {
+    text(workload, &place())
+}
+
 pub(super) fn observe(deed: &Deed<'_>, seen: &[Sight]) -> Observation {
     let target = deed.action.target();
     if revision::holder(target).is_none() {
@@ -29,7 +34,7 @@ pub(super) fn observe(deed: &Deed<'_>, seen: &[Sight]) -> Observation {
         Ok(workload) => workload,
         Err(told) => return told,
     };
-    let before = text(workload, &place());
+    let before = restarted(workload);
     if before == Some(deed.key) {
         let evidence = format!("the pod template of {target} carries {RESTART}={}", deed.key);
         return Observation::Applied { evidence };
@@ -53,7 +58,7 @@ pub(super) fn observe(deed: &Deed<'_>, seen: &[Sight]) -> Observation {
 
 pub(super) fn verify(target: &Target, key: &str, seen: &[Sight]) -> (Verdict, String) {
     match rollout::workload(target, seen) {
-        Ok(workload) if text(workload, &place()) != Some(key) => (
+        Ok(workload) if restarted(workload) != Some(key) => (
             Verdict::Failed,
             format!("the pod template of {target} does not carry the restart any more: somebody set it back"),
         ),

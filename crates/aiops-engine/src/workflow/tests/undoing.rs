@@ -181,19 +181,25 @@ async fn what_is_being_deleted_with_our_marker_had_our_effect() {
 
 #[tokio::test]
 async fn what_was_made_again_from_a_copy_of_our_effect_is_for_a_person() {
-    let world = Arc::new(World::new().scripted(&[(0, Trouble::AnswerLost)]));
-    let id = world.planned(World::scale(5)).await;
-    let (_coordinator, executor) = world.process("one", &Gate::open());
-    let sent = |record: &crate::model::workflow::Record| {
-        record.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
-    };
-    world.drive_until(&executor, &id, sent).await;
-    // As `kubectl replace --force` with what `kubectl get` had printed.
-    world.edit(&web(), |web| web["metadata"]["uid"] = json!("another"));
-    let record = world.drive(&executor, &id).await;
-    assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
-    assert_eq!(world.effects.lock().len(), 1);
-    assert_eq!(world.object(&web())["spec"]["replicas"], json!(5));
+    // The key of a restart stands in the pod template alone.
+    for action in
+        [Action::ScaleWorkload { target: web(), replicas: 5 }, Action::RestartWorkload { target: web() }]
+    {
+        let world = Arc::new(World::new().scripted(&[(0, Trouble::AnswerLost)]));
+        let id = world.planned(World::plan(vec![action])).await;
+        let (_coordinator, executor) = world.process("one", &Gate::open());
+        let sent = |record: &crate::model::workflow::Record| {
+            record.attempts.iter().any(|attempt| attempt.outcome == Some(Outcome::Indeterminate))
+        };
+        world.drive_until(&executor, &id, sent).await;
+        let left = world.object(&web())["spec"].clone();
+        // As `kubectl replace --force` with what `kubectl get` had printed.
+        world.edit(&web(), |web| web["metadata"]["uid"] = json!("another"));
+        let record = world.drive(&executor, &id).await;
+        assert_eq!(record.workflow.phase, Phase::NeedsOperator, "{:?}", record.workflow.reason);
+        assert_eq!(world.effects.lock().len(), 1);
+        assert_eq!(world.object(&web())["spec"], left);
+    }
 }
 
 #[tokio::test]
