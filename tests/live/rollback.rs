@@ -108,9 +108,10 @@ async fn what_is_rolled_back_is_as_it_was_and_the_edits_of_others_stay() {
         all.edits
     );
     assert_eq!(all.plans, plans);
-    // A plan may be over before the other writer comes.
+    // A plan may be over before the other writer comes, who is there in half of the runs at most.
     let edits: usize = all.edits.values().sum();
-    assert!(edits >= plans / 3, "another writer was there in {edits} of {plans} runs only");
+    let least = if is_proof() { plans / 3 } else { 1 };
+    assert!(edits >= least, "another writer was there in {edits} of {plans} runs only");
     for name in REVERSIBLE {
         let count = all.undone.get(name).copied().unwrap_or_default();
         assert!(count >= if is_proof() { 20 } else { 1 }, "{name} was undone {count} times only");
