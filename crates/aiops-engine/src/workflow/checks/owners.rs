@@ -219,7 +219,9 @@ fn made_again(
             && made.is_some_and(|made| made.saturating_add(SKEW).saturating_mul(1_000) >= since)
     };
     let new = pods.iter().filter(is_new).filter(|pod| !is_going(pod));
-    let ready = new.filter(|pod| runs(pod) || value::text(pod, "/status/phase") == "Succeeded").count();
+    // Only a Job's container may end: any other's that ends well is started again, and may do so for ever.
+    let serves = |pod: &&Value| if owner.kind == "Job" { runs(pod) } else { is_ready(pod) };
+    let ready = new.filter(|pod| serves(pod) || value::text(pod, "/status/phase") == "Succeeded").count();
     let all = lost.values().filter(|has_to_be| **has_to_be).count();
     if all == 0 {
         let why = format!("no pod that {owner} lost was ready before");
