@@ -288,9 +288,12 @@ impl SqlStore {
         self.db.write(&unit).await
     }
 
+    /// To read with: also where this binary may not write, such as what a newer release wrote.
     async fn ready(&self) -> Result<&Db, StoreError> {
-        self.prepare().await?;
-        Ok(&self.db)
+        match self.prepare().await {
+            Ok(()) | Err(StoreError::ReadOnly(_)) => Ok(&self.db),
+            Err(error) => Err(error),
+        }
     }
 }
 

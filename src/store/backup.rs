@@ -144,6 +144,8 @@ async fn fill(from: &AnyPool, to: &Db, again: Option<&Reobserve>) -> Result<(Cou
     if tables::is_filled(tx.raw()).await? {
         return Err(not_empty("the target", OTHER));
     }
+    // What an aiops without work counts is there too, and would be in the way of what is copied.
+    tables::clear(&mut tx).await?;
     copied(from, to, tx, again).await
 }
 
@@ -157,12 +159,10 @@ async fn replace(
 ) -> Result<(Counts, u64), StoreError> {
     let mut tx = to.begin_long().await?;
     lock(&mut tx).await?;
-    if tables::is_filled(tx.raw()).await? {
-        if !force {
-            return Err(not_empty("the database", FORCE));
-        }
-        tables::clear(&mut tx).await?;
+    if tables::is_filled(tx.raw()).await? && !force {
+        return Err(not_empty("the database", FORCE));
     }
+    tables::clear(&mut tx).await?;
     copied(from, to, tx, Some(again)).await
 }
 
@@ -249,10 +249,15 @@ const HELD: &str = "SELECT what, until FROM (SELECT name AS what, until FROM dut
                     SELECT id AS what, lease_until AS until FROM workflow WHERE lease_owner IS NOT NULL) AS held \
                     WHERE until > $1 ORDER BY until DESC LIMIT 1";
 const ACTIVE: &str = "SELECT id FROM workflow WHERE finished_at IS NULL ORDER BY id";
+/// Messages that were told after the backup was taken had numbers that it does not know of, and a receiver that knows
+/// them drops what has them again.
+const NUMBER_ON: &str = "INSERT INTO counter (name, value) VALUES ('notices', $1) \
+                         ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
 const FENCE_OFF: &str = "UPDATE workflow SET lease_owner = NULL, lease_until = 0, lease_epoch = lease_epoch + $2, \
                          wake_at = $3, woken = 1 WHERE id = $1";
 
-/// Fences off whoever executed before, and makes what was active due, with a line in its chain.
+/// Fences off whoever executed before, numbers messages on from far beyond the last, and makes what was active due, with a
+/// line in its chain.
 struct Reobserve {
     /// What the records come from.
     what: String,
@@ -266,6 +271,7 @@ impl Unit for Reobserve {
 
     async fn run(&self, tx: &mut Tx) -> Result<Done<u64>, Stop> {
         let mut active = 0;
+        tx.execute(NUMBER_ON, [self.by.into()]).await?;
         for row in tx.all(ACTIVE, []).await? {
             let id = Reader::plain("workflow id", &row)?.text()?;
             let values: [V; 3] = [(&id).into(), self.by.into(), tx.now.into()];

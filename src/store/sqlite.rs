@@ -221,8 +221,9 @@ pub(super) async fn examine(
     };
     // The mark first: beside one that writes, a commit that comes between the two looks is in the database then.
     let marked = mark::read(&place.mark);
-    let looking = db(clock, busy, None, Some(reader.clone()), None, None);
     let size = fs::metadata(&place.database).map_or(0, |found| found.len());
+    let mut looking = db(clock, busy, None, Some(reader.clone()), None, None);
+    looking.deadline = looking.deadline.saturating_add(time_to_examine(size));
     let examined = match looking.read(&Examine { size }).await {
         Ok(examined) => compare(place, marked, &examined).map(|()| examined),
         // What was down or locked while it was examined is not known to be good either.
@@ -236,6 +237,11 @@ pub(super) async fn examine(
         }
     };
     (Some(reader), examined)
+}
+
+/// All of a file is read, from a disk that gives 10 MiB a second at least.
+fn time_to_examine(size: u64) -> Duration {
+    Duration::from_millis((size >> 20).saturating_mul(100))
 }
 
 /// Whether this process may write to a folder, as far as the system tells; whether there is room is another question.

@@ -131,6 +131,11 @@ pub(super) fn stopped(stop: Stop) -> StoreError {
     }
 }
 
+/// Of a transaction of PostgreSQL's that reads a table by one statement, which lasts as long as its rows are written on the other
+/// side; what has been sent is written there while it waits for the next.
+const READING: &str =
+    "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 600000";
+
 /// Copies every table, as it is at one moment, in the transaction of whoever asks.
 pub(super) async fn copy(from: &AnyPool, to: &mut Tx) -> Result<Counts, StoreError> {
     let error = |error: sqlx::Error| told(&error);
@@ -138,6 +143,9 @@ pub(super) async fn copy(from: &AnyPool, to: &mut Tx) -> Result<Counts, StoreErr
     let is_postgres = source.backend_name() == "PostgreSQL";
     let begin = if is_postgres { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" } else { "BEGIN" };
     let mut reading = sqlx::Connection::begin_with(&mut *source, begin).await.map_err(error)?;
+    if is_postgres {
+        sqlx::raw_sql(READING).execute(&mut *reading).await.map_err(error)?;
+    }
     let mut counts = Counts::default();
     for table in &TABLES {
         let insert = table.insert();

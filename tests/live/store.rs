@@ -1,8 +1,10 @@
 //! The store on a real PostgreSQL: the contract of the port, and what it does when the server is taken away.
 
+mod copies;
 mod cut;
 mod load;
 mod restore;
+mod told;
 
 use std::{
     path::Path,

@@ -316,6 +316,19 @@ impl Desktop {
         self.exchange(&json!({"jsonrpc": "2.0", "id": self.next, "method": method, "params": params}))
     }
 
+    /// The next message that is no answer.
+    pub(crate) fn hears(&mut self) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect("a message must come");
+            let message: Value = serde_json::from_str(&line).unwrap();
+            if message["id"].is_null() {
+                return message;
+            }
+        }
+    }
+
     pub(crate) fn call(&mut self, tool: &str, arguments: &Value) -> Told {
         Told::of(&self.ask("tools/call", json!({"name": tool, "arguments": arguments})))
     }
