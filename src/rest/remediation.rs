@@ -181,6 +181,7 @@ impl OrderBody {
             resources: Vec::new(),
             digest,
             idempotency_key: None,
+            asked: None,
         })
     }
 }

@@ -35,6 +35,7 @@ pub async fn completed(
         return Ok(trigger);
     };
     let incident = engine.incident(caller, &IncidentId::parse(id)?).await?;
+    trigger.asked = Some(trigger.hash()?);
     if !names_trouble {
         trigger.issue = incident.issue_type;
     }

@@ -48,7 +48,7 @@ pub struct Question<'a> {
     pub actions: &'a [&'a Action],
     /// How the target is deployed.
     pub method: DeployMethod,
-    /// The plan reaches over several layers.
+    /// It is over several objects or layers (see `Plan::is_multi_layer`).
     pub is_multi_layer: bool,
     /// Somebody ordered it; false when an incident is to trigger by itself.
     pub is_explicit: bool,

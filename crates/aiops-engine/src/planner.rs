@@ -143,23 +143,31 @@ async fn look(
     Ok(neighbourhood::read(reader, problem, chain, (engine.now(), limits)).await)
 }
 
-/// Whether a step can only settle once the next one is taken, so that the two are judged together: a StatefulSet keeps
+/// Whether a step can only settle once a later one is taken, so that the two are judged together: a StatefulSet keeps
 /// the pod that hangs, whatever its template says by now, until that pod is evicted (`OrderedReady`; Kubernetes,
 /// "StatefulSets: Forced rollback").
+///
+/// The eviction is the next step where the plan is about one object. Among several, what can be undone is done first, so
+/// that no pod is lost for a plan that turns back at another object; then other steps lie between the two.
 pub fn is_judged_with_next(plan: &Plan, order: u32) -> bool {
-    let step = |order: u32| plan.steps.iter().find(|step| step.order == order).map(|step| &step.action);
+    let step = plan.steps.iter().find(|step| step.order == order).map(|step| &step.action);
     let Some(
         Action::RollbackWorkload { target: set, .. }
         | Action::RestartWorkload { target: set }
         | Action::SetResources { target: set, .. },
-    ) = step(order)
+    ) = step
     else {
         return false;
     };
-    let Some(Action::EvictPod { target: pod }) = order.checked_add(1).and_then(step) else { return false };
-    let ordinal = pod.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
     set.kind == "StatefulSet"
-        && set.namespace == pod.namespace
+        && plan.steps.iter().filter(|step| step.order > order).any(|step| evicts_of(&step.action, set))
+}
+
+/// Whether an action evicts a pod of this StatefulSet, which are named by its name and their ordinal.
+fn evicts_of(action: &Action, set: &Target) -> bool {
+    let Action::EvictPod { target: pod } = action else { return false };
+    let ordinal = pod.name.strip_prefix(&set.name).and_then(|rest| rest.strip_prefix('-'));
+    set.namespace == pod.namespace
         && ordinal.is_some_and(|ordinal| ordinal.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

@@ -79,7 +79,7 @@ fn answer(policy: &Policy, action: &str, namespace: &str, severities: &[Severity
             json!({
                 "severity": severity_word(*severity), "then": approval_word(says.then), "rule": says.rule,
                 "autonomy": says.autonomy, "elicitation": says.elicitation,
-                "annotation": policy.takes_annotation(says.rule),
+                "annotation": says.annotation,
             })
         })
         .collect();

@@ -2,8 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::{
+    error::Error,
+    fingerprint,
     issue::Severity,
     model::{
         action::{Action, UndoClass},
@@ -41,6 +44,26 @@ pub struct Trigger {
     pub digest: Option<String>,
     /// Makes a repetition of this request harmless.
     pub idempotency_key: Option<String>,
+    /// The [`Trigger::hash`] of what was asked, where its incident said the rest: by the time of a repetition that may say
+    /// something else.
+    #[serde(default)]
+    pub asked: Option<String>,
+}
+
+impl Trigger {
+    /// What makes two requests the same.
+    ///
+    /// # Errors
+    /// As [`fingerprint::of`].
+    pub fn hash(&self) -> Result<String, Error> {
+        let resources: Vec<_> =
+            self.resources.iter().map(|r| json!([r.kind, r.name, r.namespace, r.issue])).collect();
+        fingerprint::of(&json!({
+            "incident": self.incident, "namespace": self.namespace, "kind": self.kind, "name": self.name,
+            "issue": self.issue, "description": self.description, "severity": self.severity,
+            "action": self.action, "resources": resources, "digest": self.digest,
+        }))
+    }
 }
 
 /// One object of a multi-layer trigger.

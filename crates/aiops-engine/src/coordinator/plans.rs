@@ -48,7 +48,7 @@ impl Inner {
                 Box::pin(proven).await.map_err(ask_again)?;
                 self.methods.put(&plan.problem.target, &plan.deployed, self.now());
                 let digest = fingerprint::digest(&plan)?;
-                let mut ruled = self.ruled(caller, &plan, !order.resources.is_empty()).await;
+                let mut ruled = self.ruled(caller, &plan).await;
                 if let Some(wanted) = trigger.digest.as_ref().filter(|wanted| **wanted != digest) {
                     let wanted: String = wanted.chars().take(64).collect();
                     ruled.refused = Some(format!("the plan is another one now: its digest is not {wanted}"));
@@ -60,7 +60,7 @@ impl Inner {
 
     /// What the guard would say to this plan now, and what the API server said to its dry run. Where the guard cannot
     /// judge, the plan is still shown, and would be refused.
-    async fn ruled(&self, caller: &Caller, plan: &Plan, is_multi_layer: bool) -> Ruled {
+    async fn ruled(&self, caller: &Caller, plan: &Plan) -> Ruled {
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
         let ruling = match self.figures(&plan.problem, &actions, Some(plan)).await {
             Ok(figures) => guard::rule(
@@ -69,7 +69,7 @@ impl Inner {
                     caller,
                     &plan.problem,
                     &actions,
-                    (plan.deployed.method, is_multi_layer || plan.layers.len() > 1),
+                    (plan.deployed.method, plan.is_multi_layer()),
                     &figures,
                 ),
             ),

@@ -203,7 +203,7 @@ impl Inner {
                 settings: &self.settings,
                 epoch: None,
                 cooldown: self.store.cooldown(&print).await.map_err(failed)?,
-                incident_is_closed: incident.is_none_or(|incident| incident.status.is_closed()),
+                incident_is_left: incident.is_none_or(|incident| incident.is_left_by(&workflow.id)),
             };
             let writes = record::commit(&record, event, &context)
                 .map_err(|illegal| conflict(what, illegal.to_string(), id))?;

@@ -1,6 +1,6 @@
 //! Who counts as entitled, and which answers to a request for approval count.
 
-use super::names;
+use super::{names, rules};
 use crate::{
     coordination::{Decision, RuleVerdict},
     model::{
@@ -106,6 +106,10 @@ pub fn may_decide(
             return Ok(());
         }
         return no(format!("it may not deny it: {}", not_entitled(settings, caller)));
+    }
+    // A stop may come from anywhere.
+    if let rules::Finding::Refuses(why) = rules::acting(settings) {
+        return Err(RuleVerdict { rule: names::ACTING.to_owned(), passes: false, why });
     }
     if !caller.is_identified {
         return no(

@@ -50,7 +50,7 @@ pub fn foreseen(settings: &Settings, problem: &Problem, method: DeployMethod) ->
         let words = remedies::words(remedy, &problem.target.kind, method)?;
         let all = words.iter().map(|word| settings.policy.says(namespace, problem.severity, word));
         // Of equals the first that is met names the rule, as when the plan is judged.
-        let strictest = all.reduce(|one, other| if other.then > one.then { other } else { one })?;
+        let strictest = all.reduce(|one, other| if other.is_stricter_than(&one) { other } else { one })?;
         let is_elsewhere = words.iter().any(|word| THROUGH_OWNERS.contains(word));
         let may_ask =
             is_elsewhere && words.iter().any(|word| settings.policy.may_ask(problem.severity, word));

@@ -67,7 +67,11 @@ pub fn rule(settings: &Settings, question: &Question<'_>) -> Ruling {
                 why.clone_from(reason);
                 break;
             }
-            Raises(approval, reason) if *approval > decided.0 => {
+            // Where a person has to agree, the policy does not say who else may answer for one.
+            Raises(approval, reason)
+                if *approval > decided.0
+                    || (*approval == decided.0 && says.is_lenient && *name != says.rule) =>
+            {
                 decided = (*approval, name.clone());
                 why.clone_from(reason);
             }
@@ -223,20 +227,30 @@ struct PolicySays {
     rule: String,
     finding: Finding,
     autonomy: bool,
+    /// Its rule takes answers that may be no person's.
+    is_lenient: bool,
 }
 
 fn policy_says(settings: &Settings, question: &Question<'_>) -> PolicySays {
     let mut decided: Option<(policy::Says<'_>, &str, &str)> = None;
     let mut autonomy = true;
+    let mut met: Vec<policy::Says<'_>> = Vec::new();
     for (namespace, word) in places::words(question) {
         let says = settings.policy.says(namespace, question.problem.severity, word);
         autonomy &= says.autonomy;
-        if decided.as_ref().is_none_or(|(so_far, ..)| says.then > so_far.then) {
+        met.push(says);
+        if decided.as_ref().is_none_or(|(so_far, ..)| says.is_stricter_than(so_far)) {
             decided = Some((says, namespace, word));
         }
     }
     let Some((says, namespace, word)) = decided else { return unplanned(settings, question) };
-    let rule = format!("{}/{}", names::POLICY, says.rule);
+    let mut rule = format!("{}/{}", names::POLICY, says.rule);
+    // One takes a model's answer and the other an annotation: both together, which is no rule's name, take neither.
+    let apart = met.iter().find(|other| other.then == says.then && !other.takes_all_of(&says));
+    if let Some(other) = apart {
+        rule = format!("{rule} and {}", other.rule);
+    }
+    let is_lenient = apart.is_none() && (says.elicitation || says.annotation);
     let where_ =
         if namespace.is_empty() { "the cluster".to_owned() } else { format!("namespace {namespace}") };
     let why = format!(
@@ -250,7 +264,7 @@ fn policy_says(settings: &Settings, question: &Question<'_>) -> PolicySays {
         Approval::Deny => Refuses(why),
         raised => Raises(raised, why),
     };
-    PolicySays { rule, finding, autonomy }
+    PolicySays { rule, finding, autonomy, is_lenient }
 }
 
 /// Nothing is planned yet: what every action would be refused is refused at once.
@@ -269,11 +283,13 @@ fn unplanned(settings: &Settings, question: &Question<'_>) -> PolicySays {
                 settings.policy.source
             )),
             autonomy,
+            is_lenient: false,
         },
         _ => PolicySays {
             rule: names::POLICY.to_owned(),
             finding: Passes("who has to agree is known once the plan is made".to_owned()),
             autonomy,
+            is_lenient: false,
         },
     }
 }

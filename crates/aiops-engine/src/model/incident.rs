@@ -137,6 +137,13 @@ pub struct Incident {
     pub body: IncidentBody,
 }
 
+impl Incident {
+    /// Whether what becomes of a workflow says nothing about it any more: it is closed, or another workflow took it up.
+    pub fn is_left_by(&self, workflow: &WorkflowId) -> bool {
+        self.status.is_closed() || self.workflow.as_ref().is_some_and(|by| by != workflow)
+    }
+}
+
 /// What was said about an incident. Nothing decides by it, but that one that alerts opened is over when none fires.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -12,7 +12,7 @@ use super::{
     method::Deployed,
     target::Target,
 };
-use crate::issue::Severity;
+use crate::{issue::Severity, remedies::LAYERED};
 
 /// What is to be repaired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +96,14 @@ pub struct Plan {
     pub rule: String,
     /// When it was made.
     pub at: Millis,
+}
+
+impl Plan {
+    /// Whether it is over several objects or layers, which the policy calls `multi-layer`: also where the objects turn out to
+    /// be of one layer, for that is what whoever ordered it was told.
+    pub fn is_multi_layer(&self) -> bool {
+        self.remedy == LAYERED || self.layers.len() > 1
+    }
 }
 
 /// The number by which people know the step of this order: they count from 1.

@@ -92,6 +92,63 @@ impl World {
         world
     }
 
+    /// With a StatefulSet or DaemonSet of two revisions, the newest of which came 5 minutes ago and crashes.
+    pub(crate) fn with_set(self, kind: &str, plural: &str, name: &str) -> Self {
+        let template = |tag: i64| json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": format!("{name}:{tag}")}]}});
+        let uid = format!("u-{name}");
+        let owners =
+            json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
+        let holder = |number: i64| format!("{name}-{number}");
+        self.put(
+            plural,
+            json!({"apiVersion": "apps/v1", "kind": kind,
+                "metadata": {"name": name, "namespace": "shop", "uid": uid},
+                "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template(2)},
+                "status": {"currentRevision": holder(1), "updateRevision": holder(2), "desiredNumberScheduled": 1}}),
+        );
+        for (number, created) in [(1, "2026-01-01T09:00:00Z"), (2, "2026-01-01T11:55:00Z")] {
+            let mut data = template(number);
+            data["$patch"] = json!("replace");
+            self.put(
+                "controllerrevisions",
+                json!({
+                    "metadata": {"name": holder(number), "namespace": "shop", "uid": format!("r-{name}-{number}"),
+                        "creationTimestamp": created, "ownerReferences": owners,
+                        "labels": {"app": "web", "controller-revision-hash": format!("h{number}")}},
+                    "revision": number, "data": {"spec": {"template": data}},
+                }),
+            );
+        }
+        let mut pod = pod(&format!("{name}-0"), &holder(2));
+        let hash = if kind == "StatefulSet" { holder(2) } else { "h2".to_owned() };
+        pod["metadata"]["labels"] = json!({"app": "web", "controller-revision-hash": hash});
+        pod["metadata"]["ownerReferences"] = owners;
+        trouble(&mut pod, "CrashLoopBackOff");
+        self.put("pods", pod);
+        self
+    }
+
+    /// A Deployment `web` that a second wrong rollout, a minute ago, did not mend: revision 1 still has a pod that is
+    /// well, revision 2 has none any more, and revision 3 crashes.
+    pub(crate) fn twice_wrong() -> Self {
+        let world = Self::healthy();
+        world.0.objects.lock().retain(|(kind, ..), _| kind != "pods");
+        world.put("replicasets", replica_set(3, "2026-01-01T11:59:00Z"));
+        world.edit("deployments", "web", |web| {
+            web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3");
+            web["spec"]["template"] = template(3);
+            web["status"]["conditions"] = json!([
+                {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"},
+                {"type": "Available", "status": "True", "lastTransitionTime": "2026-01-01T09:56:00Z"},
+            ]);
+        });
+        world.put("pods", pod("web-1-a", "web-1"));
+        let mut bad = pod("web-3-a", "web-3");
+        trouble(&mut bad, "CrashLoopBackOff");
+        world.put("pods", bad);
+        world
+    }
+
     pub(crate) fn put(&self, plural: &str, object: Value) {
         self.0.put(plural, object);
     }

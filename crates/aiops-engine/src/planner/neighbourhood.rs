@@ -319,7 +319,7 @@ impl Neighbourhood {
         }
         let selector = format!("owner=helm,name={name}");
         let listed = reader.list(("", "Secret"), Some(&namespace), (Some(selector), None), MOST).await;
-        self.release = helm::read(reader, (&namespace, &name), &listed.items).await;
+        self.release = helm::read(reader, self, (&namespace, &name), &listed.items).await;
     }
 
     /// What a nudge goes to: the custom resource that controls the target, or the operator's own configuration that a

@@ -16,8 +16,10 @@ use crate::{
     },
 };
 
+mod hanging;
 mod proving;
 mod recorded;
+mod releases;
 mod unanswered;
 
 async fn planned(engine: &Engine, problem: &Problem, order: &Order) -> Result<Planned, Error> {

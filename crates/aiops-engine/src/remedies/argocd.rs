@@ -81,6 +81,9 @@ impl Remedy for Rollback {
         if began.abs_diff(deployed) > SOON.unsigned_abs() {
             return Err(format!("the last sync of {target} did not make the current revision"));
         }
+        if back.skipped > 0 {
+            return Err(elsewhere(app, &target, &back));
+        }
         if is_automated(app) {
             return Err(format!(
                 "{target} syncs by itself, so it cannot be rolled back: revert the change in its source, or switch automated sync off and run `argocd app rollback {} {}`",
@@ -103,6 +106,23 @@ impl Remedy for Rollback {
             seconds: SYNC,
         })
     }
+}
+
+/// What a person does where the entry before the last is not the one that was good. An entry names a commit and not what
+/// it deployed, so which one it is cannot be told here.
+fn elsewhere(app: &Value, target: &Target, back: &began::Back<'_>) -> String {
+    let how = if is_automated(app) {
+        "revert its source to that, for it syncs by itself".to_owned()
+    } else {
+        format!("run `argocd app rollback {} ID` with its id", target.name)
+    };
+    format!(
+        "{}, but {} other lies between, so the entry before the last in the history of {target} is not known to be good: find the one that deployed {} with `argocd app history {}`, and {how}",
+        back.why,
+        back.skipped,
+        back.to.images(),
+        target.name
+    )
 }
 
 /// The Application, free to be operated on.

@@ -19,6 +19,9 @@ const TAKEDOWN: i64 = 120;
 pub(super) struct Back<'n> {
     /// The revision to go back to.
     pub(super) to: &'n Revision,
+    /// How many other revisions lie between it and what runs now; that any of them was good is not known. Who can only go
+    /// to what was before, and not to a revision of their choice, would land on one of those.
+    pub(super) skipped: usize,
     /// Why the trouble is the rollout's, and why that revision is good.
     pub(super) why: String,
 }
@@ -69,7 +72,10 @@ pub(super) fn good_revision(near: &Neighbourhood) -> Result<Back<'_>, String> {
     let Some((to, why_good)) = good else {
         return Err(format!("no earlier revision of {target} is known to have been good"));
     };
-    Ok(Back { to, why: format!("{began}; revision {} {why_good}", to.number) })
+    let between = era.before(near).take_while(|revision| revision.number != to.number);
+    // One that differs by a restart only is the same.
+    let skipped = between.filter(|revision| revision.settled != to.settled).count();
+    Ok(Back { to, skipped, why: format!("{began}; revision {} {why_good}", to.number) })
 }
 
 /// What shows that the trouble began with the current revision.

@@ -21,6 +21,9 @@ pub struct HelmRelease {
     pub current: i64,
     /// The newest revision before it that was deployed once, when there is one.
     pub earlier: Option<i64>,
+    /// Which of the workload's own revisions have the template that the earlier revision's manifest says; none where the
+    /// manifest was not read, or where something else writes into the templates.
+    pub holds: Vec<i64>,
     /// The objects in which the two manifests differ and that can be reverted one by one, in the order of the manifest.
     pub changed: Vec<Target>,
     /// Why a rollback cannot be made object by object.
@@ -50,12 +53,17 @@ impl Remedy for Rollback {
             return Err(String::new());
         }
         // Who orders it needs no evidence that the last upgrade began the trouble.
+        let read = near.release.clone().unwrap_or_default();
         let why = if near.problem.issue == ORDERED {
             "ordered by the caller".to_owned()
         } else {
-            began::good_revision(near)?.why
+            let back = began::good_revision(near)?;
+            // The release goes back to what was before; that is for nothing where it was no better.
+            if let Some(obstacle) = elsewhere(near, &read, &back) {
+                return Err(by_history(namespace, name, &back, &obstacle));
+            }
+            back.why
         };
-        let read = near.release.clone().unwrap_or_default();
         let Some(to) = read.earlier else {
             return Err(command(namespace, name, None, &why, "its revisions could not be read"));
         };
@@ -78,6 +86,38 @@ impl Remedy for Rollback {
             why,
         ))
     }
+}
+
+/// Why the release's revision before is not the one that was good, as far as that can be told.
+///
+/// The workload's revisions are counted otherwise than the release's: an upgrade need not touch the workload, and somebody
+/// may have touched it without one. So the manifest decides where it could be read and one of the revisions has its
+/// template; the count speaks only where there is nothing else.
+fn elsewhere(near: &Neighbourhood, read: &HelmRelease, back: &began::Back<'_>) -> Option<String> {
+    let (target, good) = (near.target(), back.to.number);
+    let stays = near.current().is_some_and(|current| read.holds.contains(&current.number));
+    match (read.earlier, read.holds.first()) {
+        (Some(to), Some(_)) if stays => {
+            Some(format!("its revision {to} has the very template of {target} that is in trouble now"))
+        }
+        (Some(to), Some(_)) if !read.holds.contains(&good) => {
+            Some(format!("its revision {to} holds another template than revision {good} of {target}"))
+        }
+        (_, None) if back.skipped > 0 => Some(format!(
+            "{} other revision of {target} came after that one, so the release's revision before is not known to be good",
+            back.skipped
+        )),
+        _ => None,
+    }
+}
+
+/// What a person does where it is not the revision before to which the release should go back.
+fn by_history(namespace: &str, name: &str, back: &began::Back<'_>, obstacle: &str) -> String {
+    format!(
+        "{}, so the Helm release {namespace}/{name} should go back to where it ran {}, which is not done from here ({obstacle}): find the revision with `helm history {name} -n {namespace}` and `helm get manifest {name} --revision N -n {namespace}`, then run `helm rollback {name} N -n {namespace} --wait`",
+        back.why,
+        back.to.images()
+    )
 }
 
 /// What a person runs instead.

@@ -8,6 +8,7 @@ use crate::planner::fixtures::{self, World};
 mod around;
 mod jobs;
 mod owners;
+mod passed_over;
 mod workloads;
 
 /// What a remedy says about an object of a world.

@@ -4,7 +4,7 @@
 
 use crate::{coordination::PolicyRule, issue::Severity, model::plan::Approval};
 
-/// Traits of a plan that a rule may name beside actions: it reaches over several layers.
+/// Traits of a plan that a rule may name beside actions: it is over several objects or layers.
 pub const MULTI_LAYER: &str = "multi-layer";
 /// It writes fields that a Helm chart owns.
 pub const HELM: &str = "helm";
@@ -112,6 +112,22 @@ pub struct Says<'a> {
     pub autonomy: bool,
     /// An answer that may be a model's counts as approval.
     pub elicitation: bool,
+    /// An annotation in the cluster counts as approval.
+    pub annotation: bool,
+}
+
+impl Says<'_> {
+    /// Whether it is stricter than another one: asks for more, or for as much and takes fewer answers for a person's. Of equals
+    /// neither is.
+    pub fn is_stricter_than(&self, other: &Self) -> bool {
+        self.then > other.then
+            || (self.then == other.then && other.takes_all_of(self) && !self.takes_all_of(other))
+    }
+
+    /// Whether every answer that counts for another one counts for this one too.
+    pub const fn takes_all_of(&self, other: &Self) -> bool {
+        (self.elicitation || !other.elicitation) && (self.annotation || !other.annotation)
+    }
 }
 
 impl Policy {
@@ -131,8 +147,15 @@ impl Policy {
                 rule: &rule.name,
                 autonomy: rule.autonomy,
                 elicitation: rule.elicitation,
+                annotation: rule.annotation,
             },
-            None => Says { then: Approval::Approve, rule: REST, autonomy: false, elicitation: false },
+            None => Says {
+                then: Approval::Approve,
+                rule: REST,
+                autonomy: false,
+                elicitation: false,
+                annotation: false,
+            },
         }
     }
 

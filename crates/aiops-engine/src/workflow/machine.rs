@@ -223,6 +223,8 @@ pub fn follow(phase: Phase, event: Move) -> Result<Phase, Illegal> {
             Move::Unwind => Ok(Phase::RollingBack),
             Move::Fail => Ok(Phase::Failed),
             Move::Park => Ok(Phase::NeedsOperator),
+            // Where no step had an effect.
+            Move::Cancel => Ok(Phase::Cancelled),
             Move::Allow
             | Move::Ask
             | Move::Refuse
@@ -234,7 +236,6 @@ pub fn follow(phase: Phase, event: Move) -> Result<Phase, Illegal> {
             | Move::Watch
             | Move::Back
             | Move::Undone
-            | Move::Cancel
             | Move::ResolveCompleted
             | Move::ResolveRolledBack
             | Move::ResolveFailed => illegal(),

@@ -146,7 +146,7 @@ impl Executor {
     async fn judge(&self, workflow: &Workflow, plan: &Plan) -> Result<guard::Ruling, Stop> {
         let actions: Vec<&Action> = plan.steps.iter().map(|step| &step.action).collect();
         let figures = self.inner.figures(&workflow.problem, &actions, Some(plan)).await?;
-        let traits = (plan.deployed.method, plan.layers.len() > 1);
+        let traits = (plan.deployed.method, plan.is_multi_layer());
         let (caller, problem) = (&workflow.requested_by, &workflow.problem);
         let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         Ok(guard::rule(&self.inner.settings, &question))

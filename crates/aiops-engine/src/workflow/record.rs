@@ -254,8 +254,8 @@ pub struct Context<'a> {
     pub epoch: Option<i64>,
     /// The cooldown of the fingerprint as it is, for events that may end the workflow.
     pub cooldown: Option<Cooldown>,
-    /// Somebody closed the incident meanwhile: it stays as they left it.
-    pub incident_is_closed: bool,
+    /// Somebody closed the incident meanwhile, or another workflow took it up: it stays as they left it.
+    pub incident_is_left: bool,
 }
 
 /// The writes of one commit.
@@ -272,6 +272,7 @@ pub fn commit(record: &Record, event: Event, context: &Context<'_>) -> Result<Ve
         }
         Event::Waits { until, why, rule, checks } => {
             draft.go(Move::Note)?;
+            draft.looked();
             draft.checks(checks);
             draft.wait(until, why);
             draft.waits_for(rule, until);

@@ -337,10 +337,10 @@ impl Executor {
         let settings = &self.inner.settings;
         let epoch = Some(work.held.lease().epoch);
         let mut context =
-            Context { at: self.now(work.held), settings, epoch, cooldown: None, incident_is_closed: false };
+            Context { at: self.now(work.held), settings, epoch, cooldown: None, incident_is_left: false };
         if event.may_change_the_incident() {
             let incident = self.inner.store.incident(&workflow.incident).await?;
-            context.incident_is_closed = incident.is_none_or(|incident| incident.status.is_closed());
+            context.incident_is_left = incident.is_none_or(|incident| incident.is_left_by(&workflow.id));
             let print = fingerprint::fingerprint(
                 &workflow.cluster,
                 &workflow.problem.target,

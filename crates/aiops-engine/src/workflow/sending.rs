@@ -21,7 +21,7 @@ use crate::{
         action::Action,
         method::DeployMethod,
         phase::Direction,
-        plan::shown,
+        plan::{Plan, shown},
         workflow::{ApprovalState, Attempt, Outcome, Record, StepRecord},
     },
     planner::value,
@@ -207,7 +207,7 @@ impl Executor {
             figures.outcomes = self.inner.outcomes(&figures).await?;
         }
         let method = plan.map_or(DeployMethod::Unknown, |plan| plan.deployed.method);
-        let traits = (method, plan.is_some_and(|plan| plan.layers.len() > 1));
+        let traits = (method, plan.is_some_and(Plan::is_multi_layer));
         let (caller, problem) = (&workflow.requested_by, &workflow.problem);
         let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         let settings = &self.inner.settings;
@@ -288,16 +288,28 @@ impl Executor {
             NotDoneKind::Throttled | NotDoneKind::NotSent => {
                 self.save(work, answered(Outcome::Rejected, false)).await?;
                 // Twice as long each time, up to half a minute: whoever sheds load is not helped by asking again.
-                let tries = u32::try_from(record::attempts(&work.record, at).len()).unwrap_or(u32::MAX);
-                let by = THROTTLED << tries.saturating_sub(1).min(5);
+                let by = growing(record::attempts(&work.record, at).len());
                 self.pause_as(work, at, after.unwrap_or_default().max(by), spent, (None, why)).await
             }
             NotDoneKind::Unknown => {
                 self.save(work, answered(Outcome::Indeterminate, false)).await?;
-                Ok(Turn::Again)
+                match record::outstanding(&work.record, at).len() {
+                    // Mostly it had its effect, and a look tells.
+                    0 | 1 => Ok(Turn::Again),
+                    // What answers at once that it failed (a webhook that is down) would use up all attempts in a second.
+                    met => {
+                        let by = growing(met.saturating_sub(1));
+                        self.pause_as(work, at, after.unwrap_or_default().max(by), spent, (None, why)).await
+                    }
+                }
             }
         }
     }
+}
+
+/// How long to wait after so many tries.
+fn growing(tries: usize) -> Millis {
+    THROTTLED << tries.saturating_sub(1).min(5)
 }
 
 /// Whether somebody approved the plan of this digest.

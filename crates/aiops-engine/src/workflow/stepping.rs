@@ -39,9 +39,13 @@ impl Executor {
             StepState::Pending if work.workflow().cancel_requested => self.cancelled(work).await,
             StepState::Pending | StepState::Intent => self.take(work, at, &step).await,
             StepState::Applied => self.settle(work, at, &step).await,
+            // A step that failed then had no effect because it was stopped: that is no failure of it.
+            StepState::Verified | StepState::Skipped | StepState::Failed
+                if work.workflow().cancel_requested =>
+            {
+                self.cancelled(work).await
+            }
             StepState::Verified | StepState::Skipped => self.checkpoint(work, at).await,
-            // It had no effect because it was stopped: that is no failure of the step.
-            StepState::Failed if work.workflow().cancel_requested => self.cancelled(work).await,
             StepState::Failed if is_required(work, at.order) => {
                 let result = step.result.as_deref().unwrap_or("it was refused");
                 let (number, name) = (shown(at.order), step.action.name());

@@ -84,8 +84,8 @@ pub(super) struct Clock {
     pub(super) note: Option<CheckRecord>,
 }
 
-/// The figure in what is kept of how near something is.
-fn kept(check: &CheckRecord) -> Option<i64> {
+/// The figure at the beginning of what is kept: how near something is, or for how long it has held.
+pub(super) fn kept(check: &CheckRecord) -> Option<i64> {
     check.evidence.as_deref()?.split_once(' ')?.0.parse().ok()
 }
 

@@ -32,10 +32,14 @@ use crate::{
 
 /// The check that everything has held for a while.
 const STEADY: &str = "steady";
+/// That it had to begin anew, because nobody looked meanwhile.
+const ANEW: &str = "steady_anew";
 /// The check that a step's own objects have settled.
 const SETTLED: &str = "settled";
 /// The check that the target, the owners of pods that were taken away and a node that was emptied are as they should be.
 const TARGET: &str = "target";
+/// Looks that are so far apart, in milliseconds, are those of a process that was away; a busy one is seldom as late.
+const AWAY: Millis = 8_000;
 /// The soonest look after a deed.
 const FIRST_LOOK: Millis = 100;
 /// Up to this pause a lease is kept instead of given back and claimed again, which costs two commits.
@@ -65,7 +69,7 @@ impl Executor {
             return self.cancelled(work).await;
         }
         if work.workflow().plan.as_ref().is_some_and(|plan| planner::is_judged_with_next(plan, at.order)) {
-            let why = "it settles with the step after it, and is judged with that one".to_owned();
+            let why = "it settles with a later step, and is judged with that one".to_owned();
             return self.after_step(work, at, Some(why)).await;
         }
         let (verdict, evidence, nearing) = self.settled(step).await;
@@ -302,7 +306,16 @@ impl Executor {
         let now = self.now(work.held);
         let longest = millis(self.inner.settings.timing.steady);
         let begun = work.record.checks.iter().find(|c| c.name == STEADY && c.verdict == Verdict::Pending);
-        let since = begun.and_then(|check| check.at);
+        let mut since = begun.and_then(|check| check.at);
+        let seen = since.and_then(|since| Some(since.saturating_add(times::kept(begun?)?)));
+        let away = now.saturating_sub(seen.unwrap_or(now));
+        // Once: where every look comes late, that it held at each of them has to do.
+        let is_anew = work.record.checks.iter().any(|check| check.name == ANEW);
+        if away > longest.max(AWAY) && !is_anew {
+            let why = format!("nobody looked for {} s, so it has to hold from here", away / 1_000);
+            made.push(self.checked(work.held, last, ANEW, Verdict::Passed, why));
+            since = None;
+        }
         let until = since.unwrap_or(now).saturating_add(longest);
         if now >= until {
             let why = format!("everything held for {} s", now.saturating_sub(since.unwrap_or(now)) / 1_000);
@@ -312,13 +325,17 @@ impl Executor {
         }
         let pace = millis(self.inner.settings.timing.settle).max(FIRST_LOOK);
         let next = now.saturating_add(pace).min(until);
+        let held = now.saturating_sub(since.unwrap_or(now));
+        let evidence = format!("{held} ms so far: everything holds");
+        let mut steady = self.checked(work.held, last, STEADY, Verdict::Pending, evidence);
         if since.is_some() {
-            // Nothing new to write down; the lease goes back all the same, for the pause is long.
-            self.commit(work, Event::Waits { until: next, why: None, rule: None, checks: Vec::new() })
+            // The lease goes back too, for the pause is long.
+            steady.at = since;
+            self.commit(work, Event::Waits { until: next, why: None, rule: None, checks: vec![steady] })
                 .await?;
             return Ok(Turn::WakeAt(next));
         }
-        made.push(self.checked(work.held, last, STEADY, Verdict::Pending, "everything holds".to_owned()));
+        made.push(steady);
         let why = Some("everything holds; it has to do so for a while".to_owned());
         self.commit(work, Event::Waits { until: next, why, rule: None, checks: made }).await?;
         Ok(Turn::WakeAt(next))

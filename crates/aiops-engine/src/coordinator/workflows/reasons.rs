@@ -89,7 +89,9 @@ impl Inner {
             given.state == ApprovalState::Approved && Some(&given.digest) == workflow.digest.as_ref()
         });
         let method = plan.map_or_else(|| self.method_of(&workflow.problem), |plan| plan.deployed.method);
-        let traits = (method, plan.is_some_and(|plan| plan.layers.len() > 1));
+        let is_multi_layer =
+            plan.map_or_else(|| !workflow.order.resources.is_empty(), |plan| plan.is_multi_layer());
+        let traits = (method, is_multi_layer);
         let (caller, problem) = (&workflow.requested_by, &workflow.problem);
         let question = guard::Question::of_order(caller, problem, &actions, traits, &figures);
         let ruling = guard::rule(&self.settings, &question);

@@ -36,8 +36,14 @@ impl Inner {
         caller: &Caller,
         trigger: Trigger,
     ) -> Result<Triggered, Error> {
-        let (problem, order) = self.problem(&trigger)?;
         filing::check(trigger.incident.as_deref())?;
+        if self.acting.is_some() && !trigger.dry_run {
+            // Before anything is looked at: what came of it may be that its object is gone.
+            if let Some(answer) = self.repeated(caller, &trigger).await? {
+                return Ok(answer);
+            }
+        }
+        let (problem, order) = self.problem(&trigger)?;
         if trigger.dry_run {
             return self.dry_run(caller, trigger, &problem).await;
         }
@@ -58,9 +64,6 @@ impl Inner {
         let now = self.stored_now(&what).await?;
         let idempotency = self.idempotency(caller, &trigger, now)?;
         let method = self.method_of(&problem);
-        if let Some(answer) = self.repeated(&what, idempotency.as_ref(), &order, now).await? {
-            return Ok(answer);
-        }
         let ruling = self.ruling(caller, &problem, &order, method).await?;
         // What acts on it already is told, whatever would be said to a new one. With a key the store has to know it, or the
         // same request would be a new one later.
@@ -71,7 +74,7 @@ impl Inner {
                 .iter()
                 .find(|active| active.target.key() == problem.target.key() && active.issue == problem.issue);
             return match same {
-                Some(same) => self.known(&what, &same.id, &order, false).await,
+                Some(same) => self.known(&what, &same.id, Some(&order), false).await,
                 None => Err(Error::refused(what, ruling.rule, ruling.why)),
             };
         }
@@ -110,8 +113,8 @@ impl Inner {
                 })
             }
             Taken::Alone => Err(Error::refused(what, ruling.rule, ruling.why)),
-            Taken::Replayed(id) => self.known(&what, &id, &acceptance.workflow.order, true).await,
-            Taken::Duplicate(id) => self.known(&what, &id, &acceptance.workflow.order, false).await,
+            Taken::Replayed(id) => self.known(&what, &id, None, true).await,
+            Taken::Duplicate(id) => self.known(&what, &id, Some(&acceptance.workflow.order), false).await,
             Taken::Contradiction(id) => Err(contradiction(&what, &id)),
             Taken::Locked(id) => {
                 let why =
@@ -122,24 +125,21 @@ impl Inner {
     }
 
     /// The answer to a request that was made before under the same key.
-    async fn repeated(
-        &self,
-        what: &str,
-        asked: Option<&Idempotency>,
-        order: &Order,
-        now: Millis,
-    ) -> Result<Option<Triggered>, Error> {
-        let Some(asked) = asked else { return Ok(None) };
-        let known = self.store.request(&asked.principal, &asked.key).await;
-        match known.map_err(|error| Error::from_store(what, error))? {
-            Some((known, id)) if known.expires_at > now => {
-                if known.request_hash != asked.request_hash {
-                    return Err(contradiction(what, &id));
-                }
-                self.known(what, &id, order, true).await.map(Some)
-            }
-            Some(_) | None => Ok(None),
+    async fn repeated(&self, caller: &Caller, trigger: &Trigger) -> Result<Option<Triggered>, Error> {
+        let Some(asked) = self.idempotency(caller, trigger, 0)? else { return Ok(None) };
+        let what = "repeating a remediation";
+        let failed = |error| Error::from_store(what, error);
+        let Some((known, id)) = self.store.request(&asked.principal, &asked.key).await.map_err(failed)?
+        else {
+            return Ok(None);
+        };
+        if known.expires_at <= self.stored_now(what).await? {
+            return Ok(None);
         }
+        if known.request_hash != asked.request_hash {
+            return Err(contradiction(what, &id));
+        }
+        self.known(what, &id, None, true).await.map(Some)
     }
 
     /// Plans and proves; nothing is kept.
@@ -212,18 +212,13 @@ impl Inner {
             let why = format!("must be at most {LONGEST_KEY} bytes without control characters");
             return Err(Error::invalid("idempotency key", why));
         }
-        let resources: Vec<_> =
-            trigger.resources.iter().map(|r| json!([r.kind, r.name, r.namespace, r.issue])).collect();
-        let request = json!({
-            "incident": trigger.incident, "namespace": trigger.namespace, "kind": trigger.kind,
-            "name": trigger.name, "issue": trigger.issue, "description": trigger.description,
-            "severity": trigger.severity, "action": trigger.action, "resources": resources,
-            "digest": trigger.digest,
-        });
         Ok(Some(Idempotency {
             principal: caller.name.clone(),
             key,
-            request_hash: fingerprint::of(&request)?,
+            request_hash: match &trigger.asked {
+                Some(asked) => fingerprint::of(&json!([asked, trigger.digest, trigger.action]))?,
+                None => trigger.hash()?,
+            },
             expires_at: now.saturating_add(millis(self.settings.timing.idempotency)),
         }))
     }
@@ -288,12 +283,13 @@ impl Inner {
         &self,
         what: &str,
         id: &WorkflowId,
-        order: &Order,
+        order: Option<&Order>,
         is_replay: bool,
     ) -> Result<Triggered, Error> {
         let record = self.record(id).await?;
         let workflow = &record.workflow;
-        if !is_replay && order.action.is_some() && order.action != workflow.order.action {
+        let is_another = |order: &Order| order.action.is_some() && order.action != workflow.order.action;
+        if !is_replay && order.is_some_and(is_another) {
             let why =
                 format!("{id} acts on the same trouble in another way; wait until it is over, or cancel it");
             return Err(conflict(what, why, id));

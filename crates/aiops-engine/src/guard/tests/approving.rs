@@ -136,6 +136,18 @@ fn replayed_expired_forged_and_foreign_answers_do_not_count() {
 }
 
 #[test]
+fn a_process_that_may_not_act_denies_and_does_not_approve() {
+    let answer = |approve: bool| {
+        case(|c| {
+            c.settings.is_enabled = false;
+            c.decision.approve = approve;
+        })
+    };
+    assert_eq!(answer(true).unwrap_err().rule, names::ACTING);
+    assert_eq!(answer(false), Ok(()));
+}
+
+#[test]
 fn an_answer_that_may_be_a_models_counts_only_where_the_policy_says_so() {
     let by_model = |takes: bool| {
         case(|c| {
@@ -145,4 +157,62 @@ fn an_answer_that_may_be_a_models_counts_only_where_the_policy_says_so() {
     };
     assert!(by_model(false).unwrap_err().why.contains("elicitation = true"));
     assert_eq!(by_model(true), Ok(()));
+}
+
+/// Two rules that say `approve` to the two halves of a drain, of which each takes other answers.
+fn halves(cordon: (bool, bool), evict: (bool, bool)) -> World {
+    World::with(|w| {
+        let rule = |name: &str, action: &str, (elicitation, annotation)| PolicyRule {
+            name: name.to_owned(),
+            namespaces: Vec::new(),
+            severities: Vec::new(),
+            actions: vec![action.to_owned()],
+            then: Approval::Approve,
+            autonomy: false,
+            elicitation,
+            annotation,
+        };
+        w.settings.policy.rules =
+            vec![rule("cordons", "cordon-node", cordon), rule("evictions", "evict-pod", evict)];
+        w.actions = vec![
+            Action::CordonNode { target: Target::known("Node", "", "n1") },
+            Action::EvictPod { target: Target::known("Pod", "shop", "web-a") },
+        ];
+    })
+}
+
+#[test]
+fn an_answer_counts_for_a_plan_only_where_every_rule_takes_it_that_asks_for_as_much() {
+    let (none, model, object, both) = ((false, false), (true, false), (false, true), (true, true));
+    for (cordon, evict, rule, takes) in [
+        (model, model, "cordons", model),
+        (model, none, "evictions", none),
+        (none, model, "cordons", none),
+        (both, model, "evictions", model),
+        (object, both, "cordons", object),
+        (model, object, "cordons and evictions", none),
+    ] {
+        let world = halves(cordon, evict);
+        let ruling = world.is(Approval::Approve, &format!("policy/{rule}"));
+        let named = ruling.rule.strip_prefix("policy/").unwrap();
+        let policy = &world.settings.policy;
+        assert_eq!((policy.takes_elicitation(named), policy.takes_annotation(named)), takes, "{rule}");
+    }
+}
+
+#[test]
+fn where_a_limit_asks_for_a_person_the_policy_does_not_say_who_may_answer_for_one() {
+    let down_to_none = |takes: bool| {
+        let mut world = World::doing(Action::ScaleWorkload {
+            target: Target::known("Deployment", "shop", "web"),
+            replicas: 0,
+        });
+        world.settings.policy.rules[2].then = Approval::Approve;
+        world.settings.policy.rules[2].elicitation = takes;
+        let target = world.problem.target.clone();
+        world.fact(&target).replicas = Some(3);
+        world.rule().rule
+    };
+    assert_eq!(down_to_none(true), names::BLAST_RADIUS);
+    assert_eq!(down_to_none(false), "policy/ordinary");
 }

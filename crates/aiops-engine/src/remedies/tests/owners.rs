@@ -264,7 +264,7 @@ async fn a_release_that_was_read_is_rolled_back_object_by_object() {
         current: 5,
         earlier: Some(3),
         changed: vec![near.target().clone()],
-        obstacle: None,
+        ..HelmRelease::default()
     });
     let remedy = REMEDIES.iter().find(|remedy| remedy.name() == "rollback-release").unwrap();
     let draft = remedy.fits(&near).unwrap();
@@ -282,7 +282,7 @@ async fn a_release_goes_back_by_order_though_nothing_is_wrong() {
             current: 2,
             earlier: Some(1),
             changed: vec![near.target().clone()],
-            obstacle: None,
+            ..HelmRelease::default()
         });
     };
     let remedy = REMEDIES.iter().find(|remedy| remedy.name() == "rollback-release").unwrap();

@@ -103,36 +103,7 @@ async fn refused_pods_and_missing_images_are_rolled_back_too() {
 
 /// A StatefulSet or DaemonSet `db` of two revisions, the newest in trouble.
 fn set(kind: &str, plural: &str) -> World {
-    let world = World::empty();
-    let template = |tag: &str| json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "app", "image": tag}]}});
-    world.put(
-        plural,
-        json!({"apiVersion": "apps/v1", "kind": kind,
-            "metadata": {"name": "db", "namespace": "shop", "uid": "u-db"},
-            "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": template("db:2")},
-            "status": {"currentRevision": "db-1", "updateRevision": "db-2", "desiredNumberScheduled": 1}}),
-    );
-    for (number, created) in [(1, "2026-01-01T09:00:00Z"), (2, "2026-01-01T11:55:00Z")] {
-        let mut data = template(&format!("db:{number}"));
-        data["$patch"] = json!("replace");
-        world.put(
-            "controllerrevisions",
-            json!({
-                "metadata": {"name": format!("db-{number}"), "namespace": "shop", "uid": format!("r{number}"),
-                    "creationTimestamp": created, "labels": {"app": "web", "controller-revision-hash": format!("h{number}")},
-                    "ownerReferences": [{"apiVersion": "apps/v1", "kind": kind, "name": "db", "uid": "u-db", "controller": true}]},
-                "revision": number, "data": {"spec": {"template": data}},
-            }),
-        );
-    }
-    let mut pod = fixtures::pod("db-0", "db-2");
-    pod["metadata"]["labels"] =
-        json!({"app": "web", "controller-revision-hash": if kind == "StatefulSet" { "db-2" } else { "h2" }});
-    pod["metadata"]["ownerReferences"] =
-        json!([{"apiVersion": "apps/v1", "kind": kind, "name": "db", "uid": "u-db", "controller": true}]);
-    fixtures::trouble(&mut pod, "CrashLoopBackOff");
-    world.put("pods", pod);
-    world
+    World::empty().with_set(kind, plural, "db")
 }
 
 #[tokio::test]

@@ -130,7 +130,7 @@ fn follows(from: Phase, to: Phase) -> bool {
         AwaitingApproval => &[Queued, Rejected, Expired, NeedsOperator, Cancelled],
         Queued => &[Running, Refused, Failed, NeedsOperator, Cancelled],
         Running => &[Verifying, RollingBack, Failed, NeedsOperator, Cancelled],
-        Verifying => &[Completed, RollingBack, Failed, NeedsOperator],
+        Verifying => &[Completed, RollingBack, Failed, NeedsOperator, Cancelled],
         RollingBack => &[RolledBack, Failed, NeedsOperator],
         NeedsOperator => &[Completed, RolledBack, Failed],
         Completed | Failed | RolledBack | Cancelled | Refused | Rejected | Expired => return false,

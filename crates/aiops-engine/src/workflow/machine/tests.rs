@@ -40,6 +40,7 @@ const TABLE: &[(Phase, Move, Phase)] = {
         (P::Verifying, M::Unwind, P::RollingBack),
         (P::Verifying, M::Fail, P::Failed),
         (P::Verifying, M::Park, P::NeedsOperator),
+        (P::Verifying, M::Cancel, P::Cancelled),
         (P::RollingBack, M::Note, P::RollingBack),
         (P::RollingBack, M::Back, P::RollingBack),
         (P::RollingBack, M::Undone, P::RolledBack),
@@ -79,7 +80,7 @@ fn every_pair_of_phases_is_reachable_exactly_where_the_design_says() {
         (P::Queued, &[P::Running, P::Refused, P::Failed, P::NeedsOperator, P::Cancelled]),
         (P::AwaitingApproval, &[P::Queued, P::Rejected, P::Expired, P::NeedsOperator, P::Cancelled]),
         (P::Running, &[P::Verifying, P::RollingBack, P::Failed, P::NeedsOperator, P::Cancelled]),
-        (P::Verifying, &[P::Completed, P::RollingBack, P::Failed, P::NeedsOperator]),
+        (P::Verifying, &[P::Completed, P::RollingBack, P::Failed, P::NeedsOperator, P::Cancelled]),
         (P::RollingBack, &[P::RolledBack, P::Failed, P::NeedsOperator]),
         (P::NeedsOperator, &[P::Completed, P::RolledBack, P::Failed]),
     ];

@@ -26,9 +26,9 @@ use crate::{
 pub(super) const NEVER: Millis = 253_402_214_400_000;
 
 impl Draft<'_> {
-    /// Where the incident is now. One that somebody closed meanwhile is left alone.
+    /// Where the incident is now. One that somebody closed meanwhile, or that another workflow took up, is left alone.
     pub(super) fn incident(&mut self, status: IncidentStatus) {
-        if self.context.incident_is_closed {
+        if self.context.incident_is_left {
             return;
         }
         let closed_at = status.is_closed().then(|| self.at());

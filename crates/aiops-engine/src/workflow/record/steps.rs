@@ -83,7 +83,8 @@ impl Draft<'_> {
             outcome: Some(outcome),
             http_status,
             observed: Some(observed.clone()),
-            observed_at: Some(now),
+            // Of what is not known yet: since when nobody can look.
+            observed_at: (outcome != Outcome::Indeterminate).then_some(now),
             ..attempt
         })));
         if outcome == Outcome::Applied {
@@ -178,6 +179,18 @@ impl Draft<'_> {
         self.audit(word, step.action.target().to_string(), body);
         self.write(Write::Step(Box::new(step)));
         Ok(())
+    }
+
+    /// Whoever waits has looked: since when nobody could is over.
+    pub(super) fn looked(&mut self) {
+        let open = self.record.steps.iter().filter(|step| step.state == StepState::Intent);
+        let places = open.map(|step| StepAt { order: step.order, direction: step.direction });
+        let blind = places
+            .flat_map(|at| outstanding(self.record, at))
+            .filter(|attempt| attempt.observed_at.is_some());
+        for attempt in blind.cloned().collect::<Vec<_>>() {
+            self.write(Write::Attempt(Box::new(Attempt { observed_at: None, ..attempt })));
+        }
     }
 
     /// Notes since when an attempt cannot be decided.

@@ -74,7 +74,7 @@ fn record(phase: Phase, steps: Vec<StepRecord>) -> Record {
 
 fn committed(record: &Record, event: Event, epoch: Option<i64>) -> Result<Vec<Write>, Illegal> {
     let settings = Settings::default();
-    let context = Context { at: NOW, settings: &settings, epoch, cooldown: None, incident_is_closed: false };
+    let context = Context { at: NOW, settings: &settings, epoch, cooldown: None, incident_is_left: false };
     commit(record, event, &context)
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Coordinator,
-    coordination::{Coordination as _, Decision, NewIncident, Trigger, Triggered, WhyNot, WorkflowQuery},
+    coordination::{Coordination as _, Decision, Trigger, Triggered, WhyNot, WorkflowQuery},
     error::Error,
     model::{
         action::Action,
@@ -22,20 +22,20 @@ use crate::{
     ports::store::{Entry, IncidentFilter, Store as _, WorkflowFilter},
 };
 
-fn cordon(name: &str) -> Trigger {
+pub(super) fn cordon(name: &str) -> Trigger {
     let target = crate::model::target::Target::known("Node", "", name);
     Trigger { action: Some(Action::CordonNode { target }), ..Trigger::default() }
 }
 
-async fn trigger(coordinator: &Coordinator, trigger: Trigger) -> Result<Triggered, Error> {
+pub(super) async fn trigger(coordinator: &Coordinator, trigger: Trigger) -> Result<Triggered, Error> {
     coordinator.trigger(&caller("ann"), trigger).await
 }
 
-fn id_of(triggered: &Triggered) -> WorkflowId {
+pub(super) fn id_of(triggered: &Triggered) -> WorkflowId {
     WorkflowId::parse(triggered.workflow_id.as_deref().unwrap()).unwrap()
 }
 
-async fn kept(world: &World) -> u64 {
+pub(super) async fn kept(world: &World) -> u64 {
     world.store.workflows(&WorkflowFilter { limit: 100, ..WorkflowFilter::default() }).await.unwrap().total
 }
 
@@ -191,91 +191,6 @@ async fn a_plan_is_bound_to_the_digest_that_was_seen() {
     let right = Trigger { digest: Some(digest), ..cordon("n0") };
     let id = id_of(&trigger(&coordinator, right).await.unwrap());
     assert_eq!(world.drive(&executor, &id).await.workflow.phase, Phase::Completed);
-}
-
-#[tokio::test]
-async fn an_incident_that_a_trigger_names_is_made_found_or_remembered() {
-    let world = Arc::new(World::new());
-    let (coordinator, executor) = world.process("one", &Gate::open());
-    let named = |id: &str, name: &str| Trigger { incident: Some(id.to_owned()), ..cordon(name) };
-    // A free id that is well formed becomes the incident's.
-    let first = trigger(&coordinator, named("inc-from-outside", "n0")).await.unwrap();
-    assert_eq!(first.incident_id.as_deref(), Some("inc-from-outside"));
-    // Somebody else's id is kept beside ours.
-    let second = trigger(&coordinator, named("PD-17", "n1")).await.unwrap();
-    let id = IncidentId::parse(second.incident_id.as_deref().unwrap()).unwrap();
-    let incident = world.store.incident(&id).await.unwrap().unwrap();
-    assert_eq!(incident.body.external_id.as_deref(), Some("PD-17"));
-    for triggered in [&first, &second] {
-        world.drive(&executor, &id_of(triggered)).await;
-    }
-    // A closed one is not opened again: its id is kept beside that of the new one.
-    let closed = IncidentId::parse("inc-from-outside").unwrap();
-    assert!(world.store.incident(&closed).await.unwrap().unwrap().status.is_closed());
-    let third = trigger(&coordinator, named("inc-from-outside", "n2")).await.unwrap();
-    let id = IncidentId::parse(third.incident_id.as_deref().unwrap()).unwrap();
-    assert_ne!(id, closed);
-    let incident = world.store.incident(&id).await.unwrap().unwrap();
-    assert_eq!(incident.body.external_id.as_deref(), Some("inc-from-outside"));
-    assert_eq!(
-        trigger(&coordinator, named(&"x".repeat(129), "n1")).await.unwrap_err().code(),
-        "invalid_request"
-    );
-}
-
-#[tokio::test]
-async fn an_incident_of_another_object_is_not_taken_over() {
-    let world = Arc::new(World::new());
-    let (coordinator, executor) = world.process("one", &Gate::open());
-    let named = |id: &str, name: &str| Trigger { incident: Some(id.to_owned()), ..cordon(name) };
-    let first = trigger(&coordinator, named("inc-of-n0", "n0")).await.unwrap();
-    let refused = trigger(&coordinator, named("inc-of-n0", "n1")).await.unwrap_err();
-    assert_eq!(refused.code(), "conflict");
-    assert!(refused.to_string().contains("inc-of-n0 is about Node n0"), "{refused}");
-    assert_eq!(kept(&world).await, 1);
-    let id = IncidentId::parse("inc-of-n0").unwrap();
-    let held = world.store.incident(&id).await.unwrap().unwrap();
-    assert_eq!((held.occurrences, held.workflow), (1, Some(id_of(&first))));
-    // Its own object's repair takes it up, also for another issue; so does one over several objects that names it.
-    world.drive(&executor, &id_of(&first)).await;
-    let written = |title: &str, about: &[&str]| NewIncident {
-        title: title.to_owned(),
-        description: "seen by ann".to_owned(),
-        severity: "high".to_owned(),
-        affected_resources: about.iter().map(|about| (*about).to_owned()).collect(),
-        ..NewIncident::default()
-    };
-    let ann = caller("ann");
-    let of_node = coordinator.create_incident(&ann, written("the node", &["Node/n2"])).await.unwrap();
-    let taken = trigger(&coordinator, named(&of_node.id, "n2")).await.unwrap();
-    assert_eq!(taken.incident_id.as_deref(), Some(of_node.id.as_str()));
-    // One about no object is what its writer says.
-    let free = coordinator.create_incident(&ann, written("all of it", &[])).await.unwrap();
-    let taken = trigger(&coordinator, named(&free.id, "n1")).await.unwrap();
-    assert_eq!(taken.incident_id.as_deref(), Some(free.id.as_str()));
-}
-
-#[tokio::test]
-async fn the_id_that_a_trigger_names_is_kept_when_the_trouble_is_known_already() {
-    let world = Arc::new(World::new());
-    let (coordinator, _executor) = world.process("one", &Gate::open());
-    let first = trigger(&coordinator, cordon("n0")).await.unwrap();
-    let id = IncidentId::parse(first.incident_id.as_deref().unwrap()).unwrap();
-    // The workflow is over, and did not repair it: the incident is open still.
-    coordinator.cancel(&caller("ann"), &id_of(&first), None).await.unwrap();
-    let named = Trigger { incident: Some("inc-12345".to_owned()), ..cordon("n0") };
-    let second = trigger(&coordinator, named).await.unwrap();
-    assert_eq!(second.incident_id.as_deref(), Some(id.as_str()));
-    let kept = world.store.incident(&id).await.unwrap().unwrap();
-    assert_eq!((kept.occurrences, kept.body.external_id.as_deref()), (2, Some("inc-12345")));
-    let lines = world.store.audit(id_of(&second).as_str(), 0, 10).await.unwrap();
-    let accepted = lines.iter().find(|line| line.entry.action == "accepted").unwrap();
-    assert_eq!(accepted.entry.body["incident"], "inc-12345");
-    // Free, it is the incident's own, and nothing is kept beside it.
-    let named = Trigger { incident: Some("inc-67890".to_owned()), ..cordon("n1") };
-    trigger(&coordinator, named).await.unwrap();
-    let own = IncidentId::parse("inc-67890").unwrap();
-    assert_eq!(world.store.incident(&own).await.unwrap().unwrap().body.external_id, None);
 }
 
 #[tokio::test]

@@ -266,7 +266,7 @@ impl World {
             settings: &self.settings,
             epoch: None,
             cooldown: None,
-            incident_is_closed: false,
+            incident_is_left: false,
         };
         let writes = record::commit(&record, event, &context).unwrap();
         self.store.commit(id, None, &writes).await.unwrap();

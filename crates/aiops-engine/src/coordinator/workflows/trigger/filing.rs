@@ -62,6 +62,7 @@ impl Inner {
             match (parsed, held) {
                 (Some(parsed), Some(held)) if !held.status.is_closed() => {
                     self.is_its_own(&held, &cluster, problem, order)?;
+                    self.is_free(&held, problem).await?;
                     into = Some(parsed);
                 }
                 (parsed, held) => {
@@ -91,6 +92,27 @@ impl Inner {
             body,
         };
         Ok(Report { incident, into, line: None })
+    }
+
+    /// Refuses an incident on which a workflow acts for another trouble: one of the two would tell how it ended for both.
+    async fn is_free(&self, held: &Incident, problem: &Problem) -> Result<(), Error> {
+        let Some(by) = held.workflow.as_ref().filter(|_| held.status == IncidentStatus::Remediating) else {
+            return Ok(());
+        };
+        let active = self.active().await?;
+        let other = active
+            .iter()
+            .filter(|active| active.id == *by)
+            .find(|active| active.target.key() != problem.target.key() || active.issue != problem.issue);
+        let Some(other) = other else { return Ok(()) };
+        Err(Error::Conflict {
+            what: format!("remediating {} on {}", problem.issue, problem.target),
+            why: format!(
+                "{by} acts on {} for {} already; wait until it is over, or leave incident_id out",
+                other.target, held.id
+            ),
+            workflow: Some(by.to_string()),
+        })
     }
 
     /// Refuses an open incident that is about none of the objects which the trigger names. One about no object is what its
