@@ -20,6 +20,9 @@ use super::{
 };
 use crate::config;
 
+/// The tool that orders a repair; tasks end with its answers.
+pub(super) const ORDERS: &str = "trigger-remediation";
+
 /// A tool that is offered.
 #[derive(Clone)]
 pub(super) struct Offer {
@@ -34,6 +37,12 @@ impl Offer {
     fn new(tool: &'static dyn AnyTool, prefix: &str) -> Self {
         let output = Value::Object(tool.output_schema()).to_string().into();
         Self { tool, wire: wire(tool, prefix), output }
+    }
+
+    /// Whether a call of it begins a workflow: these alone ask about a plan, and are answered with tasks.
+    pub(super) fn begins_workflow(&self) -> bool {
+        let meta = self.tool.meta();
+        meta.name == ORDERS || meta.toolset == Toolset::Actions
     }
 
     fn whole(&self) -> WireTool {
@@ -92,6 +101,11 @@ impl Catalogue {
             (live || !offer.tool.meta().needs_live) && (for_engine || !offer.tool.is_membered())
         };
         self.offers.iter().filter(is_shown).map(Offer::whole)
+    }
+
+    /// Whether any tool is offered that begins a workflow.
+    pub(super) fn begins_workflows(&self) -> bool {
+        self.offers.iter().any(Offer::begins_workflow)
     }
 
     /// The offer of this name. A tool that is not listed now is found too: called, it says what it lacks.

@@ -43,10 +43,11 @@ fn clean(text: &str) -> String {
 }
 
 /// A request that rmcp could not read as one of the protocol's own: a method that there is not, or parameters of a wrong
-/// form, which it does not tell apart. From 2026-07-28 on some methods are gone.
-pub(super) fn unread(method: &str, is_stateless: bool) -> ErrorData {
+/// form, which it does not tell apart. From 2026-07-28 on some methods are gone; those of tasks are there where tasks are.
+pub(super) fn unread(method: &str, is_stateless: bool, has_tasks: bool) -> ErrorData {
     let shown = text::clean(method, 64).text;
-    if METHODS.contains(&method) && !(is_stateless && GONE.contains(&method)) {
+    let is_gone = is_stateless && GONE.contains(&method);
+    if METHODS.contains(&method) && !is_gone || has_tasks && TASKS.contains(&method) {
         let why = format!(
             "the params of {shown} do not have the form that the protocol gives them: a member is missing or of a wrong type"
         );
@@ -59,7 +60,10 @@ pub(super) fn unread(method: &str, is_stateless: bool) -> ErrorData {
 const GONE: [&str; 5] =
     ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
-/// The methods that we answer.
+/// Those that we answer where there are tasks.
+const TASKS: [&str; 3] = ["tasks/get", "tasks/update", "tasks/cancel"];
+
+/// Those that we always answer.
 const METHODS: [&str; 15] = [
     "initialize",
     "server/discover",

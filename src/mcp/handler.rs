@@ -5,6 +5,7 @@
 mod approving;
 mod bounds;
 mod calling;
+mod question;
 mod tasks;
 mod way;
 
@@ -159,7 +160,7 @@ impl ServerHandler for Handler {
             return Err(ErrorData::invalid_params(error::words(&unknown, Id::of(&context)), None));
         };
         if request.request_state.is_some() {
-            return Ok(self.resumed(offer, &request, &context).await);
+            return self.resumed(offer, &request, &context).await;
         }
         if self.is_task(offer, &context) {
             return Ok(self.begun(offer, request, &context).await);
@@ -351,7 +352,7 @@ impl ServerHandler for Handler {
     ) -> Result<CustomResult, ErrorData> {
         let is_stateless =
             context.protocol_version().is_some_and(|spoken| spoken >= ProtocolVersion::V_2026_07_28);
-        Err(error::unread(&request.method, is_stateless))
+        Err(error::unread(&request.method, is_stateless, self.capabilities().supports_tasks()))
     }
 
     async fn get_task(

@@ -8,21 +8,22 @@ use std::{sync::Arc, time::Duration};
 
 use aiops_engine::{
     Error,
-    coordination::{Coordination, Decision},
+    coordination::{Coordination, Decision, WorkflowView},
     model::{caller::Caller, ids::WorkflowId},
 };
 use rmcp::{
-    RoleServer,
-    model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ElicitRequestParams, InputRequest,
-        InputRequiredResult, ProtocolVersion,
-    },
+    ErrorData, RoleServer,
+    model::{CallToolRequestParams, CallToolResponse, CallToolResult, ProtocolVersion},
     service::RequestContext,
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Handler, calling::success};
+use super::{
+    Handler,
+    calling::success,
+    question::{Asking, QUESTION, Subject},
+};
 use crate::mcp::{
     calls,
     catalogue::Offer,
@@ -35,21 +36,8 @@ use crate::mcp::{
     tool::{Answer, CallContext},
 };
 
-/// The one question's key.
-pub(super) const QUESTION: &str = "approval";
 /// What stands before the name of a rule of the policy.
 const POLICY: &str = "policy/";
-/// The longest question, in bytes.
-const LONGEST: usize = 2_000;
-
-/// What is asked about. It goes to the client and comes back, so it is nothing that a client could not have sent by
-/// itself: whether this caller may decide about that plan is judged when it comes back.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Subject {
-    workflow: String,
-    digest: String,
-}
 
 /// What the person said.
 #[derive(Debug, Deserialize)]
@@ -93,20 +81,25 @@ impl Handler {
         }
     }
 
-    /// The second half of a call whose first half ended with the question.
+    /// The second half of a call whose first half ended with the question. A tool that never asks has none: where those that
+    /// do are not offered, nobody may decide by naming another.
     pub(super) async fn resumed(
         &self,
         offer: &Offer,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
-    ) -> CallToolResponse {
+    ) -> Result<CallToolResponse, ErrorData> {
+        if !offer.begins_workflow() {
+            let why = format!("requestState: {} asks nothing; call it without", offer.wire.name);
+            return Err(ErrorData::invalid_params(why, None));
+        }
         let state = request.request_state.as_deref().unwrap_or_default();
         let Ok(subject) = serde_json::from_str::<Subject>(state) else {
             let wrong = Error::invalid("requestState", "is none that this server gave out; call without it");
-            return error::failed(&wrong, Id::of(context)).into();
+            return Ok(error::failed(&wrong, Id::of(context)).into());
         };
         let answer = request.input_responses.as_ref().and_then(|answers| answers.get(QUESTION));
-        self.decided(offer, &subject, answer.and_then(said), wait(request), context).await.into()
+        Ok(self.decided(offer, &subject, answer.and_then(said), wait(request), context).await.into())
     }
 
     /// What there is to ask; `None` where nothing waits, the client cannot be asked, or its answer would not count.
@@ -116,31 +109,37 @@ impl Handler {
         answered: &CallToolResult,
         context: &RequestContext<RoleServer>,
     ) -> Option<Asking> {
-        if !offer.tool.is_coordinated() {
+        if !offer.begins_workflow() {
             return None;
         }
-        let structured = answered.structured_content.as_ref()?.as_object()?;
-        self.counting(Asking::of(structured), context).await
+        let ordered = answered.structured_content.as_ref()?;
+        ordered.get("awaiting")?;
+        let id = WorkflowId::parse(ordered.get("workflow_id")?.as_str()?).ok()?;
+        // The answer is shortened; who is asked has to be shown more of the plan.
+        let coordination = self.core().desk.coordination.as_ref()?;
+        let workflow = coordination.workflow(&self.caller(context), &id).await.ok()?;
+        self.question(&workflow, context).await
     }
 
-    /// The question, where the client can be asked and the policy lets its answer count.
-    pub(super) async fn counting(
+    /// The question about the plan that waits, where the client can be asked and the policy lets its answer count.
+    pub(super) async fn question(
         &self,
-        asking: Option<Asking>,
+        workflow: &WorkflowView,
         context: &RequestContext<RoleServer>,
     ) -> Option<Asking> {
-        let asking = asking?;
+        let awaiting = workflow.awaiting.as_ref()?;
         context.client_capabilities()?.elicitation?;
         let caller = self.caller(context);
-        // Who is nobody in particular may not decide in any case; asking them would be a promise.
-        if !caller.is_identified {
+        // Who is nobody in particular may not decide in any case, nor anybody where nothing may be done; asking them would be
+        // a promise.
+        if !caller.is_identified || self.may_steer("the question", &caller).is_err() {
             return None;
         }
         let policy = self.core().desk.coordination.as_ref()?.policy(&caller).await.ok()?;
         // A plan names the rule with where it stands; other guards than the policy take no such answer.
-        let named = asking.rule.strip_prefix(POLICY)?;
+        let named = awaiting.rule.strip_prefix(POLICY)?;
         let counts = policy.rules.iter().any(|rule| rule.elicitation && rule.name == named);
-        counts.then_some(asking)
+        counts.then(|| Asking::of(workflow, awaiting))
     }
 
     /// Hands the decision on, waits as the call asked to, and answers as the tool would have.
@@ -163,7 +162,7 @@ impl Handler {
         };
         let wait = wait.min(quiet.patience);
         let work = async {
-            self.check(offer, &caller)?;
+            self.may_act(name, &caller)?;
             let coordination = self.core().desk.coordination(name)?;
             decide(coordination, &caller, subject, said, wait, &quiet).await
         };
@@ -206,79 +205,4 @@ pub(super) fn said(answer: &Value) -> Option<Said> {
     (answer.get("action")?.as_str()? == "accept")
         .then(|| serde_json::from_value(answer.get("content")?.clone()).ok())
         .flatten()
-}
-
-/// A question about a plan that waits.
-pub(super) struct Asking {
-    subject: Subject,
-    rule: String,
-    message: String,
-}
-
-impl Asking {
-    /// What the answer of an ordering tool says of a plan that waits.
-    pub(super) fn of(ordered: &Map<String, Value>) -> Option<Self> {
-        // Only what is ordered has an estimate; who looks at a workflow asks for no decision.
-        ordered.get("estimated_duration")?;
-        let awaiting = ordered.get("awaiting")?;
-        let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).map(str::to_owned);
-        let workflow = ordered.get("workflow_id")?.as_str()?.to_owned();
-        let digest = text(awaiting, "digest")?;
-        let rule = text(awaiting, "rule")?;
-        let mut message = format!("Approve {workflow}? Its plan {digest} waits by rule {rule}.");
-        for step in ordered.get("steps").and_then(Value::as_array).into_iter().flatten() {
-            message.push_str(&format!("\n- {}", text(step, "does").unwrap_or_default()));
-            let diff = step.get("diff").and_then(Value::as_array).into_iter().flatten();
-            for line in diff.filter_map(Value::as_str) {
-                message.push_str(&format!("\n    {line}"));
-            }
-            if step.get("irreversible").and_then(Value::as_bool) == Some(true) {
-                message.push_str("\n    This step cannot be undone.");
-            }
-        }
-        // Line by line, so that it stays readable; the answer it is made of is redacted and cleaned already.
-        let mut most = LONGEST;
-        let lines = message.lines().take_while(|line| {
-            let fits = line.len() < most;
-            most = most.saturating_sub(line.len() + 1);
-            fits
-        });
-        let message = lines.collect::<Vec<_>>().join("\n");
-        Some(Self { subject: Subject { workflow, digest }, rule, message })
-    }
-
-    fn form() -> Value {
-        json!({
-            "type": "object",
-            "properties": {
-                "approve": {"type": "boolean", "title": "Approve", "description": "Whether the plan is executed"},
-                "reason": {"type": "string", "title": "Reason", "description": "Why; kept with the decision"},
-            },
-            "required": ["approve"],
-        })
-    }
-
-    /// The question for a client that is asked while its call runs.
-    fn as_request(&self) -> Option<ElicitRequestParams> {
-        Some(ElicitRequestParams::FormElicitationParams {
-            meta: None,
-            message: self.message.clone(),
-            requested_schema: serde_json::from_value(Self::form()).ok()?,
-        })
-    }
-
-    /// The question for a client that is answered with it.
-    pub(super) fn as_input(&self) -> Option<InputRequest> {
-        let request = json!({
-            "method": "elicitation/create",
-            "params": {"mode": "form", "message": self.message, "requestedSchema": Self::form()},
-        });
-        serde_json::from_value(request).ok()
-    }
-
-    /// The question as an answer.
-    fn as_answer(&self) -> Option<InputRequiredResult> {
-        let questions = std::iter::once((QUESTION.to_owned(), self.as_input()?)).collect();
-        Some(InputRequiredResult::new(Some(questions), serde_json::to_string(&self.subject).ok()))
-    }
 }

@@ -8,6 +8,7 @@ use aiops_engine::{
     Error,
     coordination::{Coordination, Decision, WorkflowView},
     model::{
+        caller::Caller,
         ids::WorkflowId,
         phase::{Direction, Phase},
     },
@@ -24,21 +25,20 @@ use serde_json::Value;
 
 use super::{
     Handler,
-    approving::{Asking, QUESTION, Said, said},
+    approving::{Said, said},
     calling::success,
+    question::QUESTION,
 };
 use crate::mcp::{
-    catalogue::Offer,
+    catalogue::{ORDERS, Offer},
     error,
     remediation::{next, ordering::Ordered},
     request::RequestId as Id,
-    tool::{Answer, Toolset},
+    tool::Answer,
 };
 
 /// How often a client should ask, in milliseconds.
 const POLL_MS: u64 = 1_000;
-/// The tool whose answers tasks end with.
-const ORDERS: &str = "trigger-remediation";
 
 /// The workflow that a task of this name is; `None` when it is no name of a workflow.
 pub(super) fn workflow(task: &str) -> Option<WorkflowId> {
@@ -48,9 +48,7 @@ pub(super) fn workflow(task: &str) -> Option<WorkflowId> {
 impl Handler {
     /// Whether a call of this tool is answered with a task: it begins a workflow, and the client knows tasks.
     pub(super) fn is_task(&self, offer: &Offer, context: &RequestContext<RoleServer>) -> bool {
-        let meta = offer.tool.meta();
-        let orders = meta.name == ORDERS || meta.toolset == Toolset::Actions;
-        orders && context.client_capabilities().is_some_and(|client| client.supports_tasks())
+        offer.begins_workflow() && context.client_capabilities().is_some_and(|client| client.supports_tasks())
     }
 
     /// Begins a workflow and answers with its task; with the tool's own answer where none goes on.
@@ -102,8 +100,7 @@ impl Handler {
                     });
                     TaskPayload::Completed { result: result.unwrap_or_default() }
                 }
-                Phase::AwaitingApproval => match self.counting(Asking::of(&answer.structured), context).await
-                {
+                Phase::AwaitingApproval => match self.question(&workflow, context).await {
                     Some(asking) => asking.as_input().map_or(TaskPayload::Working, |question| {
                         let input_requests = std::iter::once((QUESTION.to_owned(), question)).collect();
                         TaskPayload::InputRequired { input_requests }
@@ -130,7 +127,7 @@ impl Handler {
         };
         let work = async {
             let caller = self.caller(context);
-            self.may_act("tasks/update", &caller)?;
+            self.may_steer("tasks/update", &caller)?;
             let coordination = self.coordination()?;
             let waits = coordination.workflow(&caller, id).await?.awaiting;
             let waits = waits.ok_or_else(|| Error::Conflict {
@@ -152,11 +149,22 @@ impl Handler {
     ) -> Result<(), ErrorData> {
         let work = async {
             let caller = self.caller(context);
-            self.may_act("tasks/cancel", &caller)?;
+            self.may_steer("tasks/cancel", &caller)?;
             let why = Some("its task was cancelled".to_owned());
             self.coordination()?.cancel(&caller, id, why).await.map(drop)
         };
         self.guarded("tasks/cancel", context, work).await.map_err(|failure| refused(&failure, context))
+    }
+
+    /// Refuses who may not act, and everybody where no tool that begins tasks is offered: what is left out as a tool is not
+    /// reached as a task.
+    pub(super) fn may_steer(&self, what: &str, caller: &Caller) -> Result<(), Error> {
+        self.may_act(what, caller)?;
+        if self.core().catalogue.begins_workflows() {
+            return Ok(());
+        }
+        let why = "no tool that begins a workflow is offered here (mcp.toolsets)".to_owned();
+        Err(Error::NotInThisMode { what: what.to_owned(), why })
     }
 
     fn coordination(&self) -> Result<&dyn Coordination, Error> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aiops::config::tokens::Principal;
+use aiops::config::{self, tokens::Principal};
 use aiops_engine::{
     coordination::{Coordination, Decision},
     model::{
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::{
-    fake::{Ask, DIGEST, Fake, INCIDENT, WORKFLOW},
+    fake::{Ask, DIGEST, Fake, INCIDENT, TOKEN, WORKFLOW, workflow},
     world::{World, call, text},
 };
 
@@ -119,6 +119,84 @@ async fn a_person_is_asked_in_both_eras_where_the_policy_takes_the_answer() {
             {
                 assert!(message.contains(part), "{part}: {message}");
             }
+            assert!(!message.contains("Not all of the plan"), "{message}");
+        }
+    }
+}
+
+/// What a question about the long plan has to say: what cannot be undone, and that there is more than it shows.
+pub(super) fn says_what_it_leaves_out(message: &str, lasting: usize) {
+    assert!(message.len() <= 2_000, "{} bytes: {message}", message.len());
+    for part in
+        [WORKFLOW, DIGEST, &format!("Of its 50 steps {lasting} cannot be undone:"), "\nIt begins with:\n- "]
+    {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let named = (50 - lasting..50).filter(|at| message.contains(&format!("web-{at} so"))).count();
+    assert!(named > 0 && (named == lasting || message.contains("more\nIt begins")), "{named}: {message}");
+    let shown = message.lines().skip_while(|line| *line != "It begins with:");
+    let shown = shown.filter(|line| line.starts_with("- ")).count();
+    let end = message.lines().last().unwrap();
+    assert!(
+        end.starts_with(&format!("Not all of the plan is shown ({} steps and ", 50 - shown)),
+        "{message}"
+    );
+    assert!(end.ends_with(&format!("read cluster://workflows/{WORKFLOW} before you approve.")), "{message}");
+    assert!(!message.contains(TOKEN) && message.contains("[redacted:"), "{message}");
+    assert!(!message.contains("\n- Nothing else"), "a text of others makes no line: {message}");
+}
+
+#[tokio::test]
+async fn a_question_about_a_long_plan_says_what_cannot_be_undone_and_that_there_is_more() {
+    for (is_modern, lasting) in [(false, 1), (true, 1), (true, 50)] {
+        let fake = Arc::new(Fake::with_incident().needs_approval().takes_elicitation().long(lasting));
+        let world = world(&fake);
+        let person = Person::who(ElicitationAction::Decline, None);
+        let server = world.server();
+        let client = if is_modern {
+            world.modern(&server, person.clone()).await
+        } else {
+            world.legacy(&server, person.clone()).await
+        };
+        client.call_tool(call("trigger-remediation", order())).await.unwrap();
+        let asked = person.asked.lock().clone();
+        let [message] = asked.as_slice() else { panic!("{asked:?}") };
+        says_what_it_leaves_out(message, lasting);
+    }
+}
+
+#[tokio::test]
+async fn a_state_decides_nothing_through_a_tool_that_asks_nothing() {
+    let only = |toolset| config::Mcp { toolsets: vec![toolset], ..config::Mcp::default() };
+    let read_only = config::Mcp { read_only: true, ..config::Mcp::default() };
+    for settings in [config::Mcp::default(), read_only, only(config::Toolset::Cluster)] {
+        for is_modern in [false, true] {
+            let fake = Arc::new(Fake::with_incident().takes_elicitation());
+            fake.put_workflow(workflow(WORKFLOW, Phase::AwaitingApproval));
+            let mut world = world(&fake);
+            world.settings = settings.clone();
+            let person = Person::who(ElicitationAction::Decline, None);
+            let server = world.server();
+            let client = if is_modern {
+                world.modern(&server, person).await
+            } else {
+                world.legacy(&server, person).await
+            };
+            let mut tools = vec!["list-pods", "get-workflow", "approve-workflow"];
+            if settings.read_only || settings.toolsets.len() == 1 {
+                tools.push("trigger-remediation");
+            }
+            for tool in tools {
+                let mut resumed = call(tool, json!({}));
+                resumed.request_state = Some(json!({"workflow": WORKFLOW, "digest": DIGEST}).to_string());
+                let yes = json!({"approval": {"action": "accept", "content": {"approve": true}}});
+                resumed.input_responses = serde_json::from_value(yes).unwrap();
+                let refused = client.call_tool_once(resumed).await.unwrap_err().to_string();
+                assert!(refused.contains("-32602"), "{tool}: {refused}");
+                let says = ["asks nothing", "there is no tool", "not found"];
+                assert!(says.iter().any(|says| refused.contains(says)), "{tool}: {refused}");
+            }
+            assert_eq!(fake.asked(), [], "{is_modern}: {settings:?}");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! A coordination that remembers who asked what, plays the story that a test tells it, and accepts nothing that a door
 //! must not hand over.
 
+mod long;
+
 use std::collections::BTreeMap;
 
 use aiops_engine::{
@@ -21,6 +23,8 @@ use aiops_engine::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+pub(crate) use self::long::TOKEN;
 
 /// The digest of the one plan.
 pub(crate) const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -58,6 +62,8 @@ struct State {
     needs_approval: bool,
     /// The answer of an elicitation counts.
     takes_elicitation: bool,
+    /// The plan is long, and so many of its last steps cannot be undone.
+    lasting: Option<usize>,
     /// What a trigger or an approval is followed by, one look after the other.
     story: Vec<Phase>,
 }
@@ -113,6 +119,12 @@ impl Fake {
     /// And what a person answers at the client counts.
     pub(crate) fn takes_elicitation(self) -> Self {
         self.state.lock().takes_elicitation = true;
+        self
+    }
+
+    /// The plan that waits has 50 steps, and so many of the last cannot be undone.
+    pub(crate) fn long(self, lasting: usize) -> Self {
+        self.state.lock().lasting = Some(lasting);
         self
     }
 
@@ -321,7 +333,11 @@ impl Coordination for Fake {
         if !trigger.dry_run {
             let mut state = self.state.lock();
             let phase = if state.needs_approval { Phase::AwaitingApproval } else { Phase::Planning };
-            state.workflows.insert(WORKFLOW.to_owned(), workflow(WORKFLOW, phase));
+            let mut workflow = workflow(WORKFLOW, phase);
+            if let Some(lasting) = state.lasting {
+                workflow.steps = long::steps(lasting);
+            }
+            state.workflows.insert(WORKFLOW.to_owned(), workflow);
         }
         self.touch();
         Ok(Triggered {

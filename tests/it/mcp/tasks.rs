@@ -2,18 +2,20 @@
 
 use std::sync::Arc;
 
+use aiops::config;
 use aiops_engine::{coordination::Coordination, model::phase::Phase};
 use rmcp::{
     ClientHandler, RoleClient,
     model::{
-        CallToolResponse, CancelTaskParams, ClientCapabilities, ClientConfig, DetailedTask, GetTaskParams,
-        TaskPayload, TaskStatus, UpdateTaskParams,
+        CallToolResponse, CancelTaskParams, ClientCapabilities, ClientConfig, ClientRequest, CustomRequest,
+        DetailedTask, GetTaskParams, TaskPayload, TaskStatus, UpdateTaskParams,
     },
     service::RunningService,
 };
 use serde_json::{Value, json};
 
 use super::{
+    approving::says_what_it_leaves_out,
     fake::{Ask, DIGEST, Fake, INCIDENT, WORKFLOW},
     world::{World, call},
 };
@@ -125,6 +127,40 @@ async fn a_plan_that_waits_is_a_question_of_the_task_where_the_answer_counts() {
 }
 
 #[tokio::test]
+async fn the_question_of_a_task_says_what_it_leaves_out() {
+    let fake = Fake::with_incident().needs_approval().takes_elicitation().long(1);
+    let (_world, _, client) = client(fake).await;
+    let CallToolResponse::Task(_) = begun(&client, json!({})).await else { panic!("a task") };
+    let TaskPayload::InputRequired { input_requests } = task(&client).await.payload else {
+        panic!("it asks")
+    };
+    let question = serde_json::to_value(&input_requests["approval"]).unwrap();
+    says_what_it_leaves_out(question["params"]["message"].as_str().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn params_of_a_wrong_form_are_said_to_be_that_where_there_are_tasks() {
+    let (_world, _, client) = client(Fake::with_incident()).await;
+    let without = World::new();
+    let none = without.modern(&without.server(), Knowing).await;
+    for (method, params) in [
+        ("tasks/get", json!({})),
+        ("tasks/get", json!({"taskId": 7})),
+        ("tasks/update", json!({"taskId": WORKFLOW})),
+        ("tasks/update", json!({"taskId": WORKFLOW, "inputResponses": []})),
+        ("tasks/cancel", json!({"taskId": null})),
+    ] {
+        let request = || ClientRequest::CustomRequest(CustomRequest::new(method, Some(params.clone())));
+        let wrong = client.send_request(request()).await.unwrap_err().to_string();
+        assert!(wrong.contains("-32602") && wrong.contains("of a wrong type"), "{method}: {wrong}");
+        let unknown = none.send_request(request()).await.unwrap_err().to_string();
+        assert!(unknown.contains("-32601"), "{method}: {unknown}");
+    }
+    let other = ClientRequest::CustomRequest(CustomRequest::new("tasks/list", Some(json!({}))));
+    assert!(client.send_request(other).await.unwrap_err().to_string().contains("-32601"));
+}
+
+#[tokio::test]
 async fn cancelling_a_task_asks_its_workflow_to_stop() {
     let (_world, fake, client) = client(Fake::with_incident()).await;
     let CallToolResponse::Task(_) = begun(&client, json!({})).await else { panic!("a task") };
@@ -136,7 +172,8 @@ async fn cancelling_a_task_asks_its_workflow_to_stop() {
 
 #[tokio::test]
 async fn who_may_only_read_cancels_and_answers_nothing() {
-    let fake = Arc::new(Fake::with_incident());
+    // The policy would take the answer; where it would be refused there is no question.
+    let fake = Arc::new(Fake::with_incident().takes_elicitation());
     fake.put_workflow(super::fake::workflow(WORKFLOW, Phase::AwaitingApproval));
     let mut world = World::new();
     let coordination: Arc<dyn Coordination> = fake.clone();
@@ -148,7 +185,15 @@ async fn who_may_only_read_cancels_and_answers_nothing() {
     assert!(refused.contains("refused by mcp.readOnly"), "{refused}");
     let yes = json!({"action": "accept", "content": {"approve": true}});
     let yes = UpdateTaskParams::new(WORKFLOW, std::iter::once(("approval".to_owned(), yes)).collect());
-    assert!(client.update_task(yes).await.unwrap_err().to_string().contains("mcp.readOnly"));
+    assert!(client.update_task(yes.clone()).await.unwrap_err().to_string().contains("mcp.readOnly"));
+    assert_eq!(fake.asked(), []);
+    // The same where every tool that begins a task is left out.
+    world.settings = config::Mcp { toolsets: vec![config::Toolset::Cluster], ..config::Mcp::default() };
+    let client = world.modern(&world.server(), Knowing).await;
+    assert_eq!(task(&client).await.payload, TaskPayload::Working);
+    let refused = client.cancel_task(CancelTaskParams::new(WORKFLOW)).await.unwrap_err().to_string();
+    assert!(refused.contains("mcp.toolsets"), "{refused}");
+    assert!(client.update_task(yes).await.unwrap_err().to_string().contains("mcp.toolsets"));
     assert_eq!(fake.asked(), []);
     // Without a coordination there are no tasks at all.
     let without = World::new();
