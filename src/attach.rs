@@ -112,7 +112,14 @@ fn uid(engine: &Engine) -> String {
 /// Refuses what is meant for another cluster than the one that is worked on here.
 fn same_cluster(ours: &str, theirs: Option<&str>, asks: &Asks) -> Result<(), Error> {
     let what = "an order of another process on this state directory";
-    match theirs.filter(|uid| !uid.is_empty()) {
+    let theirs = theirs.filter(|uid| !uid.is_empty());
+    // What is reported is about the cluster of whoever reports it; where neither is known, it is filed once this one is.
+    let is_known = |asks: &Asks| match asks {
+        Asks::Trigger(_) => theirs.is_some(),
+        Asks::CreateIncident(_) | Asks::Alerts(_) => theirs.is_some() != ours.is_empty(),
+        _ => true,
+    };
+    match theirs {
         Some(theirs) if !ours.is_empty() && theirs != ours => Err(Error::Conflict {
             what: what.to_owned(),
             why: format!(
@@ -121,7 +128,7 @@ fn same_cluster(ours: &str, theirs: Option<&str>, asks: &Asks) -> Result<(), Err
             ),
             workflow: None,
         }),
-        None if matches!(asks, Asks::Trigger(_)) => Err(Error::Unavailable {
+        _ if !is_known(asks) => Err(Error::Unavailable {
             what: what.to_owned(),
             why: "which cluster is meant has not been read yet; ask again in a moment".to_owned(),
             retry_after: Some(std::time::Duration::from_secs(2)),
@@ -147,13 +154,15 @@ pub(crate) trait Carry: Send + Sync {
 pub(crate) struct Attached {
     engine: Engine,
     reads: Arc<dyn Coordination>,
+    /// Whether this process may act at all. Where it may not, `reads` refuses what the other one would act on.
+    acts: bool,
     to: Box<dyn Carry>,
 }
 
 impl Attached {
     /// `reads` answers what nothing has to be written for.
-    pub(crate) fn new(engine: Engine, reads: Arc<dyn Coordination>, to: Box<dyn Carry>) -> Self {
-        Self { engine, reads, to }
+    pub(crate) fn new(engine: Engine, reads: Arc<dyn Coordination>, acts: bool, to: Box<dyn Carry>) -> Self {
+        Self { engine, reads, acts, to }
     }
 
     async fn order(&self, caller: &Caller, asks: Asks) -> Result<Came, Error> {
@@ -172,7 +181,7 @@ impl Attached {
 #[async_trait]
 impl Coordination for Attached {
     async fn trigger(&self, caller: &Caller, trigger: Trigger) -> Result<Triggered, Error> {
-        if trigger.dry_run {
+        if trigger.dry_run || !self.acts {
             return self.reads.trigger(caller, trigger).await;
         }
         match self.order(caller, Asks::Trigger(Box::new(trigger))).await? {
@@ -203,6 +212,9 @@ impl Coordination for Attached {
         id: &WorkflowId,
         decision: Decision,
     ) -> Result<WorkflowView, Error> {
+        if decision.approve && !self.acts {
+            return self.reads.decide(caller, id, decision).await;
+        }
         self.order(caller, Asks::Decide(id.clone(), decision)).await?;
         self.reads.workflow(caller, id).await
     }

@@ -89,18 +89,23 @@ pub(super) fn start(loaded: &Loaded, start: Start, tasks: &Tasks) -> anyhow::Res
 #[cfg(unix)]
 fn attach(
     engine: &Engine,
-    reads: Arc<dyn Coordination>,
+    (reads, acts): (Arc<dyn Coordination>, bool),
     folder: &Path,
     gone: &Arc<Notify>,
 ) -> Arc<dyn Coordination> {
     let to = super::carry::Socket::new(folder.to_owned(), Arc::clone(gone));
     tracing::info!("attached to {}: it gets what is ordered here", crate::attach::Carry::executor(&to));
-    Arc::new(crate::attach::Attached::new(engine.clone(), reads, Box::new(to)))
+    Arc::new(crate::attach::Attached::new(engine.clone(), reads, acts, Box::new(to)))
 }
 
 /// Without sockets this process reads, and refuses orders.
 #[cfg(not(unix))]
-fn attach(_: &Engine, reads: Arc<dyn Coordination>, _: &Path, _: &Arc<Notify>) -> Arc<dyn Coordination> {
+fn attach(
+    _: &Engine,
+    (reads, _): (Arc<dyn Coordination>, bool),
+    _: &Path,
+    _: &Arc<Notify>,
+) -> Arc<dyn Coordination> {
     reads
 }
 
@@ -215,7 +220,9 @@ impl Keeper {
     fn attached(&self, store: &Arc<SqlStore>, gone: &Arc<Notify>) -> Arc<dyn Coordination> {
         let reads = Arc::new(self.coordinator(store));
         match &self.options.location {
-            Location::Folder(folder) => attach(&self.start.engine, reads, folder, gone),
+            Location::Folder(folder) => {
+                attach(&self.start.engine, (reads, self.start.acting.is_some()), folder, gone)
+            }
             Location::Postgres(_) => reads,
         }
     }
@@ -262,6 +269,10 @@ impl Keeper {
         let room = async {
             while self.sleep(LOOK_EVERY).await {
                 store.look_for_room().await;
+                if matches!(self.options.location, Location::Postgres(_)) {
+                    // What another replica changed wakes nobody here.
+                    self.late.look();
+                }
             }
         };
         tokio::join!(executor.run(at_once, self.ending.cancelled()), sweep, room);

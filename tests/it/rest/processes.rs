@@ -23,8 +23,12 @@ pub(super) struct Server {
 }
 
 pub(super) fn serve(state: &Path) -> Server {
+    serve_with(state, &[])
+}
+
+fn serve_with(state: &Path, more: &[&str]) -> Server {
     let state = state.to_str().unwrap();
-    let arguments = [
+    let mut arguments = vec![
         "serve",
         "--mode",
         "full",
@@ -35,6 +39,7 @@ pub(super) fn serve(state: &Path) -> Server {
         "--kubeconfig",
         "/does/not/exist",
     ];
+    arguments.extend(more);
     let (running, address) = Running::serving(&mut aiops(&arguments));
     Server { running, address }
 }
@@ -123,6 +128,38 @@ async fn two_processes_answer_one_executes_and_the_other_takes_over() {
     assert_eq!(second.titles().await.len(), 4);
     let health = second.get("/api/v1/health").await.json();
     assert_ne!(health["engine"], Value::Null);
+}
+
+#[tokio::test]
+async fn what_may_not_act_hands_no_order_to_a_process_that_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = serve(folder.path());
+    first.recorded("by the first").await;
+    let second = serve_with(folder.path(), &["--read-only"]);
+    assert_eq!(second.titles().await, ["by the first"]);
+    let body = json!({ "incident_id": "inc-1", "namespace": "shop", "issue": { "type": "pod_crash_loop" },
+        "resource": { "kind": "Deployment", "name": "web" } })
+    .to_string();
+    let order = |server: &Server| {
+        let head = format!(
+            "POST /api/v1/remediation/trigger HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        let (address, request) = (server.address.clone(), format!("{head}connection: close\r\n\r\n{body}"));
+        async move { send(&address, &request).await }
+    };
+    // Of the first it is known that it has read no cluster yet.
+    assert_eq!(order(&first).await.status, 503);
+    let refused = order(&second).await;
+    assert_eq!(
+        (refused.status, refused.json()["code"].clone()),
+        (403, json!("refused_by_guard")),
+        "{refused:?}"
+    );
+    assert!(refused.body.contains("may not change anything"), "{refused:?}");
+    // What is reported is no change of the cluster.
+    second.recorded("by the second").await;
+    assert_eq!(first.titles().await.len(), 2);
 }
 
 /// The command line on this state directory, with nothing else named; what it prints.
