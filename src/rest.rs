@@ -130,7 +130,7 @@ const ROUTES: &[Route] = &[
         .answers::<workflows::WorkflowAnswer>(200),
     Route::get("/api/v1/incidents", "Incidents, newest first; `total` counts before the limit")
         .by(|| get(incidents::list))
-        .asks(&["namespace", "severity", "status", "limit", "offset"])
+        .asks(&["namespace", "severity", "status", "limit", "offset", "words"])
         .answers::<incidents::IncidentRows>(200),
     Route::post("/api/v1/incidents", "Open an incident by hand")
         .by(|| post(incidents::create))

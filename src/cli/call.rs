@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Failure, Global, Output, arguments, print,
-    remote::{Called, Reach, Remote},
+    remote::{Called, Reach, Remote, withheld},
     render, run,
     table::{Table, clean},
 };
@@ -92,6 +92,9 @@ pub(super) fn call(args: &CallArgs, global: &Global, environment: Environment) -
             };
             return Err(Failure::usage(anyhow::anyhow!("there is no tool {:?}{hint}", clean(&args.tool))));
         };
+        if loaded.config.mcp.read_only && !changes_nothing(tool) {
+            return Err(withheld(&args.tool));
+        }
         let empty = Map::new();
         let schema = tool.get("inputSchema").and_then(Value::as_object).unwrap_or(&empty);
         let mut arguments =
@@ -142,7 +145,11 @@ fn not_offered(meta: &Meta, answerer: &Answerer) -> Failure {
 
 pub(super) fn tools(args: &ToolsArgs, global: &Global, environment: Environment) -> Result<(), Failure> {
     within(global, environment, async |loaded, environment, tasks| {
-        let tools = Answerer::find(&args.reach, global, loaded, environment, tasks).await?.tools().await?;
+        let mut tools =
+            Answerer::find(&args.reach, global, loaded, environment, tasks).await?.tools().await?;
+        if loaded.config.mcp.read_only {
+            tools.retain(changes_nothing);
+        }
         let text = match args.output {
             Output::Json => serde_json::to_string_pretty(&tools)?,
             Output::Yaml => serde_saphyr::to_string(&tools)?,
@@ -150,6 +157,11 @@ pub(super) fn tools(args: &ToolsArgs, global: &Global, environment: Environment)
         };
         Ok(print::out(&text)?)
     })
+}
+
+/// What the server says of it; what it does not say is not assumed.
+fn changes_nothing(tool: &Value) -> bool {
+    tool.pointer("/annotations/readOnlyHint") == Some(&Value::Bool(true))
 }
 
 /// Runs a command that may need a cluster, with a quiet log.

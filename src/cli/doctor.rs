@@ -14,7 +14,7 @@ use crate::{
     notify::Receiver,
     recording,
     shutdown::Tasks,
-    store::{self, Options},
+    store::{self, Location, Options},
     telemetry,
 };
 
@@ -228,30 +228,44 @@ fn receiver(loaded: &Loaded) -> Option<Line> {
     }
 }
 
-/// Whether state could be kept, and who executes on it. Standalone none is, so that it is no failure.
+/// Whether state could be kept, and who executes on it. Where none is kept in it, it is no failure that it could not be.
 fn state(loaded: &Loaded) -> Line {
     let Some(folder) = loaded.state_dir() else {
         return Line::new("state", WARN, "no home folder is known", Some("name a folder with --state-dir"));
     };
     // The folder is not made here: the nearest one that exists tells whether it could be.
     let existing = folder.ancestors().find(|path| path.exists());
-    let writable = existing
-        .and_then(|path| path.metadata().ok())
-        .is_some_and(|data| data.is_dir() && !data.permissions().readonly());
-    if writable {
-        let is_held = Options::of(loaded).is_ok_and(|options| store::is_held(&options));
+    let options = Options::of(loaded);
+    if existing.is_some_and(takes_files) {
+        let is_held = options.is_ok_and(|options| store::is_held(&options));
         let holder = store::holder(&folder).filter(|_| is_held);
         let executes =
             holder.map(|process| format!("; process {process} executes on it")).unwrap_or_default();
         Line::new("state", OK, format!("{}{executes}", folder.display()), None)
     } else {
+        // The engine of a recording has a folder of its own, and PostgreSQL needs none.
+        let is_needed = loaded.config.has_engine()
+            && loaded.config.cluster.recording.is_none()
+            && options.is_ok_and(|options| matches!(options.location, Location::Folder(_)));
         Line::new(
             "state",
-            WARN,
+            if is_needed { FAIL } else { WARN },
             format!("{} cannot be written", folder.display()),
-            Some("name another folder with --state-dir"),
+            Some("name another folder with --state-dir, or give this one to the user of aiops"),
         )
     }
+}
+
+/// Whether this process may make files in there. The system is asked, as only it knows who may: nothing is tried.
+#[cfg(unix)]
+fn takes_files(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    path.is_dir() && accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
+}
+
+#[cfg(not(unix))]
+fn takes_files(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| data.is_dir() && !data.permissions().readonly())
 }
 
 fn written(lines: &[Line]) -> String {

@@ -128,13 +128,15 @@ impl Severity {
 pub(super) fn run(args: &IncidentArgs, global: &Global, environment: Environment) -> Result<(), Failure> {
     match &args.command {
         Command::List(args) => args.asking.with(global, environment, async |remote| {
+            // With an offset the server answers in the words of its predecessor, unless it is asked for its own.
+            let offset = args.offset.filter(|offset| *offset > 0);
             let path = query(&[
                 ("namespace", global.namespace.clone()),
                 ("severity", args.severity.clone()),
                 ("status", args.status.clone()),
                 ("limit", args.limit.map(|limit| limit.to_string())),
-                // With an offset of 0 the server would answer in the words of its predecessor.
-                ("offset", args.offset.filter(|offset| *offset > 0).map(|offset| offset.to_string())),
+                ("offset", offset.map(|offset| offset.to_string())),
+                ("words", offset.map(|_| "contract".to_owned())),
             ]);
             args.asking.show(&remote, Method::GET, &format!("/incidents{path}"), None, list).await
         }),

@@ -49,6 +49,8 @@ pub(super) struct Remote {
     origin: String,
     token: Option<HeaderValue>,
     client: Outbound,
+    /// Nothing is to be changed over it.
+    is_read_only: bool,
 }
 
 /// What a call came to.
@@ -69,7 +71,7 @@ impl Reach {
     ) -> anyhow::Result<Option<Remote>> {
         let token = self.token.as_deref().or_else(|| environment.text("AIOPS_TOKEN"));
         if let Some(url) = self.server.as_deref().or_else(|| environment.text("AIOPS_SERVER")) {
-            return Remote::new(url, token).map(Some);
+            return Remote::new(url, token, loaded).map(Some);
         }
         // Who names a cluster wants that one, not the one that a server happens to read.
         let names_cluster =
@@ -78,7 +80,7 @@ impl Reach {
             return Ok(None);
         }
         if let Some(remote) = Remote::beside(loaded, token)?
-            && remote.is_aiops(BESIDE_WITHIN).await
+            && remote.is_aiops(BESIDE_WITHIN).await?
         {
             return Ok(Some(remote));
         }
@@ -89,8 +91,8 @@ impl Reach {
         let host =
             if listen.ip().is_unspecified() { "127.0.0.1".to_owned() } else { listen.ip().to_string() };
         let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let remote = Remote::new(&format!("http://{host}:{}", listen.port()), token)?;
-        Ok(remote.is_aiops(PROBE_WITHIN).await.then_some(remote))
+        let remote = Remote::new(&format!("http://{host}:{}", listen.port()), token, loaded)?;
+        Ok(remote.is_aiops(PROBE_WITHIN).await?.then_some(remote))
     }
 }
 
@@ -126,13 +128,14 @@ impl Reach {
 }
 
 impl Remote {
-    fn new(url: &str, token: Option<&str>) -> anyhow::Result<Self> {
+    fn new(url: &str, token: Option<&str>, loaded: &Loaded) -> anyhow::Result<Self> {
         let wrong = || format!("{:?} is no URL of a server; write http://127.0.0.1:8080", clean(url));
         let uri: Uri = url.parse().with_context(wrong)?;
         anyhow::ensure!(matches!(uri.scheme_str(), Some("http" | "https")), wrong());
         let base = url.trim_end_matches('/').trim_end_matches("/mcp").to_owned();
         let client = Outbound::to(&uri).context("this system has no root certificates")?;
-        Ok(Self { origin: base.clone(), base, token: bearer(token)?, client })
+        let is_read_only = loaded.config.mcp.read_only;
+        Ok(Self { origin: base.clone(), base, token: bearer(token)?, client, is_read_only })
     }
 
     /// The one that executes on the state directory, if there is one.
@@ -149,6 +152,7 @@ impl Remote {
             origin: "http://localhost".to_owned(),
             token: bearer(token)?,
             client: Outbound::at(socket),
+            is_read_only: loaded.config.mcp.read_only,
         }))
     }
 
@@ -165,7 +169,7 @@ impl Remote {
 
     /// What `/health` says of the cluster it reads, in a few words.
     pub(super) async fn reads(&self) -> Option<String> {
-        let health = self.health(PROBE_WITHIN).await?;
+        let (_, health) = self.health(PROBE_WITHIN).await?;
         let cluster = health.get("cluster")?;
         let text = |name: &str| cluster.get(name).and_then(Value::as_str).map(clean);
         if let Some(recording) = text("recording") {
@@ -174,18 +178,25 @@ impl Remote {
         text("context").or_else(|| text("server")).map(|name| format!("the cluster {name}"))
     }
 
-    async fn is_aiops(&self, within: Duration) -> bool {
-        self.health(within).await.is_some_and(|health| health.get("name").is_some_and(|name| name == "aiops"))
+    /// Whether aiops answers there. One that turns us away is there too: to go on without it, or to say that nothing
+    /// answers, would be wrong, so that its refusal is the error.
+    async fn is_aiops(&self, within: Duration) -> anyhow::Result<bool> {
+        let Some((status, health)) = self.health(within).await else { return Ok(false) };
+        let is_ours = health.get("code").is_some() && health.get("request_id").is_some();
+        if is_ours && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(self.refused(status, &health.to_string()));
+        }
+        Ok(health.get("name").is_some_and(|name| name == "aiops"))
     }
 
-    async fn health(&self, within: Duration) -> Option<Value> {
+    async fn health(&self, within: Duration) -> Option<(StatusCode, Value)> {
         let mut request = Request::get(format!("{}/health", self.origin));
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, token);
         }
         let request = request.body(Bytes::new()).ok()?;
         let answer = self.client.send(request, within, MOST_BYTES).await.ok()?;
-        serde_json::from_slice(answer.body()).ok()
+        Some((answer.status(), serde_json::from_slice(answer.body()).ok()?))
     }
 
     /// What `tools/list` answers.
@@ -279,6 +290,13 @@ impl Remote {
             answer.status()
         )
     }
+}
+
+/// Why nothing is asked for that changes something.
+pub(super) fn withheld(what: &str) -> Failure {
+    Failure::usage(anyhow::anyhow!(
+        "{what} is to change something, and here nothing may be: --read-only or mcp.readOnly is set; nothing was asked for"
+    ))
 }
 
 fn bearer(token: Option<&str>) -> anyhow::Result<Option<HeaderValue>> {

@@ -143,7 +143,8 @@ aiops demo: the recorded cluster {name:?}, as it was at {at}. What you order act
   REST     {url}/api/v1     described by {url}/openapi.json
   health   {url}/health
 
-Ask it from another shell (with --server {url} when that is not the default port):
+Ask it from another shell. The first line is needed: without it these words reach whichever aiops executes for you.
+  export AIOPS_SERVER={url}
   aiops call get-cluster-health
   aiops call list-incidents
   aiops call plan-remediation incident_id=inc-…

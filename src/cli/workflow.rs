@@ -187,12 +187,14 @@ fn decide(
     environment: Environment,
 ) -> Result<(), Failure> {
     args.asking.with(global, environment, async |remote| {
+        let path = path(&args.id, &format!("/{word}"));
+        // Nobody is asked to decide what will not be sent.
+        remote.may(&Method::POST, &path)?;
         let digest = match &args.digest {
             Some(digest) => digest.clone(),
             None => seen(&remote, &args.id, word).await?,
         };
         let body = json!({ "digest": digest, "reason": args.reason });
-        let path = path(&args.id, &format!("/{word}"));
         args.asking.show(&remote, Method::POST, &path, Some(&body), said).await
     })
 }

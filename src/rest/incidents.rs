@@ -1,8 +1,8 @@
 //! `/incidents`: list, open, look, close, report.
 //!
 //! One row has the members of the contract, of the Go engine and of the old MCP server together. Only the words of
-//! `status` differ: a list that is asked with `offset`, which nobody but the old MCP server does, answers in that
-//! server's words.
+//! `status` differ: a list that is asked with `offset` answers in the words of the old MCP server, which always sends it
+//! and knows no others, unless `words=contract` asks for the contract's.
 
 use std::collections::BTreeMap;
 
@@ -66,8 +66,8 @@ pub(super) struct IncidentRow {
     severity: Severity,
     /// 1 for critical to 4 for low.
     priority: u8,
-    /// `active`, `in_progress`, `remediated`, `failed`, `resolved` or `cancelled`; asked with `offset`, the old MCP
-    /// server's `pending`, `running`, `completed` or `failed`.
+    /// `active`, `in_progress`, `remediated`, `failed`, `resolved` or `cancelled`; asked with `offset` and without
+    /// `words=contract`, the old MCP server's `pending`, `running`, `completed` or `failed`.
     status: &'static str,
     /// `manual`, `trigger`, `detector` or `alert`.
     source: &'static str,
@@ -281,7 +281,12 @@ fn incident_id(text: &str) -> Result<IncidentId, Failure> {
 
 /// `GET /incidents`.
 pub(super) async fn list(State(rest): State<Rest>, who: Who, asked: Query) -> Result<Response, Failure> {
-    let dialect = if asked.has("offset") { Dialect::OldMcp } else { Dialect::Contract };
+    let dialect = match asked.text("words").as_deref() {
+        Some("contract") => Dialect::Contract,
+        Some(_) => return Err(Failure::invalid("words", "words must be contract, or left out")),
+        None if asked.has("offset") => Dialect::OldMcp,
+        None => Dialect::Contract,
+    };
     let query = IncidentQuery {
         namespace: asked.text("namespace"),
         severity: asked.filter("severity"),

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 
 use super::process::{Running, aiops, output, text};
 
+mod reach;
+mod state;
+
 /// A recorded cluster: one pod that crashes, as `kubectl get pods -A -o json` prints it.
 fn recording() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

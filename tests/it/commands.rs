@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use super::process::{aiops, output, text};
 
+mod reading;
+
 /// What was asked: method, path with query, token, body.
 type Asked = Vec<(String, String, String, Value)>;
 
@@ -275,6 +277,9 @@ async fn incidents_are_listed_recorded_closed_and_told() {
     let (printed, (_, path, _)) =
         served.ask(&["incident", "list", "-n", "shop", "--severity", "high", "--offset", "0"]);
     assert_eq!(path, "/api/v1/incidents?namespace=shop&severity=high");
+    // With an offset, too, it wants the words that its help names.
+    let (_, (_, path, _)) = served.ask(&["incident", "list", "--offset", "50"]);
+    assert_eq!(path, "/api/v1/incidents?offset=50&words=contract");
     assert!(printed.contains("inc-1     high      active  Deployment shop/web  image_pull  4"), "{printed}");
     let create = [
         "incident",

@@ -1,6 +1,7 @@
 //! The REST half: one request and its JSON, and events as they come.
 //!
-//! It knows the form of refusals and of server-sent events, and no route.
+//! It knows the form of refusals and of server-sent events, and of the routes two: a question that is put by POST, and the
+//! switch that may be thrown where nothing may be changed.
 
 use std::collections::VecDeque;
 
@@ -11,23 +12,32 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use super::{MOST_BYTES, PATIENCE, Remote};
-use crate::cli::table::clean;
+use super::{MOST_BYTES, PATIENCE, Remote, withheld};
+use crate::cli::{Failure, table::clean};
 
 /// What every route begins with.
 const PREFIX: &str = "/api/v1";
+/// The kill switch.
+const SWITCH: &str = "/control";
+/// What changes nothing although it is no GET.
+const QUESTION: &str = "/remediation/why-not";
 
 impl Remote {
     /// Asks a route and returns the text of its answer.
     ///
     /// # Errors
-    /// It cannot be reached, or refuses; the message is its own.
+    /// It cannot be reached, or refuses; the message is its own. Or it is not asked at all ([`Self::may`]).
     pub(in crate::cli) async fn rest(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> anyhow::Result<String> {
+    ) -> Result<String, Failure> {
+        // The switch may be thrown from anywhere, and set back where things may be changed.
+        let mode = body.and_then(|body| body.get("mode")).and_then(Value::as_str);
+        if path != SWITCH || mode == Some("run") {
+            self.may(&method, path)?;
+        }
         let request = self.request(method, path);
         let request = match body {
             Some(body) => {
@@ -38,7 +48,18 @@ impl Remote {
         let asked = self.client.send(request.context("that is no path")?, PATIENCE, MOST_BYTES).await;
         let answer = asked.map_err(|error| self.unasked(error))?;
         let text = String::from_utf8_lossy(answer.body()).into_owned();
-        if answer.status().is_success() { Ok(text) } else { Err(self.refused(answer.status(), &text)) }
+        if answer.status().is_success() { Ok(text) } else { Err(self.refused(answer.status(), &text).into()) }
+    }
+
+    /// Whether a route is asked at all.
+    ///
+    /// # Errors
+    /// It changes something, and nothing is to be changed.
+    pub(in crate::cli) fn may(&self, method: &Method, path: &str) -> Result<(), Failure> {
+        if self.is_read_only && *method != Method::GET && path != QUESTION {
+            return Err(withheld(&format!("{method} {path}")));
+        }
+        Ok(())
     }
 
     /// The events of a route.
@@ -67,7 +88,7 @@ impl Remote {
     }
 
     /// A refusal in its own words.
-    fn refused(&self, status: StatusCode, text: &str) -> anyhow::Error {
+    pub(super) fn refused(&self, status: StatusCode, text: &str) -> anyhow::Error {
         let body: Option<Value> = serde_json::from_str(text).ok();
         let said = |name: &str| body.as_ref()?.get(name)?.as_str().map(clean);
         match said("message").or_else(|| said("error")) {

@@ -38,6 +38,9 @@ async fn a_list_with_offset_speaks_the_old_mcp_servers_words() {
         assert_eq!((asked.limit, asked.offset), (Some(100), Some(0)));
         let (body, _) = listed(&world, "?offset=").await;
         assert_eq!(body["incidents"][0]["status"], old, "named is enough");
+        let (body, asked) = listed(&world, "?offset=50&words=contract").await;
+        assert_eq!(body["incidents"][0]["status"], contract, "who pages may ask for the contract's words");
+        assert_eq!(asked.offset, Some(50));
     }
 }
 
@@ -91,6 +94,7 @@ async fn filters_are_handed_on_and_wrong_ones_refused() {
         ("limit=-1", "limit"),
         ("offset=1.0", "offset"),
         ("limit=99999999999", "limit"),
+        ("offset=50&words=old", "words"),
     ] {
         let reply = world.get(&format!("{INCIDENTS}?{query}")).await;
         assert_eq!(is_refusal(&reply, 400, "invalid_request")["details"]["field"], field);
