@@ -15,11 +15,11 @@ use super::duration;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Acting {
-    /// Whether anything may be changed. In standalone mode nothing acts either way, unless this is a member of another aiops.
+    /// Whether anything may be changed. Without an engine in this process nothing acts either way, unless this is a member of another aiops.
     pub enabled: bool,
     /// Act in these namespaces only, with `*` as a wildcard. Empty: in all that the policy lets.
     pub namespaces: Vec<String>,
-    /// Who may trigger and approve: names of tokens or OS users, or `group:NAME`. Empty: everybody who proved who they are.
+    /// Who may trigger and approve: names of tokens or OS users, or `group:NAME`. Empty: everybody who proved who they are, and without `http.tokenFile` anybody on loopback may trigger.
     pub granted_to: Vec<String>,
     /// Read and write Helm 3 releases: needs get, list, create and patch on Secrets. Off: the `helm` command is handed out.
     pub helm: bool,

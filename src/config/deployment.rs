@@ -54,11 +54,11 @@ pub struct Prometheus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct CoordinationEngine {
-    /// Unset follows the mode.
+    /// Unset follows the mode. true: in any mode, and it acts where `acting.enabled` is true.
     pub enabled: Option<bool>,
-    /// true: the engine in this process. false: the one at `url`.
+    /// true: the engine in this process. false: the one at `url`, which this version does not speak to yet.
     pub builtin: bool,
-    /// Base URL of an engine elsewhere, without `/api/v1`; needed when `builtin` is false.
+    /// Base URL of an engine elsewhere, without `/api/v1`; needed when `builtin` is false, of no effect when it is true.
     pub url: Option<String>,
 }
 

@@ -15,9 +15,9 @@ use super::duration;
 pub struct Notify {
     /// Where messages are posted, such as an incoming webhook of Slack or Mattermost. Unset: nobody is told.
     pub url: Option<String>,
-    /// A file with the secret by which messages are signed (HMAC-SHA256 in X-Aiops-Signature). Unset: unsigned.
+    /// A file with the secret, of 16 characters or more, by which messages are signed (HMAC-SHA256 in X-Aiops-Signature). Unset: unsigned.
     pub secret_file: Option<PathBuf>,
-    /// The text of a message. {summary}, {kind}, {workflow}, {incident}, {target}, {reason} and {at} are replaced.
+    /// The text of a message. {summary}, {kind}, {workflow}, {incident}, {target}, {reason}, {digest} and {at} are replaced.
     pub template: String,
     /// Time for one delivery, such as `5s`.
     #[serde(with = "duration")]
